@@ -1,0 +1,339 @@
+//! The configuration, parsed and checked: whoever holds a [`Config`] holds one that can be worked with.
+//!
+//! [`raw`] mirrors the file; [`build`] turns it into this and gathers every complaint; [`diagnose`] shows complaints
+//! with their place. The reference file `config/rosterd.toml` is embedded, and tests hold it and the code together.
+
+pub mod build;
+pub mod diagnose;
+pub mod raw;
+pub mod schedule;
+pub mod secret;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use schedule::Schedule;
+pub use secret::SecretRef;
+
+/// Everything the configuration says, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The files that were read, the main one first: watched for changes.
+    pub files: Vec<PathBuf>,
+    pub ledger: LedgerUrl,
+    pub log: Log,
+    pub http: Http,
+    pub licensing: Licensing,
+    pub subscriptions: BTreeMap<String, Subscription>,
+    pub sources: BTreeMap<String, Source>,
+    pub heartbeat: Option<Heartbeat>,
+    pub alerts: Vec<Alert>,
+    /// What is not wrong but worth a word, each a sentence.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerUrl {
+    Sqlite(PathBuf),
+    /// Kept for the error that says what this version can do.
+    Postgres(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    /// Whether addresses stand in logs and alerts in clear.
+    pub clear_addresses: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// `None`: off.
+    pub listen: Option<SocketAddr>,
+    pub token: Option<SecretRef>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Licensing {
+    /// Without a slash at the end. `https`, or `http` for a loopback address.
+    pub base_url: reqwest::Url,
+    /// For the host, over all subscriptions; more than 0.
+    pub requests_per_second: f64,
+    pub burst: u32,
+    /// Requests in flight at once.
+    pub concurrency: NonZeroUsize,
+    pub timeout: Duration,
+    /// How long one run keeps trying one request.
+    pub retry_for: Duration,
+    pub proxy: Option<reqwest::Url>,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    pub name: String,
+    pub kind: SubscriptionType,
+    pub id: Uuid,
+    pub api_key: SecretRef,
+    /// Names of sources, each of which exists; not empty.
+    pub sources: Vec<String>,
+    pub schedule: Schedule,
+    pub batch_size: NonZeroUsize,
+    /// How often a full subscription is asked again for a waiting member.
+    pub seat_probe: Duration,
+    /// The period over which known assignments are sent again; `None`: never.
+    pub reassert: Option<Duration>,
+    pub policy: Policy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum SubscriptionType {
+    Paddle,
+    Azure,
+    Manual,
+}
+
+impl SubscriptionType {
+    /// The word in the licensing API's path.
+    pub fn label(self) -> &'static str {
+        match self {
+            SubscriptionType::Paddle => "Paddle",
+            SubscriptionType::Azure => "Azure",
+            SubscriptionType::Manual => "Manual",
+        }
+    }
+}
+
+/// What a plan has to obey: the part of a subscription's configuration that decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    pub timezone: Tz,
+    pub removal_grace: Grace,
+    /// Globs over addresses that are never given a seat.
+    pub exclude: Globs,
+    /// Globs over addresses that are never unassigned.
+    pub protect: Globs,
+    /// In lower case and ASCII; empty: any domain.
+    pub domains: Vec<String>,
+    pub guard: Guard,
+}
+
+/// How long a leaver keeps the seat, by reason. The other reasons have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grace {
+    pub left: Duration,
+    pub disabled: Duration,
+    pub vanished: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    pub max_removals: Limit,
+    pub max_removals_per_day: Limit,
+    pub always_allow: u64,
+    pub hold_after_change: bool,
+    pub approval_expires: Duration,
+}
+
+/// A number, or a share of a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Limit {
+    Count(u64),
+    /// From 0 to 1.
+    Share(f64),
+}
+
+impl Limit {
+    /// The largest number within the limit, of a whole of this size. A share is rounded down.
+    pub fn of(self, whole: u64) -> u64 {
+        match self {
+            Limit::Count(count) => count,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a share from 0 to 1 of a number of people"
+            )]
+            Limit::Share(share) => (whole as f64 * share + 1e-9).floor() as u64,
+        }
+    }
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Limit::Count(count) => write!(f, "{count}"),
+            Limit::Share(share) => write!(f, "{}%", (share * 10_000.0).round() / 100.0),
+        }
+    }
+}
+
+/// Globs over addresses: `*`, `?` and `[…]`, in any case. A pattern has to match the whole address.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct Globs {
+    patterns: Vec<globset::GlobMatcher>,
+}
+
+impl Globs {
+    /// # Errors
+    /// The first pattern that is none, with what is wrong with it.
+    pub fn new(patterns: &[String]) -> Result<Globs, globset::Error> {
+        let compile = |pattern: &String| {
+            let glob = globset::GlobBuilder::new(pattern).case_insensitive(true).backslash_escape(true).build()?;
+            Ok(glob.compile_matcher())
+        };
+        Ok(Globs { patterns: patterns.iter().map(compile).collect::<Result<_, _>>()? })
+    }
+
+    /// The first pattern that matches this identity.
+    pub fn matching(&self, identity: &str) -> Option<&str> {
+        self.patterns.iter().find(|pattern| pattern.is_match(identity)).map(|pattern| pattern.glob().glob())
+    }
+
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().map(|pattern| pattern.glob().glob())
+    }
+}
+
+impl PartialEq for Globs {
+    fn eq(&self, other: &Globs) -> bool {
+        self.patterns().eq(other.patterns())
+    }
+}
+
+impl TryFrom<Vec<String>> for Globs {
+    type Error = globset::Error;
+    fn try_from(patterns: Vec<String>) -> Result<Globs, globset::Error> {
+        Globs::new(&patterns)
+    }
+}
+
+impl From<Globs> for Vec<String> {
+    fn from(globs: Globs) -> Vec<String> {
+        globs.patterns().map(str::to_owned).collect()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub name: String,
+    /// A reading that turns empty is believed.
+    pub allow_empty: bool,
+    /// Canaries: identities without which a reading is not believed.
+    pub must_include: Vec<crate::address::Address>,
+    /// Alert when nothing new has come for so long.
+    pub max_age: Option<Duration>,
+    pub kind: SourceKind,
+}
+
+#[derive(Debug, Clone)]
+pub enum SourceKind {
+    Csv(Csv),
+    Ldap(Ldap),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Csv {
+    /// A folder that is watched, or one file.
+    pub path: PathBuf,
+    /// A glob over file names, for a folder.
+    pub pattern: String,
+    pub mode: Mode,
+    pub settle: Duration,
+    pub watch: Watch,
+    pub poll_interval: Duration,
+    pub after: After,
+    pub max_bad_rows: Limit,
+    pub encoding: Encoding,
+    /// `None`: told from the header.
+    pub delimiter: Option<u8>,
+    pub columns: Columns,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Each file is the whole roster.
+    Snapshot,
+    /// Rows add and remove.
+    Delta,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Watch {
+    Auto,
+    Native,
+    Poll,
+}
+
+/// What becomes of a file that has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum After {
+    Archive,
+    Leave,
+    Delete,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Encoding {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "utf-8")]
+    Utf8,
+    #[serde(rename = "utf-16")]
+    Utf16,
+    #[serde(rename = "windows-1252")]
+    Windows1252,
+}
+
+/// Names of columns; `None`: the common names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Columns {
+    pub email: Option<String>,
+    pub id: Option<String>,
+    pub action: Option<String>,
+    pub priority: Option<String>,
+    pub start: Option<String>,
+    pub end: Option<String>,
+    pub subscription: Option<String>,
+}
+
+/// A directory. This version checks its configuration and can't read it yet.
+#[derive(Debug, Clone)]
+pub struct Ldap {
+    pub urls: Vec<reqwest::Url>,
+    pub schedule: Schedule,
+    /// Every other key as it stands in the file, for the scope's fingerprint.
+    pub scope: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    pub url: SecretRef,
+    pub every: Duration,
+}
+
+/// Where alerts go. This version only logs them.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    pub kind: String,
+}

@@ -1,0 +1,8 @@
+//! Carries a plan out: [`machine`] decides every step and touches nothing, [`drive`] does what it asks.
+
+pub mod batch;
+pub mod drive;
+pub mod machine;
+pub mod pace;
+pub mod retry;
+pub mod seats;

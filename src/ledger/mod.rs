@@ -1,0 +1,268 @@
+//! The durable record: rosters, members, intents, holds, history. There is no call that lists assignments, so what is
+//! here is all that anyone knows.
+//!
+//! Its verbs are the domain's. Every verb that writes is one transaction; every verb that writes for a subscription
+//! takes the [`Lease`] that proves that nobody else does. History is written in the transaction of what it tells of.
+
+pub mod handle;
+pub mod lease;
+pub mod migrations;
+pub mod operation;
+pub mod sqlite;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use lease::{Lease, Owner};
+pub use sqlite::Ledger;
+
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::plan::input::Departure;
+use crate::roster::change::Change;
+use crate::source::{BadRow, Evidence};
+
+/// Names an intent in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct IntentId(pub i64);
+
+/// Names a run: a UUIDv7, so that runs sort by time.
+pub type RunId = uuid::Uuid;
+
+/// The states of a member, as people see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberState {
+    /// Has a seat.
+    Assigned,
+    /// Wants a seat, and none is free.
+    Pending,
+    /// The start date is ahead.
+    Waiting,
+    /// No longer desired; the seat is kept for the time of grace, or until an approval.
+    Leaving,
+    /// The address is invalid, or the server refused it.
+    Quarantined,
+    /// A request's answer was lost; settled before anything else.
+    Unknown,
+}
+
+/// What the ledger knows of an address in a subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// In the spelling in which it was assigned or adopted; before that, in the roster's.
+    pub address: Address,
+    pub state: MemberState,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// Why it is in this state, a fragment for a person.
+    pub reason: String,
+    pub priority: i32,
+    /// Whether the ledger believes that it holds a seat: yes for assigned and leaving, for unknown as before the request.
+    pub has_seat: bool,
+    /// Since when it wants a seat that it does not have: its place in the queue.
+    pub waiting_since: Option<Timestamp>,
+    /// How it stopped being desired, for a leaving one.
+    pub departure: Option<Departure>,
+    /// Its removal was rejected by a person: kept until a roster names it again.
+    pub kept: bool,
+}
+
+/// Seats, from the last `assignmentStats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seats {
+    pub available: u64,
+    pub assigned: u64,
+    pub as_of: Timestamp,
+}
+
+impl Seats {
+    pub fn free(&self) -> u64 {
+        self.available.saturating_sub(self.assigned)
+    }
+}
+
+/// A person's word on held removals: valid for this very set, or a part of it, until it expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// [`crate::plan::Hold::digest`].
+    pub digest: String,
+    /// The identities of the set.
+    pub members: Vec<String>,
+    pub expires_at: Timestamp,
+    pub by: String,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRecord {
+    pub name: String,
+    /// Of the configuration of what is looked at, when the roster was accepted.
+    pub scope: String,
+    /// [`crate::roster::Fingerprint::to_bytes`] of the roster.
+    pub fingerprint: Vec<u8>,
+    pub evidence: Evidence,
+    pub entries: u64,
+    pub bad_rows: Vec<BadRow>,
+    /// When the roster was last accepted or last seen to be unchanged.
+    pub accepted_at: Timestamp,
+    /// Why the newest look gave nothing, and since when; `None`: it went well.
+    pub problem: Option<(String, Timestamp)>,
+}
+
+/// A reading, judged and ready to become the roster: one transaction.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    pub source: String,
+    /// Of the configuration of what is looked at.
+    pub scope: String,
+    /// The subscriptions that name the source, each with whether the change is to be looked at.
+    pub subscriptions: Vec<String>,
+    /// Edits of the stored roster.
+    pub changes: Vec<Change>,
+    /// Of the roster after the changes.
+    pub fingerprint: crate::roster::Fingerprint,
+    pub entries: u64,
+    pub bad_rows: Vec<BadRow>,
+    pub evidence: Evidence,
+}
+
+/// What is known of a subscription beside its members.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SubscriptionRecord {
+    pub seats: Option<Seats>,
+    /// Since when no seat was free for a waiting member, and when that was last asked.
+    pub full_since: Option<Timestamp>,
+    pub probed_at: Option<Timestamp>,
+    pub habits: crate::dispatch::machine::Habits,
+    /// Of the policy and the sources, at the last plan: where it differs, all addresses are candidates.
+    pub scope: Option<String>,
+    /// Until when starts and ends have been looked at.
+    pub dates_until: Option<Timestamp>,
+    pub hold: Option<StoredHold>,
+    /// A sentence, and since when.
+    pub problem: Option<(String, Timestamp)>,
+    pub last_run: Option<RunRecord>,
+}
+
+/// A hold as it stands for a person to decide on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredHold {
+    pub hold: crate::plan::Hold,
+    pub since: Timestamp,
+}
+
+/// What made a run begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    Schedule,
+    /// A roster changed.
+    Roster,
+    /// A date fell due.
+    Date,
+    /// A full subscription is asked again.
+    Probe,
+    Start,
+    /// An earlier run could not finish.
+    Retry,
+    /// A person: `sync`, `approve`, `undo` …
+    Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunOutcome {
+    Converged,
+    /// Something is pending, held, quarantined or unknown.
+    Incomplete,
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    pub id: RunId,
+    pub started_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    pub trigger: Trigger,
+    pub outcome: Option<RunOutcome>,
+    pub requests: u64,
+    pub assigned: u64,
+    pub unassigned: u64,
+}
+
+/// A line of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryLine {
+    pub at: Timestamp,
+    pub run: Option<RunId>,
+    pub subscription: Option<String>,
+    pub event: Event,
+    pub email: Option<String>,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    Assigned,
+    Unassigned,
+    Renamed,
+    Pending,
+    Waiting,
+    Leaving,
+    Returned,
+    Kept,
+    Dropped,
+    Quarantined,
+    Unknown,
+    Adopted,
+    Forgotten,
+    Retried,
+    Held,
+    Approved,
+    Rejected,
+    RosterAccepted,
+    RosterRefused,
+    SeatsChanged,
+    SeatsExhausted,
+    Drift,
+    KeyRejected,
+    RunFailed,
+}
+
+/// Why the ledger can't be used. The sentences say what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the ledger {path} can't be opened; is the folder there, and may this user write to it?")]
+    Open {
+        path: PathBuf,
+        #[source]
+        cause: rusqlite::Error,
+    },
+    #[error(
+        "the ledger {path} is damaged ({detail}). Nothing was changed. Restore it from a copy; `rosterd ledger accept` then says that the copy is to be believed"
+    )]
+    Damaged { path: PathBuf, detail: String },
+    #[error(
+        "the ledger {path} was written by a newer rosterd (its schema is {found}, this program knows {known}). Run the newer one again"
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "the ledger {path} is read-only; give the user that runs rosterd the right to write to it and to its folder"
+    )]
+    ReadOnly { path: PathBuf },
+    #[error("there is no ledger {path} yet; `rosterd run` or `rosterd sync` makes it")]
+    Missing { path: PathBuf },
+    #[error("the disk that holds the ledger is full; nothing is lost, and work goes on when there is room")]
+    DiskFull,
+    #[error("another program keeps the ledger busy")]
+    Busy,
+    #[error("the lease of {subscription} was lost to another process; this run writes nothing more")]
+    Fenced { subscription: String },
+    #[error("the ledger refused a step that its rules forbid: {0}")]
+    Illegal(String),
+    #[error("the ledger failed")]
+    Sqlite(#[source] rusqlite::Error),
+}

@@ -1,0 +1,11 @@
+//! rosterd keeps SecureMailMerge licences in step with where people are listed.
+
+pub mod address;
+pub mod clock;
+pub mod config;
+pub mod dispatch;
+pub mod ledger;
+pub mod licensing;
+pub mod plan;
+pub mod roster;
+pub mod source;

@@ -1,0 +1,222 @@
+//! Who should have a licence: what sources say, as entries, and how two readings of one source differ.
+//!
+//! [`Entry`] is one person as one source names them. [`change`] turns the difference between the stored roster and a
+//! new reading into edits, pairing a removed and an added entry of one stable id into a rename. [`membership`] decides,
+//! from all entries of one address, what is desired of it at a moment.
+
+pub mod change;
+pub mod membership;
+
+use std::fmt;
+
+use chrono::{DateTime, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::clock::Timestamp;
+
+/// One person as one source names them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub address: Address,
+    /// What names this person whatever the address, unique in its source: a CSV's `id`, `objectGUID`, `entryUUID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable_id: Option<Box<str>>,
+    /// The one subscription that this entry is for; `None`: every subscription that names the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Box<str>>,
+    /// Lower is served first.
+    pub priority: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<When>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<When>,
+    /// Where in the source it stands, for a person to look: `staff.csv line 7`.
+    pub origin: Box<str>,
+}
+
+/// The priority of an entry that gives none.
+pub const PRIORITY_DEFAULT: i32 = 100;
+
+/// When a membership starts or ends: a day, which begins at midnight in the subscription's time zone, or a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum When {
+    Day(NaiveDate),
+    At(Timestamp),
+}
+
+impl When {
+    /// Reads `2026-12-01` or RFC 3339.
+    ///
+    /// # Errors
+    /// `Err(())` for any other form; the caller names the place.
+    #[expect(clippy::result_unit_err, reason = "the caller knows row and column, and there is one thing to say")]
+    pub fn parse(text: &str) -> Result<When, ()> {
+        if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            return Ok(When::Day(day));
+        }
+        DateTime::parse_from_rfc3339(text).map(|at| When::At(at.with_timezone(&Utc))).map_err(|_| ())
+    }
+
+    /// The moment that is meant, in a subscription with this time zone. A midnight that a change of clocks skips or
+    /// doubles means the first moment of that day.
+    pub fn moment(self, zone: Tz) -> Timestamp {
+        let day = match self {
+            When::At(at) => return at,
+            When::Day(day) => day,
+        };
+        let midnight = day.and_time(NaiveTime::MIN);
+        // No zone skips more than a few hours of a day; look for the first quarter of an hour that exists.
+        for quarter in 0..24 * 4 {
+            match zone.from_local_datetime(&(midnight + TimeDelta::minutes(15 * quarter))) {
+                LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => return at.with_timezone(&Utc),
+                LocalResult::None => {}
+            }
+        }
+        midnight.and_utc()
+    }
+
+    /// The moment in UTC, at most 15 hours away from the moment in any time zone.
+    pub fn about(self) -> Timestamp {
+        match self {
+            When::At(at) => at,
+            When::Day(day) => day.and_time(NaiveTime::MIN).and_utc(),
+        }
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            When::Day(day) => write!(f, "{day}"),
+            When::At(at) => f.write_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+        }
+    }
+}
+
+/// Why somebody should lose a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reason {
+    /// No longer in the group or file.
+    Left,
+    /// The account is disabled.
+    Disabled,
+    /// The person's entry can't be found any more.
+    Vanished,
+    /// The end date is past.
+    Ended,
+    /// A delta row removed them.
+    Removed,
+    /// The same stable id has another address now.
+    Renamed,
+    /// An `exclude` pattern of the configuration matches.
+    Excluded,
+    /// The configuration changed what is looked at.
+    Scope,
+}
+
+impl Reason {
+    pub const ALL: [Reason; 8] = [
+        Reason::Left,
+        Reason::Disabled,
+        Reason::Vanished,
+        Reason::Ended,
+        Reason::Removed,
+        Reason::Renamed,
+        Reason::Excluded,
+        Reason::Scope,
+    ];
+
+    /// The word used in the ledger, in JSON and in logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Reason::Left => "left",
+            Reason::Disabled => "disabled",
+            Reason::Vanished => "vanished",
+            Reason::Ended => "ended",
+            Reason::Removed => "removed",
+            Reason::Renamed => "renamed",
+            Reason::Excluded => "excluded",
+            Reason::Scope => "scope",
+        }
+    }
+
+    pub fn from_label(label: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.label() == label)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// Names an entry in its roster: a keyed 128-bit hash of identity and route. The key is the ledger's own and random, so
+/// nobody can make two addresses meet; among 2^32 entries two meet by chance less often than once in 10^19.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKey(pub [u8; 16]);
+
+/// Makes [`EntryKey`]s and content hashes; holds the ledger's random key.
+#[derive(Clone)]
+pub struct Hasher {
+    key: [u8; 16],
+}
+
+impl Hasher {
+    pub fn new(key: [u8; 16]) -> Hasher {
+        Hasher { key }
+    }
+
+    /// The key of an entry with this identity and route.
+    pub fn entry_key(&self, identity: &str, route: Option<&str>) -> EntryKey {
+        use std::hash::Hasher as _;
+        let mut hasher = siphasher::sip128::SipHasher13::new_with_key(&self.key);
+        hasher.write(identity.as_bytes());
+        hasher.write_u8(0xff);
+        hasher.write(route.unwrap_or_default().as_bytes());
+        use siphasher::sip128::Hasher128;
+        EntryKey(hasher.finish128().as_bytes())
+    }
+
+    /// A hash of everything an entry says but its origin: where it differs, the entry has changed.
+    pub fn content(&self, entry: &Entry) -> u64 {
+        use std::hash::{Hash, Hasher as _};
+        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.key);
+        let Entry { address, stable_id, route, priority, starts, ends, origin: _ } = entry;
+        address.spelling().hash(&mut hasher);
+        stable_id.hash(&mut hasher);
+        route.hash(&mut hasher);
+        priority.hash(&mut hasher);
+        starts.hash(&mut hasher);
+        ends.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// An order-free fingerprint of a set of entries: the sum of their keys and contents, and their number. Two readings
+/// with equal fingerprints say the same, in whatever order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fingerprint {
+    sum: u128,
+    count: u64,
+}
+
+impl Fingerprint {
+    pub fn add(&mut self, key: EntryKey, content: u64) {
+        // The content is spread over the whole width, so that swapping the contents of two keys shows.
+        let mixed = u128::from_le_bytes(key.0) ^ (u128::from(content) | (u128::from(content) << 64));
+        self.sum = self.sum.wrapping_add(mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835));
+        self.count += 1;
+    }
+
+    pub fn to_bytes(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&self.sum.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.count.to_le_bytes());
+        bytes
+    }
+}

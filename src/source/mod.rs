@@ -1,0 +1,144 @@
+//! Where a roster comes from, and what one look at it gives.
+//!
+//! A look gives a [`Reading`]: complete or incomplete, two different things. Only a complete one can become a roster,
+//! and only a roster can lead to a removal: no error, limit or missing file ever turns into an empty list.
+
+pub mod csv;
+pub mod csv_row;
+pub mod csv_text;
+pub mod drop_folder;
+pub mod watch;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::roster::{Entry, EntryKey, Fingerprint};
+
+/// What one look at a source gave.
+#[derive(Debug)]
+pub enum Reading {
+    /// The whole roster.
+    Complete(Snapshot),
+    /// Edits of the stored roster: one delta file.
+    Delta(Delta),
+    /// What was looked at is what was accepted before: the same file, to the byte.
+    Unchanged,
+    /// There is nothing to read: a folder without a file. The stored roster stays.
+    Nothing,
+    /// Somebody is still writing, or the settle time has not passed: look again at this distance.
+    Settling(std::time::Duration),
+    /// It could not be read whole and sound; the stored roster stays.
+    Incomplete(Incomplete),
+}
+
+/// A complete reading: who should have a licence, and what was seen that supports it.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Sorted by key, without doubles.
+    pub rows: Vec<Row>,
+    pub fingerprint: Fingerprint,
+    /// Rows that can't be used. What their people have now stays as it is.
+    pub bad_rows: Vec<BadRow>,
+    pub evidence: Evidence,
+    /// Where the entries behind `rows` are found.
+    pub entries: Entries,
+}
+
+/// One row of a snapshot in 32 bytes; its entry is fetched only where it differs from the stored roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    pub key: EntryKey,
+    /// [`crate::roster::Hasher::content`] of the entry.
+    pub content: u64,
+    /// Where [`Entries`] finds it.
+    pub place: u64,
+}
+
+/// The entries of a snapshot: in memory, or still in the file.
+#[derive(Debug)]
+pub enum Entries {
+    /// `place` is an index.
+    Memory(Vec<Entry>),
+    /// `place` is as the CSV reader wants it.
+    Csv(csv::Rereader),
+}
+
+impl Entries {
+    /// The entries of these rows, in the order of the rows.
+    ///
+    /// # Errors
+    /// When the file does not say any more what it said when it was read.
+    pub fn fetch(&mut self, rows: &[Row]) -> Result<Vec<Entry>, Incomplete> {
+        match self {
+            #[expect(clippy::cast_possible_truncation, reason = "the places of entries in memory are indices")]
+            Entries::Memory(entries) => Ok(rows.iter().map(|row| entries[row.place as usize].clone()).collect()),
+            Entries::Csv(reader) => reader.fetch(rows),
+        }
+    }
+}
+
+/// One delta file: edits in the order of its rows.
+#[derive(Debug)]
+pub struct Delta {
+    pub edits: Vec<Edit>,
+    pub bad_rows: Vec<BadRow>,
+    pub evidence: Evidence,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    Add(Entry),
+    /// The entry's dates and priority mean nothing here.
+    Remove(Entry),
+}
+
+/// A row that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadRow {
+    /// Where it stands: `staff.csv line 7`.
+    pub origin: String,
+    /// What is wrong and what to do, as a sentence fragment without a full stop.
+    pub reason: String,
+    /// Its stable id, where it has one: then it is known whose row it is.
+    pub stable_id: Option<String>,
+    /// Its address, where that is valid (the row is bad for another reason): then it is known whose row it is.
+    pub address: Option<crate::address::Address>,
+}
+
+/// What was seen, so that a person can see what was believed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The file's name.
+    pub file: Option<String>,
+    /// BLAKE3 of the file's bytes, in hexadecimal.
+    pub digest: Option<String>,
+    pub bytes: u64,
+    /// Rows read, the header not counted, the bad ones counted.
+    pub rows: u64,
+    /// `UTF-8`, `UTF-16LE`, `windows-1252` …
+    pub encoding: Option<String>,
+    pub delimiter: Option<char>,
+    /// Things that a person may want to know, each a sentence.
+    pub notes: Vec<String>,
+}
+
+/// Why a look at a source gave no roster. Displays as sentences: what, where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incomplete {
+    /// What is wrong and what to do, as sentences.
+    pub reason: String,
+    /// The file that was refused, where the source's answer is a file that should be moved aside.
+    pub file: Option<PathBuf>,
+    pub bad_rows: Vec<BadRow>,
+    /// Whether trying again later may help without anybody's doing (a vanished file, an unreachable share); a file
+    /// that is wrong in itself stays wrong.
+    pub passing: bool,
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
