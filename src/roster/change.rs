@@ -146,9 +146,8 @@ struct Doubtful<'a> {
 impl<'a> Doubtful<'a> {
     fn new(bad_rows: &'a [BadRow], missing: &[Entry]) -> Doubtful<'a> {
         let missing: BTreeSet<&str> = missing.iter().filter_map(|entry| entry.stable_id.as_deref()).collect();
-        let stray = |row: &BadRow| {
-            row.address.is_none() && row.stable_id.as_deref().is_some_and(|id| !missing.contains(id))
-        };
+        let stray =
+            |row: &BadRow| row.address.is_none() && row.stable_id.as_deref().is_some_and(|id| !missing.contains(id));
         Doubtful {
             ids: bad_rows.iter().filter_map(|row| row.stable_id.as_deref()).collect(),
             addresses: bad_rows.iter().filter_map(|row| Some(row.address.as_ref()?.identity())).collect(),
@@ -206,12 +205,8 @@ struct Overlay {
 
 impl Overlay {
     fn new(stored: &[Entry]) -> Overlay {
-        let mut overlay = Overlay {
-            entries: BTreeMap::new(),
-            ids: BTreeMap::new(),
-            gone: BTreeMap::new(),
-            notes: Vec::new(),
-        };
+        let mut overlay =
+            Overlay { entries: BTreeMap::new(), ids: BTreeMap::new(), gone: BTreeMap::new(), notes: Vec::new() };
         stored.iter().for_each(|entry| overlay.put(entry.clone()));
         overlay
     }

@@ -217,8 +217,10 @@ mod tests {
 
     #[test]
     fn a_start_or_end_that_changes_nothing_is_no_change() {
-        let entries =
-            [entry("hr", "jane@contoso.com", 1, "", ""), entry("ad", "jane@contoso.com", 5, "2026-12-01", "2026-12-09")];
+        let entries = [
+            entry("hr", "jane@contoso.com", 1, "", ""),
+            entry("ad", "jane@contoso.com", 5, "2026-12-01", "2026-12-09"),
+        ];
         assert_eq!(line(&entries, &policy(), "2026-11-23T08:00:00Z"), "wanted jane@contoso.com 1, for ever");
     }
 
@@ -242,10 +244,7 @@ mod tests {
             entry("ad", "jane@contoso.com", 1, "", "2026-11-01T00:00:00Z"),
             entry("ad", "jane@contoso.com", 1, "2027-01-01", "2026-12-01"),
         ];
-        assert_eq!(
-            line(&entries[..2], &policy(), "2026-11-23T08:00:00Z"),
-            "Ended(2026-11-01T00:00:00Z), for ever"
-        );
+        assert_eq!(line(&entries[..2], &policy(), "2026-11-23T08:00:00Z"), "Ended(2026-11-01T00:00:00Z), for ever");
         assert!(line(&entries[2..], &policy(), "2026-11-23T08:00:00Z").starts_with("Ended"));
     }
 
