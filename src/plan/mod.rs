@@ -251,3 +251,6 @@ impl Plan {
         unassign.is_empty() && rename.is_empty() && assign.is_empty() && settle.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
