@@ -67,6 +67,10 @@ pub struct Member {
     pub departure: Option<Departure>,
     /// Its removal was rejected by a person: kept until a roster names it again.
     pub kept: bool,
+    /// For a quarantined one: the server refused it, so that it is not sent again before a person says so. Otherwise the
+    /// policy sets it aside, which each plan judges anew.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 /// Seats, from the last `assignmentStats`.
