@@ -2,9 +2,11 @@
 //! everything in memory.
 
 pub mod dialect;
+pub mod faults;
 pub mod page;
 pub mod reply;
 pub mod state;
 
 pub use dialect::Dialect;
+pub use faults::Faults;
 pub use state::{State, Subscription};
