@@ -8,4 +8,5 @@ pub mod ledger;
 pub mod licensing;
 pub mod plan;
 pub mod roster;
+pub mod sandbox;
 pub mod source;
