@@ -9,5 +9,6 @@ pub mod ledger;
 pub mod licensing;
 pub mod plan;
 pub mod roster;
+pub mod sandbox;
 pub mod source;
 pub mod telemetry;
