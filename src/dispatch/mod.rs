@@ -6,3 +6,4 @@ pub mod machine;
 pub mod pace;
 pub mod retry;
 pub mod seats;
+pub mod turns;

@@ -1,0 +1,166 @@
+//! Logging: set up once, to standard error; the names of its fields; and addresses as logs may show them.
+//!
+//! What is logged where: `info` what a person wants to know without having asked, `warn` what somebody should look at,
+//! `error` what failed and is given up, `debug` why a decision was taken (`-v`), `trace` each request without the key
+//! (`-vv`). A failure is logged once, where it is handled. Neither the key nor a request's body is ever logged.
+//!
+//! Fields have the same name everywhere: [`RUN`], [`SUBSCRIPTION`], [`SOURCE`], [`ADDRESS`].
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::MultiProgress;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::address;
+use crate::config::LogFormat;
+
+/// The field that names a run: its UUID.
+pub const RUN: &str = "run";
+/// The field that names a subscription, as the configuration does.
+pub const SUBSCRIPTION: &str = "subscription";
+/// The field that names a source, as the configuration does.
+pub const SOURCE: &str = "source";
+/// The field for an e-mail address, always as [`Masked`].
+pub const ADDRESS: &str = "address";
+
+/// The environment variable that overrides what is logged, in `tracing-subscriber`'s words: `rosterd=debug,reqwest=info`.
+pub const FILTER_VARIABLE: &str = "ROSTERD_LOG";
+
+/// How to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    pub format: LogFormat,
+    /// How often `-v` was given.
+    pub verbosity: u8,
+    /// `[log] addresses = "clear"`.
+    pub clear_addresses: bool,
+}
+
+/// Why logging can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("${FILTER_VARIABLE} can't be understood; it wants the form `info` or `warn,rosterd=debug`")]
+    Filter(#[source] tracing_subscriber::filter::ParseError),
+    #[error("${FILTER_VARIABLE} is not valid UTF-8")]
+    FilterNotUtf8,
+    #[error("logging is set up already")]
+    Twice,
+}
+
+/// Sets up logging for the whole process; to be called once.
+pub fn init(options: Options) -> Result<(), TelemetryError> {
+    CLEAR_ADDRESSES.store(options.clear_addresses, Ordering::Relaxed);
+    let filter = match std::env::var(FILTER_VARIABLE) {
+        Ok(words) if !words.trim().is_empty() => EnvFilter::try_new(words).map_err(TelemetryError::Filter)?,
+        Err(std::env::VarError::NotUnicode(_)) => return Err(TelemetryError::FilterNotUtf8),
+        Ok(_) | Err(std::env::VarError::NotPresent) => EnvFilter::new(default_filter(options.verbosity)),
+    };
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(BesideBars).with_ansi(colour);
+    match options.format {
+        LogFormat::Text => builder.with_target(options.verbosity > 0).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
+    }
+    .map_err(|_| TelemetryError::Twice)
+}
+
+/// Other crates speak only when something is wrong; some of them tell of ordinary work at `info`.
+fn default_filter(verbosity: u8) -> &'static str {
+    match verbosity {
+        0 => "warn,rosterd=info",
+        1 => "warn,rosterd=debug",
+        _ => "warn,rosterd=trace",
+    }
+}
+
+/// The place for progress bars: log lines are written above those that hang here.
+pub fn bars() -> &'static MultiProgress {
+    static BARS: OnceLock<MultiProgress> = OnceLock::new();
+    BARS.get_or_init(MultiProgress::new)
+}
+
+/// Standard error, with the progress bars out of the way while a line is written.
+#[derive(Debug, Clone, Copy)]
+struct BesideBars;
+
+impl Write for BesideBars {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        bars().suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for BesideBars {
+    type Writer = BesideBars;
+
+    fn make_writer(&self) -> BesideBars {
+        *self
+    }
+}
+
+static CLEAR_ADDRESSES: AtomicBool = AtomicBool::new(false);
+
+/// A text with every e-mail address in it as `[log] addresses` wants it: `j***@contoso.com`, unless set to `clear`. Good
+/// for one address, and for a server's words in which addresses stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Masked<'a>(pub &'a str);
+
+impl fmt::Display for Masked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if CLEAR_ADDRESSES.load(Ordering::Relaxed) { f.write_str(self.0) } else { write_masked(self.0, f) }
+    }
+}
+
+/// Writes a text with every word masked that has an `@` in it.
+fn write_masked(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    let between = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | ':');
+    for piece in text.split_inclusive(between) {
+        let word = piece.trim_end_matches(between);
+        if word.contains('@') {
+            out.write_str(&address::mask(word))?;
+            out.write_str(&piece[word.len()..])?;
+        } else {
+            out.write_str(piece)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_masked_until_told_otherwise() {
+        assert_eq!(Masked("jane.doe@contoso.com").to_string(), "j***@contoso.com");
+    }
+
+    #[test]
+    fn every_address_in_a_text_is_masked_and_nothing_else() {
+        let said = |text: &str| {
+            let mut masked = String::new();
+            write_masked(text, &mut masked).map(|()| masked).unwrap()
+        };
+        assert_eq!(
+            said("\"jane@contoso.com\", <Bob.B@x.example> and email:ann@y.example; 3 of 7"),
+            "\"j***@contoso.com\", <B***@x.example> and email:a***@y.example; 3 of 7"
+        );
+        assert_eq!(said("no address here: 402, seats 10/10"), "no address here: 402, seats 10/10");
+        assert_eq!(said("@"), "***@");
+        assert_eq!(said("a@b@c.example"), "a***@c.example");
+    }
+
+    #[test]
+    fn each_filter_is_one_that_can_be_read() {
+        for verbosity in 0..4 {
+            assert!(EnvFilter::try_new(default_filter(verbosity)).is_ok());
+        }
+    }
+}
