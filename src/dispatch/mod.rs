@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod drive;
 pub mod machine;
+mod offenders;
 pub mod pace;
 pub mod retry;
 pub mod seats;
