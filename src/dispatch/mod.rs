@@ -7,3 +7,5 @@ mod offenders;
 pub mod pace;
 pub mod retry;
 pub mod seats;
+#[cfg(test)]
+mod tests;
