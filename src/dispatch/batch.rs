@@ -1,1 +1,250 @@
-//! TODO
+//! One batch and the search through it when it was refused: what to send next of it, and what each answer means for
+//! whom. A batch shrinks with each answer that decides about someone, and what is searched shrinks with each other one,
+//! so that it ends whatever is answered.
+//!
+//! A refused request may have been applied in part, so everything in it counts as open until an answer about itself
+//! decides it. The search runs through the addresses in order, always sending a start of what is open:
+//!
+//! - 400 that names offenders: they are set aside, the rest goes whole.
+//! - 400 that names nobody: an offender is in what was sent. Half of that is sent; an accepted half is done with, and
+//!   the offender is in the other. So the first offender is found, and the rest goes whole.
+//! - 402: what was sent does not fit. Half of it is sent (or what fits, where stats say so), until it is known how many
+//!   fit; the others are without a seat. A server that fills, fills in the order in which it was asked.
+//!
+//! A server that applies the rest of a refused batch, names nobody and then refuses what it has applied accepts no part
+//! of it, ever. After two offenders in a row at the start of a batch each address is sent alone, until one is accepted.
+
+use std::collections::VecDeque;
+
+use super::machine::Outcome;
+use super::offenders;
+use crate::address::Address;
+use crate::licensing::wire::{Operation, Stats};
+
+/// What an answer decides: about whom, and what.
+pub(super) type Decided = Vec<(Address, Outcome)>;
+
+#[derive(Debug)]
+pub(super) struct Batch {
+    operation: Operation,
+    /// Not decided, in order.
+    open: VecDeque<Address>,
+    /// Named by a refusal that can't be read: each is sent alone, after the others.
+    aside: VecDeque<Address>,
+    /// How many of `open`, from its start, are known to hold an offender, and the words.
+    invalid: Option<(usize, String)>,
+    /// How many of `open`, from its start, are known not to fit.
+    overfull: Option<Overfull>,
+    /// What is open may have taken effect.
+    uncertain: bool,
+    blind: Blind,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Overfull {
+    len: usize,
+    /// All but one are known to fit.
+    exact: bool,
+}
+
+/// The search for offenders that nobody names.
+#[derive(Debug, Default)]
+struct Blind {
+    /// How many were open when a refusal first named nobody; `None`: none has.
+    size: Option<usize>,
+    /// Offenders found before any part was accepted.
+    fronts: usize,
+    /// A part of what had been refused was accepted.
+    accepted: bool,
+    /// An offender turned out to be assigned already.
+    already: bool,
+}
+
+impl Batch {
+    /// `uncertain`: it was sent before, and nobody knows what came of it.
+    pub(super) fn new(operation: Operation, addresses: Vec<Address>, uncertain: bool) -> Batch {
+        Batch {
+            operation,
+            open: addresses.into(),
+            aside: VecDeque::new(),
+            invalid: None,
+            overfull: None,
+            uncertain,
+            blind: Blind::default(),
+        }
+    }
+
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.uncertain
+    }
+
+    /// An attempt may have taken effect without an answer that says so.
+    pub(super) fn doubt(&mut self) {
+        self.uncertain = true;
+    }
+
+    pub(super) fn is_decided(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Everybody about whom nothing is decided.
+    pub(super) fn undecided(&self) -> impl Iterator<Item = &Address> {
+        self.open.iter().chain(&self.aside)
+    }
+
+    /// The first `len` of what is open: see [`Batch::next_len`].
+    pub(super) fn start(&self, len: usize) -> impl Iterator<Item = &Address> {
+        self.open.iter().take(len)
+    }
+
+    /// How many to send next. `applies_rest`: the server is known to refuse what it has applied of a refused batch.
+    pub(super) fn next_len(&self, batch_size: usize, applies_rest: Option<bool>) -> usize {
+        let invalid = self.invalid.as_ref().map_or(usize::MAX, |(len, _)| *len);
+        let len = match self.overfull {
+            _ if self.goes_singly(applies_rest) => 1,
+            Some(overfull) if overfull.exact && overfull.len <= invalid => overfull.len - 1,
+            Some(overfull) => overfull.len.min(invalid) / 2,
+            None if invalid == usize::MAX => self.open.len(),
+            None => invalid / 2,
+        };
+        len.clamp(1, batch_size.max(1))
+    }
+
+    fn goes_singly(&self, applies_rest: Option<bool>) -> bool {
+        let suspected = self.blind.fronts >= 2 && applies_rest.is_none();
+        self.blind.size.is_some() && !self.blind.accepted && (suspected || applies_rest == Some(true))
+    }
+
+    /// Whether this batch showed that the server applies the rest of a refused batch and then refuses what it applied.
+    pub(super) fn applies_rest(&self) -> Option<bool> {
+        if self.blind.accepted {
+            return Some(false);
+        }
+        let all_refused = self.is_decided() && self.blind.fronts >= 3 && self.blind.size == Some(self.blind.fronts);
+        let telling = self.operation == Operation::Unassign || self.blind.already;
+        (all_refused && telling).then_some(true)
+    }
+
+    /// The first `len` were accepted.
+    pub(super) fn accepted(&mut self, len: usize) -> Decided {
+        let outcome = match self.operation {
+            Operation::Assign => Outcome::Assigned,
+            Operation::Unassign => Outcome::Unassigned,
+        };
+        let len = len.min(self.open.len());
+        let mut decided: Decided = self.open.drain(..len).map(|address| (address, outcome.clone())).collect();
+        self.blind.accepted |= self.blind.size.is_some();
+        self.invalid = self.invalid.take().and_then(|(known, words)| Some((known.checked_sub(len)?, words)));
+        self.invalid.take_if(|(known, _)| *known == 0);
+        if let Some(overfull) = &mut self.overfull {
+            overfull.len = overfull.len.saturating_sub(len);
+        }
+        self.overfull.take_if(|overfull| overfull.len == 0);
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// The first `len` were refused.
+    pub(super) fn refused(&mut self, len: usize, errors: &[String]) -> Decided {
+        self.uncertain = true;
+        let mut decided = Vec::new();
+        let named = offenders::named(errors, self.start(len));
+        if named.is_empty() {
+            self.blind.size.get_or_insert(self.open.len());
+            self.invalid = Some((len, offenders::words(errors)));
+        } else {
+            self.invalid = None;
+            for (place, words) in named.into_iter().rev() {
+                let Some(address) = self.open.remove(place) else { continue };
+                match judge(self.operation, words, len == 1) {
+                    Some(outcome) => decided.push((address, outcome)),
+                    None => self.aside.push_front(address),
+                }
+            }
+            decided.reverse();
+            self.fit_overfull();
+        }
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// The first `len` were refused for want of seats. `before` and `stats`: the stats before this answer and in it.
+    pub(super) fn no_seats(&mut self, len: usize, before: Option<Stats>, stats: Option<Stats>) -> Decided {
+        let free = stats.map(|stats| stats.available.saturating_sub(stats.assigned));
+        let untouched = before.zip(stats).is_some_and(|(before, stats)| before.assigned == stats.assigned);
+        let fit = match free {
+            _ if self.uncertain => None,
+            // A server that fills leaves none free, and had it filled, more would be assigned than before.
+            Some(0) if untouched => Some(0),
+            Some(0) | None => None,
+            Some(free) => usize::try_from(free).ok().filter(|free| *free < len),
+        };
+        self.uncertain = true;
+        self.overfull = Some(match fit {
+            Some(fit) => Overfull { len: fit + 1, exact: true },
+            None => Overfull { len, exact: false },
+        });
+        let mut decided = Vec::new();
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// The first one is decided without the server's judgement about the others.
+    pub(super) fn decide_first(&mut self, outcome: Outcome) -> Decided {
+        let mut decided: Decided = self.open.pop_front().map(|address| (address, outcome)).into_iter().collect();
+        self.invalid = None;
+        self.fit_overfull();
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// Draws the conclusions that need no further request.
+    fn conclude(&mut self, decided: &mut Decided) {
+        if let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
+            && let Some(address) = self.open.pop_front()
+        {
+            self.blind.fronts += usize::from(!self.blind.accepted);
+            let outcome = judge(self.operation, words, true);
+            self.blind.already |= matches!(outcome, Some(Outcome::AssignedAlready { .. }));
+            decided.extend(outcome.map(|outcome| (address, outcome)));
+            self.fit_overfull();
+        }
+        if self.overfull.is_some_and(|overfull| overfull.len == 1) {
+            decided.extend(self.open.drain(..).map(|address| (address, Outcome::NoSeat)));
+        }
+        if self.open.is_empty() {
+            self.open.extend(self.aside.pop_front());
+        }
+    }
+
+    /// After offenders were taken out: as many as did not fit do not fit now, since offenders need no seat.
+    fn fit_overfull(&mut self) {
+        let open = self.open.len();
+        self.overfull.take_if(|overfull| overfull.len > open);
+    }
+}
+
+/// What a refusal of one address means. `None`: to be asked again, alone.
+fn judge(operation: Operation, words: String, alone: bool) -> Option<Outcome> {
+    let lower = words.to_lowercase();
+    match operation {
+        Operation::Assign if lower.contains("already") => Some(Outcome::AssignedAlready { words }),
+        Operation::Assign => Some(Outcome::Refused { words }),
+        Operation::Unassign if alone || says_not_assigned(&lower) => Some(Outcome::UnassignedAlready { words }),
+        Operation::Unassign => None,
+    }
+}
+
+/// `not assigned`, `not currently assigned`, `hasn't been assigned`, `unassigned`.
+fn says_not_assigned(lower: &str) -> bool {
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '\'').collect();
+    let denied = |window: &[&str]| {
+        let no = |word: &&str| *word == "not" || word.ends_with("n't");
+        window.first().is_some_and(no) && window.contains(&"assigned")
+    };
+    words.contains(&"unassigned") || (0..words.len()).any(|i| denied(&words[i..words.len().min(i + 4)]))
+}
