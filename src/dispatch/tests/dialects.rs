@@ -179,7 +179,11 @@ fn a_shortage(dialect: Dialect, batch_size: usize, seats: usize, known: bool, se
     let offenders = 4;
     world.keeps(&run, &Promise { people: 124, batch_size, offenders }, world.puts_cost_more());
     if known {
-        assert!(world.server.refused_402 == 0 || world.puts_cost_more(), "asked for no more than fit");
+        assert!(
+            world.server.refused_402 == 0 || world.puts_cost_more(),
+            "asked for no more than fit: {dialect:?} b {batch_size} seats {seats}\n{}",
+            run.sent()
+        );
     }
 
     // Two leave, one of them having lost the seat already: those who waited longest get the seats.
