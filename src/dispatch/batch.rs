@@ -21,6 +21,9 @@ use super::offenders;
 use crate::address::Address;
 use crate::licensing::wire::{Operation, Stats};
 
+/// A batch of at least this many, each refused alone, is taken for one that had been applied.
+const FRONTS_TELLING: usize = 8;
+
 /// What an answer decides: about whom, and what.
 pub(super) type Decided = Vec<(Address, Outcome)>;
 
@@ -145,8 +148,13 @@ impl Batch {
         if self.blind.accepted {
             return Some(false);
         }
-        let all_refused = self.is_decided() && self.blind.fronts >= 3 && self.blind.size == Some(self.blind.fronts);
-        let telling = self.operation == Operation::Unassign || self.blind.already;
+        let all_refused = self.is_decided() && self.blind.size == Some(self.blind.fronts);
+        let telling = match self.operation {
+            // They are assigned already, and the first refusal did not say so of anybody.
+            Operation::Assign => self.blind.already && self.first.is_some_and(|first| first.certain && first.telling),
+            // So many who all had lost their seats before are not likely, and a wrong guess costs one request, later.
+            Operation::Unassign => self.blind.fronts >= FRONTS_TELLING,
+        };
         (all_refused && telling).then_some(true)
     }
 
