@@ -210,6 +210,7 @@ impl<'a> Build<'a> {
         let (source_names, subscription_names) = (names(&sources), names(&subscriptions));
         let built_sources: Vec<_> =
             sources.into_values().map(|named| self.source(&named, &subscription_names)).collect();
+        self.check_ids(&subscriptions);
         let built_subscriptions: Vec<_> =
             subscriptions.into_values().map(|named| self.subscription(&named, &source_names)).collect();
         let (http, licensing, heartbeat, alerts) = (self.http(), self.licensing(), self.heartbeat(), self.alerts());
@@ -249,6 +250,23 @@ impl<'a> Build<'a> {
             }
         }
         all
+    }
+
+    /// Two subscriptions with one GUID would take away each other's seats.
+    fn check_ids(&mut self, subscriptions: &BTreeMap<&'a str, Named<'a>>) {
+        let mut all: BTreeMap<String, (&Named<'a>, &Value<'a>)> = BTreeMap::new();
+        for named in subscriptions.values() {
+            let Some(value) = named.values.get("id") else { continue };
+            let Ok(id) = (At { file: named.file, kind: &Kind::Guid, value }).guid() else { continue };
+            if let Some((first, place)) = all.get(&id.to_string()) {
+                let says = format!("`{}` and `{}` are one subscription: they have one id", first.name, named.name);
+                let help = "make one of the two, with the sources of both";
+                let problem = Problem::at(named.file, value.span(), Complaint::new(says, help));
+                self.problems.push(problem.and(first.file, place.span(), "the first is here"));
+                continue;
+            }
+            all.insert(id.to_string(), (named, value));
+        }
     }
 
     fn http(&mut self) -> Option<Http> {

@@ -319,10 +319,9 @@ impl<'a> At<'a> {
         Ok(url)
     }
 
-    /// `https`, or `http` for this machine; without a name and password.
+    /// `https`, or `http` for this machine.
     pub(super) fn web_url(&self) -> Read<Url> {
         let url = self.url("\"https://host/path\"")?;
-        without_credentials(&url, "a name and password must not stand in an address")?;
         match url.scheme() {
             "https" => Ok(url),
             "http" if is_loopback(&url) => Ok(url),
@@ -333,6 +332,7 @@ impl<'a> At<'a> {
 
     pub(super) fn base_url(&self) -> Read<Url> {
         let mut url = self.web_url()?;
+        without_credentials(&url, "a name and password must not stand in an address")?;
         if url.query().is_some() || url.fragment().is_some() || url.path().contains("/api/manage") {
             let help = "write the server alone, such as \"https://licensing.solinventum.com\"; the rest is known";
             return Err(Complaint::new("this address says too much", help));
@@ -496,7 +496,8 @@ fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 fn without_credentials(url: &Url, says: &str) -> Read<()> {
-    if url.username().is_empty() && url.password().is_none() {
+    // A password with a slash makes a path of what follows it: any @ is one too many.
+    if !url.as_str().contains('@') {
         return Ok(());
     }
     Err(Complaint::new(says, "take it out of the address; for a proxy, HTTPS_PROXY in the service's environment can hold it"))
