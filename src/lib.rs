@@ -1,6 +1,7 @@
 //! rosterd keeps SecureMailMerge licences in step with where people are listed.
 
 pub mod address;
+pub mod alert;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -8,6 +9,7 @@ pub mod dispatch;
 pub mod exit;
 pub mod ledger;
 pub mod licensing;
+pub mod pass;
 pub mod plan;
 pub mod report;
 pub mod roster;

@@ -8,21 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::alert;
 use crate::clock::{self, Timestamp};
 use crate::config::{Config, Subscription};
-use crate::dispatch::drive::{self, Rim};
-use crate::dispatch::machine::{Machine, Report, Settings, Stop, Work};
+use crate::dispatch::drive::{self, Commits, Sends};
+use crate::dispatch::machine::{Commit, Machine, Report, Request, Settings, Stop, Work};
 use crate::dispatch::pace::Pacer;
 use crate::ledger::handle::LedgerHandle;
-use crate::ledger::sqlite::Look;
-use crate::ledger::{Lease, Ledger, LedgerError, Owner, RunId, RunOutcome, SubscriptionRecord, Trigger};
+use crate::ledger::sqlite::{Look, Seen as SeenUntil};
+use crate::ledger::{
+    IntentId, Lease, Ledger, LedgerError, MemberState, Owner, RunId, RunOutcome, SubscriptionRecord, Trigger,
+};
 use crate::licensing::http::Client;
-use crate::plan::Plan;
-use crate::plan::input::{Candidate, PlanInput, SourceFacts};
+use crate::licensing::wire::{Answer, Stats};
+use crate::plan::input::{PlanInput, SourceFacts};
+use crate::plan::{LeavingUntil, Plan};
+use crate::roster::membership;
 
 /// What every pass works with.
 #[derive(Debug, Clone)]
@@ -43,10 +48,10 @@ pub const LEASE_TERM: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Passed {
     /// Nothing had to change.
-    Quiet(Plan),
+    Quiet(Arc<Plan>),
     /// Another process looks after the subscription at this moment.
     Elsewhere,
-    Ran { run: RunId, plan: Plan, report: Report, outcome: RunOutcome },
+    Ran { run: RunId, plan: Arc<Plan>, report: Report, outcome: RunOutcome, problem: Option<String> },
 }
 
 /// Why a pass could not be made.
@@ -58,7 +63,7 @@ pub enum PassError {
     Key {
         subscription: String,
         #[source]
-        cause: crate::config::secret::SecretError,
+        cause: crate::config::SecretError,
     },
 }
 
@@ -77,11 +82,11 @@ pub async fn pass(
         }
         let owner = world.owner.clone();
         let name = subscription.name.clone();
-        let lease = world.ledger.with(move |ledger| ledger.acquire(&name, &owner, LEASE_TERM, clock::now())).await??;
+        let lease = world.ledger.with(move |ledger| ledger.acquire(&name, &owner, LEASE_TERM, clock::now())).await?;
         let Some(lease) = lease else { return Ok(Passed::Elsewhere) };
         let passed = under_lease(world, subscription, &lease, trigger, ask_for_seats).await;
         if !matches!(passed, Err(PassError::Ledger(LedgerError::Fenced { .. }))) {
-            world.ledger.with(move |ledger| ledger.release(lease)).await??;
+            world.ledger.with(move |ledger| ledger.release(lease)).await?;
         }
         passed
     }
@@ -100,23 +105,24 @@ async fn under_lease(
     let run = RunId::now_v7();
     tracing::Span::current().record("run", tracing::field::display(run));
     let rim = Rim::new(world, subscription, lease, run)?;
+    let drive = |machine| drive::drive(machine, &subscription.name, &rim, &rim, &world.pacer, &world.shutdown);
     on_ledger(world, lease, move |ledger, lease| ledger.begin_run(lease, run, trigger, clock::now())).await?;
 
     let mut report = Report::default();
     let seen = look(world, subscription, ask_for_seats).await?;
     if !seen.work.resume.is_empty() {
         let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };
-        add(&mut report, drive::drive(Machine::new(settings(world, subscription, &seen), settle), &rim).await?);
+        add(&mut report, drive(Machine::new(settings(world, subscription, &seen), settle)).await?);
     }
     let seen = if report.requests > 0 { look(world, subscription, ask_for_seats).await? } else { seen };
     if report.stopped.is_none() && seen.work.resume.is_empty() {
-        let (plan, scope, seen_until) = (seen.plan.clone(), seen.scope.clone(), seen.seen_until);
+        let (plan, scope, seen_until) = (Arc::clone(&seen.plan), seen.scope.clone(), seen.seen_until);
         on_ledger(world, lease, move |ledger, lease| {
             ledger.record_plan(lease, run, &plan, &scope, seen_until, clock::now())
         })
         .await?;
         let machine = Machine::new(settings(world, subscription, &seen), seen.work.clone());
-        add(&mut report, drive::drive(machine, &rim).await?);
+        add(&mut report, drive(machine).await?);
     }
     let (outcome, problem) = verdict(&subscription.name, &seen.plan, &report);
     {
@@ -127,20 +133,22 @@ async fn under_lease(
         .await?;
     }
     tell(world, subscription, &seen, &report, problem.as_deref()).await?;
-    Ok(Passed::Ran { run, plan: seen.plan, report, outcome })
+    Ok(Passed::Ran { run, plan: seen.plan, report, outcome, problem })
 }
 
 /// What a look at a subscription gives: the plan, and what is to be done about it.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub input: PlanInput,
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     pub record: SubscriptionRecord,
     pub work: Work,
     /// Of policy and sources; kept with the plan.
     pub scope: String,
     /// Roster changes up to here are in the plan.
-    pub seen_until: i64,
+    pub seen_until: SeenUntil,
+    /// Something touched the subscription since the last plan.
+    touched: bool,
 }
 
 impl Seen {
@@ -153,18 +161,37 @@ impl Seen {
             || self.plan.fits != Some(0) && !self.work.assign.is_empty()
             || may_ask;
         let held = self.record.hold.as_ref().map(|stored| &stored.hold.digest);
-        let writes = self.seen_until > 0
+        let writes = self.touched
             || self.record.scope.as_ref() != Some(&self.scope)
             || held != self.plan.hold.as_ref().map(|hold| &hold.digest)
             || !self.plan.is_recorded(&self.input);
         !sends && !writes
+    }
+
+    /// The moments at which the plan changes by itself, with what a pass is then begun by: ends of grace, starts and
+    /// ends, the next probe.
+    pub fn next_moments(&self, subscription: &Subscription, now: Timestamp) -> Vec<(Timestamp, Trigger)> {
+        let graces = self.plan.leaving.iter().filter_map(|leaving| match leaving.until {
+            LeavingUntil::Grace(until) => Some(until),
+            _ => None,
+        });
+        let policy = &self.input.policy;
+        let candidates = self.input.candidates.iter();
+        let dates = candidates.filter_map(|candidate| membership::desired(&candidate.entries, policy, now).changes_at);
+        let first = graces.chain(dates).min().map(|at| (at, Trigger::Date));
+        let waits = self.input.pending_members() > 0;
+        let probe = self.record.probed_at.filter(|_| waits).map(|at| {
+            let every = TimeDelta::from_std(subscription.seat_probe).unwrap_or(TimeDelta::MAX);
+            (at + every, Trigger::Probe)
+        });
+        first.into_iter().chain(probe).collect()
     }
 }
 
 /// Looks at a subscription, and plans. Changes nothing.
 pub async fn look(world: &World, subscription: &Subscription, ask_for_seats: bool) -> Result<Seen, LedgerError> {
     let (config, subscription) = (Arc::clone(&world.config), subscription.clone());
-    world.ledger.with(move |ledger| look_at(ledger, &config, &subscription, ask_for_seats, clock::now())).await?
+    world.ledger.with(move |ledger| look_at(ledger, &config, &subscription, ask_for_seats, clock::now())).await
 }
 
 /// As [`look`], on a ledger at hand and at a moment of choice.
@@ -177,7 +204,7 @@ pub fn look_at(
 ) -> Result<Seen, LedgerError> {
     let name = subscription.name.as_str();
     let record = ledger.subscription(name)?;
-    let scope = subscription.scope(&config.sources);
+    let scope = scope(config, subscription);
     let look = if record.scope.as_ref() == Some(&scope) { Look::Touched } else { Look::All };
     let found = ledger.candidates(name, &subscription.sources, look, now)?;
     let input = PlanInput {
@@ -187,21 +214,26 @@ pub fn look_at(
         seats: record.seats,
         counts: ledger.counts(name, now)?,
         sources: source_facts(ledger, &subscription.sources)?,
-        scope_changed: record.scope.as_ref().is_some_and(|known| *known != scope),
         approvals: ledger.approvals(name, now)?,
         candidates: found.list,
     };
-    let plan = Plan::compute(&input);
+    let plan = Arc::new(Plan::compute(&input));
     let work = Work {
         resume: ledger.open_intents(name)?,
         unassign: plan.unassign.iter().map(|removal| removal.address.clone()).collect(),
         rename: plan.rename.iter().map(|rename| (rename.from.clone(), rename.to.clone())).collect(),
         assign: plan.assign.iter().map(|assignment| assignment.address.clone()).collect(),
-        seats: record.seats.map(|seats| crate::licensing::wire::Stats { available: seats.available, assigned: seats.assigned }),
+        seats: record.seats.map(|seats| Stats { available: seats.available, assigned: seats.assigned }),
         probe: ask_for_seats || probe_due(subscription, &record, now),
         habits: record.habits,
     };
-    Ok(Seen { input, plan, record, work, scope, seen_until: found.seen_until })
+    Ok(Seen { input, plan, record, work, scope, seen_until: found.seen, touched: found.touched })
+}
+
+/// Of everything that decides who is looked at: where it differs from the last plan's, all addresses are looked at.
+fn scope(config: &Config, subscription: &Subscription) -> String {
+    let text = format!("{}zone {}", subscription.scope(&config.sources), subscription.policy.timezone);
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
 }
 
 fn source_facts(ledger: &Ledger, names: &[String]) -> Result<Vec<SourceFacts>, LedgerError> {
@@ -301,10 +333,10 @@ async fn tell(
         .ledger
         .with(move |ledger| {
             let mut waiting = Vec::new();
-            ledger.for_each_member(&name, Some(crate::ledger::MemberState::Pending), &mut |member| waiting.push(member))?;
+            ledger.for_each_member(&name, Some(MemberState::Pending), &mut |member| waiting.push(member))?;
             Ok::<_, LedgerError>((ledger.subscription(&name)?, waiting))
         })
-        .await??;
+        .await?;
     let shortage = alert::shortage(after.seats, waiting.len() as u64);
     let was = alert::shortage(before.record.seats, before.input.pending_members());
     if shortage > 0 && shortage != was {
@@ -322,15 +354,47 @@ async fn on_ledger<T: Send + 'static>(
     verb: impl FnOnce(&mut Ledger, &Lease) -> Result<T, LedgerError> + Send + 'static,
 ) -> Result<T, LedgerError> {
     let lease = lease.clone();
-    world.ledger.with(move |ledger| verb(ledger, &lease)).await?
+    world.ledger.with(move |ledger| verb(ledger, &lease)).await
 }
 
-/// The candidates' number that wait for a seat already.
+/// What a run's dispatcher writes to and sends with.
+struct Rim<'a> {
+    world: &'a World,
+    subscription: &'a Subscription,
+    key: SecretString,
+    lease: &'a Lease,
+    run: RunId,
+}
+
+impl<'a> Rim<'a> {
+    /// The key is read for each run, so that a changed one is picked up at once.
+    fn new(world: &'a World, subscription: &'a Subscription, lease: &'a Lease, run: RunId) -> Result<Rim<'a>, PassError> {
+        let key = subscription
+            .api_key
+            .read_api_key()
+            .map_err(|cause| PassError::Key { subscription: subscription.name.clone(), cause })?;
+        Ok(Rim { world, subscription, key, lease, run })
+    }
+}
+
+impl Commits for Rim<'_> {
+    async fn commit(&self, commit: Commit) -> Result<Option<IntentId>, LedgerError> {
+        let run = self.run;
+        on_ledger(self.world, self.lease, move |ledger, lease| ledger.commit(lease, run, &commit, clock::now())).await
+    }
+}
+
+impl Sends for Rim<'_> {
+    async fn send(&self, request: &Request) -> Answer {
+        let Subscription { kind, id, .. } = self.subscription;
+        self.world.client.send(*kind, *id, &self.key, request.operation, &request.addresses).await
+    }
+}
+
 impl PlanInput {
+    /// How many candidates wait for a seat already.
     fn pending_members(&self) -> u64 {
-        let pending = |candidate: &&Candidate| {
-            candidate.member.as_ref().is_some_and(|member| member.state == crate::ledger::MemberState::Pending)
-        };
-        self.candidates.iter().filter(pending).count() as u64
+        let states = self.candidates.iter().filter_map(|candidate| candidate.member.as_ref());
+        states.filter(|member| member.state == MemberState::Pending).count() as u64
     }
 }

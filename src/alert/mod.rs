@@ -4,7 +4,7 @@
 
 use crate::ledger::{Member, Seats};
 use crate::plan::Hold;
-use crate::telemetry;
+use crate::telemetry::Masked;
 
 /// How many people an alert names; the rest is a number.
 const NAMED_MAX: usize = 20;
@@ -23,7 +23,7 @@ pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, waiting: &[Memb
     };
     let mut queue: Vec<&Member> = waiting.iter().collect();
     queue.sort_by_key(|member| (member.priority, member.waiting_since, member.address.clone()));
-    let mut names: Vec<String> = queue.iter().take(NAMED_MAX).map(|member| telemetry::shown(&member.address)).collect();
+    let mut names: Vec<String> = queue.iter().take(NAMED_MAX).map(|member| Masked(member.address.spelling()).to_string()).collect();
     if queue.len() > NAMED_MAX {
         names.push(format!("{} more", queue.len() - NAMED_MAX));
     }

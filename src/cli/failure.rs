@@ -81,7 +81,7 @@ mod tests {
     fn an_error_is_told_with_its_causes_and_its_hint() {
         let cause = std::io::Error::other("no such device");
         let path = "/etc/contoso.key".into();
-        let error = crate::config::secret::SecretError::File { path, cause };
+        let error = crate::config::SecretError::File { path, cause };
         let failure = Failure::from_error(&error).hint("is the disk mounted?");
         assert_eq!(
             failure.render(),

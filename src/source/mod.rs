@@ -111,6 +111,13 @@ pub struct BadRow {
     pub address: Option<crate::address::Address>,
 }
 
+impl BadRow {
+    /// Whether nothing in it tells whose row it is: it may be anybody's.
+    pub fn is_anonymous(&self) -> bool {
+        self.stable_id.is_none() && self.address.is_none()
+    }
+}
+
 /// What was seen, so that a person can see what was believed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Evidence {

@@ -35,6 +35,8 @@ pub struct Candidates {
     pub list: Vec<Candidate>,
     /// For [`Ledger::record_plan`].
     pub seen: Seen,
+    /// Whether anything touched the subscription since the last plan was done with.
+    pub touched: bool,
 }
 
 /// Up to where a plan has looked: what touched the subscription later is for the next one.
@@ -99,7 +101,8 @@ impl Ledger {
                 let mut lookup = EntryLookup::new(connection)?;
                 identities.iter().map(|identity| search.one(&mut lookup, identity)).collect::<Result<_>>()?
             };
-            Ok(Candidates { list, seen: Seen { seq, at: now } })
+            let touched = look_at_all || search.is_touched()?;
+            Ok(Candidates { list, seen: Seen { seq, at: now }, touched })
         })
     }
 
@@ -250,6 +253,12 @@ impl<'c> Search<'c> {
             .prepare_cached(sql)?
             .query_row([self.subscription], |row| Ok((row.get(0)?, row.get(1)?, moment_or_none(row, 2)?)));
         Ok(marks.optional()?.unwrap_or((0, false, None)))
+    }
+
+    /// Whether a roster's change waits to be looked at.
+    fn is_touched(&self) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM touched WHERE subscription_id = ?1)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([self.subscription], |row| row.get(0))?)
     }
 
     /// The identities that may have to change.
