@@ -13,7 +13,7 @@ use crate::ledger::{Approval, Member, MemberState, Seats};
 use crate::roster::{Entry, When};
 use chrono::TimeDelta;
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
