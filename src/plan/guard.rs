@@ -10,14 +10,16 @@ use crate::config::Limit;
 use crate::ledger::Approval;
 use crate::roster::Reason;
 
-/// Sorts what is due into what may go, which is returned, and what is held, which goes to `hold`.
-pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, hold: &mut dyn FnMut(Leaver)) -> (Vec<Leaver>, Option<Hold>) {
+/// Sorts what is due into what may go, which is returned, and what is held, which goes to `keep`.
+pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Leaver)) -> (Vec<Leaver>, Option<Hold>) {
     let mut held = vec![false; due.len()];
     let mut reasons = Vec::new();
     for guard in GUARDS {
         let passing = Passing { input, leavers: passing(&due, &held).collect() };
         if let Some(Stop { leavers, reason }) = guard(&passing) {
-            leavers.into_iter().for_each(|index| held[index] = true);
+            for index in leavers {
+                held[index] = true;
+            }
             reasons.push(reason);
         }
     }
@@ -32,7 +34,7 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, hold: &mut dyn FnMut(Le
         if held {
             let (address, detail) = (leaver.address.clone(), leaver.detail.clone());
             removals.push(Removal { address, reason: leaver.reason(), detail });
-            hold(leaver);
+            keep(leaver);
         } else {
             released.push(leaver);
         }

@@ -13,7 +13,7 @@ use crate::ledger::{Approval, Member, MemberState, Seats};
 use crate::roster::{Entry, When};
 use chrono::TimeDelta;
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -459,6 +459,35 @@ fn a_renamed_person_who_has_the_new_seat_gives_the_old_one_back() {
     let plan = plan(&mut input, candidates);
     assert_eq!(plan.unassign[0].reason, Reason::Renamed);
     assert_eq!(plan.hold, None);
+}
+
+#[test]
+fn two_old_addresses_of_one_person_hand_over_one_seat() {
+    let old = |raw: &str| candidate(raw).is(MemberState::Assigned).renamed("c@contoso.com");
+    let plan = plan(&mut world(), vec![old("a@contoso.com"), old("b@contoso.com"), wanted("c@contoso.com")]);
+    assert_eq!(plan.rename, [Rename { from: address("a@contoso.com"), to: address("c@contoso.com"), priority: 100 }]);
+    assert_eq!(plan.unassign[0].address, address("b@contoso.com"));
+}
+
+#[test]
+fn a_person_renamed_twice_between_two_plans_is_followed_to_the_end() {
+    let candidates = vec![
+        candidate("a@contoso.com").is(MemberState::Assigned).renamed("b@contoso.com"),
+        candidate("b@contoso.com").renamed("c@contoso.com"),
+        wanted("c@contoso.com"),
+    ];
+    let plan = plan(&mut world(), candidates);
+    assert_eq!(plan.rename, [Rename { from: address("a@contoso.com"), to: address("c@contoso.com"), priority: 100 }]);
+}
+
+#[test]
+fn a_rename_goes_on_where_the_missing_are_held() {
+    let mut input = world();
+    input.sources[0].anonymous_bad_rows = 1;
+    input.sources.push(SourceFacts { accepted_at: None, ..source("ad") });
+    let old = candidate("a@contoso.com").is(MemberState::Assigned).renamed("b@contoso.com");
+    let plan = plan(&mut input, vec![old, wanted("b@contoso.com"), leaver("c@contoso.com")]);
+    assert_eq!((plan.rename.len(), plan.unassign.len(), plan.leaving.len()), (1, 0, 1));
 }
 
 #[test]

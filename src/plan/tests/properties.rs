@@ -141,7 +141,7 @@ fn holds(candidate: &Candidate) -> bool {
 }
 
 fn judged(candidate: &Candidate, input: &PlanInput) -> Desired {
-    desired(&candidate.entries, &input.policy, input.at).desired
+    desired(&candidate.entries, &input.policy, input.at)
 }
 
 fn wants(candidate: &Candidate, input: &PlanInput) -> bool {
