@@ -292,7 +292,7 @@ impl Machine {
             Answer::Done { stats } => self.accepted(stats),
             Answer::Refused { errors, stats } => self.refused(&errors, stats),
             Answer::NoSeats { stats, .. } if flight.batch.operation() == Operation::Assign => self.no_seats(stats),
-            Answer::TooLarge => self.too_large(),
+            Answer::TooLarge => self.too_large(now),
             Answer::KeyRefused { words, .. } => self.stopped = Some(Stop::KeyRefused { words }),
             Answer::Redirect { target, .. } => self.stopped = Some(Stop::Redirect { target }),
             Answer::NotSent { cause } => self.retry(now, None, cause),
@@ -365,11 +365,11 @@ impl Machine {
         }
     }
 
-    fn too_large(&mut self) {
+    fn too_large(&mut self, now: Duration) {
         let Some(flight) = &mut self.flight else { return };
         let len = flight.request.len;
-        flight.request = Attempts::default();
         if len > 1 {
+            flight.request = Attempts::default();
             self.batch_size = len / 2;
             self.habits.batch_size = Some(self.batch_size);
             self.news.habits = Some(self.habits);
@@ -377,9 +377,12 @@ impl Machine {
         }
         let words = "the server answered 413: a request with this address alone is too large for it".to_owned();
         let outcome = match flight.batch.operation() {
+            // An earlier attempt may have taken effect, so that this can't be the last word.
+            _ if flight.batch.is_uncertain() => return self.retry(now, None, words),
             Operation::Assign => Outcome::Refused { words },
             Operation::Unassign => Outcome::NotDone { cause: words },
         };
+        flight.request = Attempts::default();
         flight.decided.extend(flight.batch.decide_first(outcome));
     }
 
