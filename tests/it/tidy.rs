@@ -101,7 +101,7 @@ const MAIN_LINES_MAX: usize = 60;
 fn every_file_decides_or_touches() {
     let mut complaints = String::new();
     for file in sources() {
-        if sorted_as(&file.name).is_none() {
+        if sorted_as(&file.name).is_none() && !file.is_test() {
             writeln!(complaints, "src/{}: say in DECIDES or TOUCHES what it does", file.name).unwrap();
         }
     }
