@@ -1,13 +1,25 @@
 //! The configuration, parsed and checked: whoever holds a [`Config`] holds one that can be worked with.
 //!
-//! [`raw`] mirrors the file; [`build`] turns it into this and gathers every complaint; [`diagnose`] shows complaints
-//! with their place. The reference file `config/rosterd.toml` is embedded, and tests hold it and the code together.
+//! [`raw`] finds and reads the files; [`keys`] lists every key; [`check`] holds the files against that list; [`value`]
+//! reads single values; [`build`] turns it all into this and gathers every complaint; [`diagnose`] shows complaints with
+//! their place, and [`redact`] keeps secrets out of what is shown. The reference file `config/rosterd.toml` is embedded,
+//! and tests hold it and the code together.
 
-pub mod build;
-pub mod diagnose;
-pub mod raw;
-pub mod schedule;
-pub mod secret;
+mod build;
+mod check;
+mod diagnose;
+mod keys;
+mod raw;
+mod redact;
+mod schedule;
+mod schema;
+mod scope;
+mod secret;
+mod value;
+mod warn;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,8 +31,15 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use schedule::Schedule;
-pub use secret::SecretRef;
+pub use build::{load, load_str};
+pub use diagnose::{Problem, Problems};
+pub use raw::{NotFound, find};
+pub use schedule::{NoSchedule, Schedule};
+pub use schema::schema;
+pub use secret::{SecretError, SecretRef};
+
+/// The reference configuration: every key, its default, a sentence. Loads as it stands.
+pub const REFERENCE: &str = include_str!("../../config/rosterd.toml");
 
 /// Everything the configuration says, with every default filled in.
 #[derive(Debug, Clone)]
@@ -53,7 +72,7 @@ pub struct Log {
     pub clear_addresses: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     Text,
@@ -100,7 +119,7 @@ pub struct Subscription {
     pub policy: Policy,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SubscriptionType {
     Paddle,
     Azure,
@@ -266,7 +285,7 @@ pub struct Csv {
     pub columns: Columns,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Each file is the whole roster.
@@ -275,7 +294,7 @@ pub enum Mode {
     Delta,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Watch {
     Auto,
@@ -284,7 +303,7 @@ pub enum Watch {
 }
 
 /// What becomes of a file that has been read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum After {
     Archive,
@@ -292,7 +311,7 @@ pub enum After {
     Delete,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     #[serde(rename = "auto")]
     Auto,
@@ -305,7 +324,7 @@ pub enum Encoding {
 }
 
 /// Names of columns; `None`: the common names.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Columns {
     pub email: Option<String>,

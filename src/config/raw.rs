@@ -1,1 +1,166 @@
-//! TODO
+//! The files as they are: found, read, taken apart into tables with places. What they mean is for [`super::build`].
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnose::{Complaint, Problem};
+
+/// A value with its place.
+pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Where a configuration was looked for in vain.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there is no configuration: looked at {}; name one with --config or $ROSTERD_CONFIG, have one written by \
+     `rosterd init`, or see what rosterd does with `rosterd demo`",
+    shown(looked)
+)]
+pub struct NotFound {
+    /// The paths where none was, in the order in which they were tried.
+    pub looked: Vec<PathBuf>,
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The configuration to use: this one, `$ROSTERD_CONFIG`, `./rosterd.toml` or `/etc/rosterd/rosterd.toml`.
+///
+/// One that was named is not looked for: when it is missing, [`super::load`] says so.
+pub fn find(flag: Option<&Path>) -> Result<PathBuf, NotFound> {
+    let usual = [PathBuf::from("rosterd.toml"), PathBuf::from("/etc/rosterd/rosterd.toml")];
+    find_among(flag, std::env::var_os("ROSTERD_CONFIG"), &usual)
+}
+
+fn find_among(flag: Option<&Path>, variable: Option<OsString>, usual: &[PathBuf]) -> Result<PathBuf, NotFound> {
+    if let Some(path) = flag {
+        return Ok(path.to_owned());
+    }
+    if let Some(path) = variable.filter(|path| !path.is_empty()) {
+        return Ok(path.into());
+    }
+    let there = usual.iter().find(|path| path.exists());
+    there.cloned().ok_or_else(|| NotFound { looked: usual.to_vec() })
+}
+
+/// One file of the configuration.
+#[derive(Debug)]
+pub(super) struct File {
+    /// As the person wrote it, for messages.
+    pub(super) shown: PathBuf,
+    /// From the root.
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+impl File {
+    pub(super) fn new(shown: &Path, text: String) -> File {
+        let path = std::path::absolute(shown).unwrap_or_else(|_| shown.to_owned());
+        File { shown: shown.to_owned(), path, text }
+    }
+
+    pub(super) fn read(shown: &Path) -> Result<File, String> {
+        let bytes = fs::read(shown).map_err(|cause| unreadable(&cause))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(File::new(shown, text)),
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+                Err(format!("is not UTF-8 (line {line}); save it as UTF-8"))
+            }
+        }
+    }
+
+    /// A path of the configuration, from the root: relative ones are relative to this file.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("/")).join(path)
+    }
+
+    /// The file's tables, or why it has none.
+    pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {
+        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        // What follows a first mistake in the syntax is often its echo; a key that is there twice echoes nothing.
+        let mut others = 0;
+        let problems: Vec<_> = errors
+            .iter()
+            .filter(|error| {
+                let twice = error.message() == "duplicate key";
+                others += usize::from(!twice);
+                twice || others == 1
+            })
+            .map(|error| Problem::at(self, error.span().unwrap_or(0..0), syntax(error.message())))
+            .collect();
+        if problems.is_empty() { Ok(table) } else { Err(problems) }
+    }
+}
+
+fn unreadable(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::NotFound => "is not there".to_owned(),
+        io::ErrorKind::PermissionDenied => "may not be read by the user that runs rosterd".to_owned(),
+        _ => format!("can't be read: {cause}"),
+    }
+}
+
+fn syntax(message: &str) -> Complaint {
+    match message {
+        "duplicate key" => Complaint::new("this key is here twice", "keep one of the two"),
+        message => Complaint::new(
+            format!("this is not TOML: {message}"),
+            "write `key = value`, texts in double quotes, lists as [\"a\", \"b\"]",
+        ),
+    }
+}
+
+/// The files that a pattern of `include` names, in order; without the configuration itself.
+///
+/// # Errors
+/// A sentence that says what is wrong with the pattern.
+pub(super) fn included(main: &File, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let mut found = vec![main.shown.parent().map(Path::to_owned).unwrap_or_default()];
+    for component in Path::new(pattern).components() {
+        let name = component.as_os_str().to_string_lossy();
+        if name == "**" {
+            return Err("`**` is not understood here; name each folder, as in \"clients/*/*.toml\"".to_owned());
+        }
+        let step: Step = if name.contains(['*', '?', '[', '{']) {
+            let glob = GlobBuilder::new(&name).literal_separator(true).build();
+            Step::Match(glob.map_err(|error| error.kind().to_string())?.compile_matcher())
+        } else {
+            Step::Enter(component.as_os_str())
+        };
+        found = found.iter().flat_map(|folder| step.take(folder)).collect();
+    }
+    found.retain(|path| path.is_file() && std::path::absolute(path).ok().as_ref() != Some(&main.path));
+    Ok(found)
+}
+
+enum Step<'a> {
+    Enter(&'a std::ffi::OsStr),
+    Match(GlobMatcher),
+}
+
+impl Step<'_> {
+    fn take(&self, folder: &Path) -> Vec<PathBuf> {
+        let matcher = match self {
+            Step::Enter(name) => return vec![folder.join(name)],
+            Step::Match(matcher) => matcher,
+        };
+        let looked_at = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let names = fs::read_dir(looked_at).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        // A name with a dot before it is an editor's copy more often than a client.
+        let hidden = |name: &std::ffi::OsStr| {
+            name.to_string_lossy().starts_with('.') && !matcher.glob().glob().starts_with('.')
+        };
+        let mut names: Vec<_> = names.filter(|name| matcher.is_match(name) && !hidden(name)).collect();
+        names.sort();
+        names.into_iter().map(|name| folder.join(name)).collect()
+    }
+}

@@ -14,12 +14,15 @@
 //! A server that applies the rest of a refused batch, names nobody and then refuses what it has applied accepts no part
 //! of it, ever. After two offenders in a row at the start of a batch each address is sent alone, until one is accepted.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::machine::Outcome;
 use super::offenders;
 use crate::address::Address;
 use crate::licensing::wire::{Operation, Stats};
+
+/// A batch of at least this many, each refused alone, is taken for one that had been applied.
+const FRONTS_TELLING: usize = 8;
 
 /// What an answer decides: about whom, and what.
 pub(super) type Decided = Vec<(Address, Outcome)>;
@@ -38,6 +41,26 @@ pub(super) struct Batch {
     /// What is open may have taken effect.
     uncertain: bool,
     blind: Blind,
+    /// The first refusal; `None`: there was none.
+    first: Option<First>,
+}
+
+/// What the first refusal of a batch says about later ones: who is found to be done already after it, and was not
+/// before it, was done by the refused request itself.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    /// The batch was sent once, and this was the answer.
+    certain: bool,
+    /// It did not say of anybody, by name or not, what is said of those who are done already, or it named them.
+    telling: bool,
+}
+
+/// What a refusal came to.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) decided: Decided,
+    /// How many were found to be done already by an earlier request of this batch; `None`: that can't be told.
+    pub(super) done_before: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +94,7 @@ impl Batch {
             overfull: None,
             uncertain,
             blind: Blind::default(),
+            first: None,
         }
     }
 
@@ -124,8 +148,13 @@ impl Batch {
         if self.blind.accepted {
             return Some(false);
         }
-        let all_refused = self.is_decided() && self.blind.fronts >= 3 && self.blind.size == Some(self.blind.fronts);
-        let telling = self.operation == Operation::Unassign || self.blind.already;
+        let all_refused = self.is_decided() && self.blind.size == Some(self.blind.fronts);
+        let telling = match self.operation {
+            // They are assigned already, and the first refusal did not say so of anybody.
+            Operation::Assign => self.blind.already && self.first.is_some_and(|first| first.certain && first.telling),
+            // So many who all had lost their seats before are not likely, and a wrong guess costs one request, later.
+            Operation::Unassign => self.blind.fronts >= FRONTS_TELLING,
+        };
         (all_refused && telling).then_some(true)
     }
 
@@ -149,26 +178,44 @@ impl Batch {
     }
 
     /// The first `len` were refused.
-    pub(super) fn refused(&mut self, len: usize, errors: &[String]) -> Decided {
-        self.uncertain = true;
-        let mut decided = Vec::new();
+    pub(super) fn refused(&mut self, len: usize, errors: &[String]) -> Refusal {
         let named = offenders::named(errors, self.start(len));
-        if named.is_empty() {
+        let before = self.first;
+        self.first.get_or_insert(First {
+            certain: !self.uncertain,
+            telling: !named.is_empty() || !errors.iter().any(|error| says_done(self.operation, &error.to_lowercase())),
+        });
+        self.uncertain = true;
+        let mut decided = if named.is_empty() {
             self.blind.size.get_or_insert(self.open.len());
             self.invalid = Some((len, offenders::words(errors)));
+            Decided::new()
         } else {
-            self.invalid = None;
-            for (place, words) in named.into_iter().rev() {
-                let Some(address) = self.open.remove(place) else { continue };
-                match judge(self.operation, words, len == 1) {
-                    Some(outcome) => decided.push((address, outcome)),
-                    None => self.aside.push_front(address),
-                }
-            }
-            decided.reverse();
-            self.fit_overfull();
-        }
+            self.set_aside(named, len == 1)
+        };
         self.conclude(&mut decided);
+        let done = decided.iter().filter(|(_, outcome)| is_done_already(outcome)).count();
+        let done_before = match before {
+            _ if done == 0 => Some(0),
+            None => self.first.is_some_and(|first| first.certain).then_some(0),
+            Some(first) => (first.certain && first.telling).then_some(done),
+        };
+        Refusal { decided, done_before }
+    }
+
+    /// Takes those who are named out of what is open.
+    fn set_aside(&mut self, named: BTreeMap<usize, String>, alone: bool) -> Decided {
+        let mut decided = Decided::new();
+        self.invalid = None;
+        for (place, words) in named.into_iter().rev() {
+            let Some(address) = self.open.remove(place) else { continue };
+            match judge(self.operation, words, alone) {
+                Some(outcome) => decided.push((address, outcome)),
+                None => self.aside.push_front(address),
+            }
+        }
+        decided.reverse();
+        self.fit_overfull();
         decided
     }
 
@@ -230,12 +277,24 @@ impl Batch {
 
 /// What a refusal of one address means. `None`: to be asked again, alone.
 fn judge(operation: Operation, words: String, alone: bool) -> Option<Outcome> {
-    let lower = words.to_lowercase();
+    let done = says_done(operation, &words.to_lowercase());
     match operation {
-        Operation::Assign if lower.contains("already") => Some(Outcome::AssignedAlready { words }),
+        Operation::Assign if done => Some(Outcome::AssignedAlready { words }),
         Operation::Assign => Some(Outcome::Refused { words }),
-        Operation::Unassign if alone || says_not_assigned(&lower) => Some(Outcome::UnassignedAlready { words }),
+        Operation::Unassign if alone || done => Some(Outcome::UnassignedAlready { words }),
         Operation::Unassign => None,
+    }
+}
+
+fn is_done_already(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::AssignedAlready { .. } | Outcome::UnassignedAlready { .. })
+}
+
+/// Whether words in lower case say that there was nothing to do.
+fn says_done(operation: Operation, lower: &str) -> bool {
+    match operation {
+        Operation::Assign => lower.contains("already"),
+        Operation::Unassign => says_not_assigned(lower),
     }
 }
 

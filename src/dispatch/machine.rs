@@ -343,13 +343,14 @@ impl Machine {
     fn refused(&mut self, errors: &[String], stats: Option<Stats>) {
         let Some(flight) = &mut self.flight else { return };
         let len = flight.request.len;
-        flight.decided.extend(flight.batch.refused(len, errors));
+        let refusal = flight.batch.refused(len, errors);
+        flight.decided.extend(refusal.decided);
         flight.request = Attempts::default();
-        match stats {
-            Some(stats) => self.learn(stats),
-            // The others of the request may have given up their seats.
-            None if flight.batch.operation() == Operation::Unassign => self.seats.forget(),
-            None => {}
+        match (stats, refusal.done_before, flight.batch.operation()) {
+            (Some(stats), ..) => self.learn(stats),
+            (None, None, _) => self.seats.forget(),
+            (None, Some(seats), Operation::Assign) => self.seats.took(seats),
+            (None, Some(seats), Operation::Unassign) => self.seats.freed(seats),
         }
     }
 

@@ -1,14 +1,21 @@
 //! The pure difference between who should have a licence and who has one, with its guards' verdicts.
 //!
-//! [`Plan::compute`] is a function of one value, [`input::PlanInput`], and of nothing else: a plan can be printed,
+//! [`Plan::compute`] is a function of one value, [`PlanInput`], and of nothing else: a plan can be printed,
 //! compared, saved, replayed. Carrying it out is `dispatch`'s work.
 
-pub mod change;
+mod change;
+mod digest;
 pub mod display;
-pub mod guard;
+mod guard;
 pub mod input;
+mod recorded;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+
+use change::{Judgement, Kind, Leaver, Verdict};
+use input::{Departure, PlanInput};
 
 use crate::address::Address;
 use crate::clock::Timestamp;
@@ -39,6 +46,10 @@ pub struct Plan {
     pub settle: Vec<Settlement>,
     /// Removals that a guard stopped.
     pub hold: Option<Hold>,
+    /// How each of `unassign`, of `leaving` and of the old addresses of `rename` stopped being desired. The ledger keeps
+    /// it with the member until the seat is given back or the address is desired again: without it the next plan could
+    /// not tell a leaver from somebody who fell out of what is looked at.
+    pub departures: Vec<(Address, Departure)>,
     /// The digest of everything above: two plans with the same digest do the same.
     pub digest: String,
 }
@@ -100,6 +111,8 @@ pub enum LeavingUntil {
     Approval,
     /// A change of the configuration: this `protect` pattern keeps the seat.
     Protected(String),
+    /// The person's new address, which can't have a seat now for this reason.
+    Renamed(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,12 +125,11 @@ pub struct Quarantine {
 /// A change of a member's record that needs no request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Settlement {
-    /// Was leaving, is desired again: assigned as before.
+    /// Was leaving, or kept by a person's word, and is desired again: assigned as before, without a departure.
     Returned { address: Address },
     /// Had no seat and is no longer desired: forgotten.
     Dropped { address: Address, reason: Reason },
-    /// Is assigned, and no rule wants that changed, though no roster names them: a rejected removal, or an entry that
-    /// can't be used.
+    /// Keeps the seat though no roster names them, because a person turned the removal down: assigned as before.
     Kept { address: Address, reason: String },
 }
 
@@ -126,14 +138,103 @@ pub enum Settlement {
 pub struct Hold {
     /// Of the set of `removals`: what an approval is bound to. 16 hexadecimal digits.
     pub digest: String,
-    /// The held, by address; each is in `Plan::leaving`, too, or is the `from` of a rename.
+    /// The held, by address; each is in `Plan::leaving`, too. The new address of a held rename waits for a seat of its
+    /// own meanwhile.
     pub removals: Vec<Removal>,
     /// Why, a sentence for each guard that stopped them.
     pub reasons: Vec<String>,
 }
 
 impl Plan {
-    /// Whether carrying it out would change nothing, neither at the server nor in the ledger.
+    /// What is to be done, and what is not and why.
+    pub fn compute(input: &PlanInput) -> Plan {
+        let judgement = Judgement::new(input);
+        let mut plan = Plan::default();
+        let mut due = Vec::new();
+        let mut wanted = Vec::new();
+        for (index, judged) in judgement.all.iter().enumerate() {
+            match judgement.verdict(judged) {
+                Verdict::Right => {}
+                Verdict::Assign { address, priority } => wanted.push((index, address, priority)),
+                Verdict::Wait(waiting) => plan.waiting.push(waiting),
+                Verdict::Quarantine(quarantine) => plan.quarantined.push(quarantine),
+                Verdict::Settle(settlement) => plan.settle.push(settlement),
+                Verdict::Leave(leaver, until) => plan.leave(leaver, until),
+                Verdict::Remove(leaver) => due.push(leaver),
+            }
+        }
+        let (released, hold) = guard::judge(input, due, &mut |held| plan.leave(held, LeavingUntil::Approval));
+        plan.hold = hold;
+        plan.leaving.sort_by(|a, b| a.address.cmp(&b.address));
+        let taken = plan.remove(released, &wanted);
+        plan.assign(input, &judgement, wanted, &taken);
+        plan.departures.sort_by(|a, b| a.0.cmp(&b.0));
+        plan.digest = digest::of_plan(&input.subscription, &plan);
+        plan
+    }
+
+    fn leave(&mut self, leaver: Leaver, until: LeavingUntil) {
+        self.departures.push((leaver.address.clone(), leaver.departure.clone()));
+        self.leaving.push(leaver.waits(until));
+    }
+
+    /// Carries out what the guards let pass. Answers which candidates take over a seat in a rename.
+    fn remove(&mut self, released: Vec<Leaver>, wanted: &[(usize, Address, i32)]) -> BTreeSet<usize> {
+        let mut taken = BTreeSet::new();
+        for leaver in released {
+            let reason = leaver.reason();
+            let Leaver { address, departure, detail, kind } = leaver;
+            self.departures.push((address.clone(), departure));
+            let heir = match kind {
+                Kind::Takes(index) => wanted.binary_search_by_key(&index, |heir| heir.0).ok().map(|at| &wanted[at]),
+                Kind::Leaves | Kind::Moved => None,
+            };
+            // Of two old addresses of one person the first hands over its seat, the other is given back.
+            match heir.filter(|heir| taken.insert(heir.0)) {
+                Some((_, to, priority)) => {
+                    self.rename.push(Rename { from: address, to: to.clone(), priority: *priority });
+                }
+                None => self.unassign.push(Removal { address, reason, detail }),
+            }
+        }
+        taken
+    }
+
+    /// Puts who wants a seat in the order in which seats are given, and counts how many fit.
+    fn assign(
+        &mut self,
+        input: &PlanInput,
+        judgement: &Judgement<'_>,
+        wanted: Vec<(usize, Address, i32)>,
+        taken: &BTreeSet<usize>,
+    ) {
+        let queue = judgement.queue();
+        for (index, address, priority) in wanted {
+            if !taken.contains(&index) {
+                let since = queue.get(&index).copied().unwrap_or(input.at);
+                let detail = change::origins(&judgement.all[index].candidate.entries);
+                self.assign.push(Assignment { address, priority, since, detail });
+            }
+        }
+        let order = |a: &Assignment, b: &Assignment| {
+            (a.priority, a.since).cmp(&(b.priority, b.since)).then_with(|| a.address.cmp(&b.address))
+        };
+        self.assign.sort_by(order);
+        // Seats beyond what is available are given back before anybody gets one.
+        self.fits = input.seats.map(|seats| {
+            let free = (seats.available + self.unassign.len() as u64).saturating_sub(seats.assigned);
+            free.min(self.assign.len() as u64)
+        });
+    }
+
+    /// The assignments that fit the seats as they are known, and those that wait for one. Where the seats are not known,
+    /// all fit.
+    pub fn fitting(&self) -> (&[Assignment], &[Assignment]) {
+        let fits = self.fits.and_then(|fits| usize::try_from(fits).ok()).unwrap_or(usize::MAX);
+        self.assign.split_at(fits.min(self.assign.len()))
+    }
+
+    /// Whether carrying it out would send nothing and settle nothing.
     pub fn is_empty(&self) -> bool {
         let Plan {
             unassign,
@@ -145,8 +246,12 @@ impl Plan {
             leaving: _,
             quarantined: _,
             hold: _,
+            departures: _,
             digest: _,
         } = self;
         unassign.is_empty() && rename.is_empty() && assign.is_empty() && settle.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

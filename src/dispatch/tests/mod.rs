@@ -31,11 +31,13 @@ fn settings(batch_size: usize) -> Settings {
 struct Records {
     next_id: i64,
     open: BTreeMap<IntentId, NewIntent>,
+    /// Those of all open intents.
+    open_addresses: BTreeSet<Address>,
     /// The last word about each address.
     outcomes: BTreeMap<Address, Outcome>,
     commits: usize,
     stats: Option<Stats>,
-    habits: Habits,
+    habits: Option<Habits>,
     full: bool,
 }
 
@@ -43,7 +45,8 @@ impl Records {
     /// With these intents left open.
     fn resuming(open: &[(IntentId, NewIntent)]) -> Records {
         let next_id = open.iter().map(|(id, _)| id.0).max().unwrap_or(0);
-        Records { next_id, open: open.iter().cloned().collect(), ..Records::default() }
+        let open_addresses = open.iter().flat_map(|(_, intent)| intent.addresses.clone()).collect();
+        Records { next_id, open: open.iter().cloned().collect(), open_addresses, ..Records::default() }
     }
 
     fn commit(&mut self, commit: Commit) -> Option<IntentId> {
@@ -57,7 +60,7 @@ impl Records {
             self.outcomes.insert(address, outcome);
         }
         self.stats = commit.stats.or(self.stats);
-        self.habits = commit.habits.unwrap_or(self.habits);
+        self.habits = commit.habits.or(self.habits);
         self.full |= commit.full;
         commit.intent.map(|intent| self.open(intent))
     }
@@ -69,31 +72,32 @@ impl Records {
         let of: BTreeSet<Address> = intent.expect("an open intent").addresses.into_iter().collect();
         assert_eq!(of, outcomes.iter().map(|(address, _)| address.clone()).collect(), "all of an intent is named");
         assert_eq!(of.len(), outcomes.len(), "nobody is named twice");
+        if unknown == 0 {
+            self.open_addresses.retain(|address| !of.contains(address));
+        }
         self.outcomes.extend(outcomes);
     }
 
     fn open(&mut self, intent: NewIntent) -> IntentId {
         for address in &intent.addresses {
-            assert!(!self.is_open(address), "{address} is in two open intents");
+            assert!(self.open_addresses.insert(address.clone()), "{address} is in two open intents");
         }
         self.next_id += 1;
         self.open.insert(IntentId(self.next_id), intent);
         IntentId(self.next_id)
     }
 
-    fn is_open(&self, address: &Address) -> bool {
-        self.open.values().any(|intent| intent.addresses.contains(address))
-    }
-
+    /// Whether one open intent holds the whole request, in its order.
     fn covers(&self, request: &Request) -> bool {
         let covers = |intent: &NewIntent| {
-            intent.operation == request.operation && request.addresses.iter().all(|a| intent.addresses.contains(a))
+            let mut rest = intent.addresses.iter();
+            intent.operation == request.operation && request.addresses.iter().all(|a| rest.any(|other| other == a))
         };
         self.open.values().any(covers)
     }
 
-    fn those(&self, is: impl Fn(&Outcome) -> bool) -> BTreeSet<String> {
-        self.outcomes.iter().filter(|(_, outcome)| is(outcome)).map(|(address, _)| address.to_string()).collect()
+    fn is_open(&self, address: &Address) -> bool {
+        self.open_addresses.contains(address)
     }
 }
 

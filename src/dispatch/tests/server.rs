@@ -1,8 +1,8 @@
 //! A small licensing server with an answer to each open question, apart from the sandbox on purpose.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::{Answer, Operation, Request, Stats};
+use super::{Address, Answer, Operation, Request, Stats};
 
 /// An answer to each open question; all `false`: the simplest server.
 #[derive(Debug, Clone, Copy)]
@@ -44,13 +44,14 @@ pub(super) struct Server {
     pub(super) assigned: BTreeSet<String>,
     /// How many requests were refused for want of seats.
     pub(super) refused_402: usize,
-    /// The lengths of the requests that were refused as invalid.
-    pub(super) refused_400: Vec<usize>,
+    /// How many were in refused requests of people who had not been asked for before.
+    pub(super) refused_at_first: usize,
+    asked: HashSet<(Operation, Address)>,
 }
 
 impl Server {
     pub(super) fn new(dialect: Dialect, seats: usize) -> Server {
-        Server { dialect, seats, assigned: BTreeSet::new(), refused_402: 0, refused_400: Vec::new() }
+        Server { dialect, seats, assigned: BTreeSet::new(), refused_402: 0, refused_at_first: 0, asked: HashSet::new() }
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -65,7 +66,25 @@ impl Server {
         if self.dialect.case_sensitive { email.to_owned() } else { email.to_lowercase() }
     }
 
+    /// Begins to count anew.
+    pub(super) fn count(&mut self) {
+        self.refused_402 = 0;
+        self.refused_at_first = 0;
+        self.asked.clear();
+    }
+
     pub(super) fn answer(&mut self, request: &Request) -> Answer {
+        let mut new = 0;
+        for address in &request.addresses {
+            new += usize::from(self.asked.insert((request.operation, address.clone())));
+        }
+        let answer = self.decide(request);
+        self.refused_402 += usize::from(matches!(answer, Answer::NoSeats { .. }));
+        self.refused_at_first += if matches!(answer, Answer::Done { .. }) { 0 } else { new };
+        answer
+    }
+
+    fn decide(&mut self, request: &Request) -> Answer {
         let emails: Vec<&str> = request.addresses.iter().map(|address| address.spelling()).collect();
         let mut errors = Vec::new();
         let mut sound = Vec::new();
@@ -81,7 +100,7 @@ impl Server {
             Operation::Unassign => self.dialect.not_assigned_applies_rest,
         };
         if !errors.is_empty() && !applies_rest {
-            return self.refuse(request, errors);
+            return refused(errors);
         }
         match request.operation {
             Operation::Unassign => self.assigned.retain(|email| !sound.contains(email)),
@@ -92,19 +111,12 @@ impl Server {
                 sound.truncate(if fits || self.dialect.fills { free } else { 0 });
                 self.assigned.extend(sound);
                 if !fits {
-                    self.refused_402 += 1;
                     let stats = self.dialect.stats_on_402.then(|| self.stats());
                     return Answer::NoSeats { stats, errors: Vec::new() };
                 }
             }
         }
-        if errors.is_empty() { Answer::Done { stats: Some(self.stats()) } } else { self.refuse(request, errors) }
-    }
-
-    fn refuse(&mut self, request: &Request, mut errors: Vec<String>) -> Answer {
-        self.refused_400.push(request.addresses.len());
-        errors.dedup();
-        Answer::Refused { errors, stats: None }
+        if errors.is_empty() { Answer::Done { stats: Some(self.stats()) } } else { refused(errors) }
     }
 
     fn complaint(&self, operation: Operation, email: &str) -> Option<&'static str> {
@@ -115,4 +127,9 @@ impl Server {
             _ => None,
         }
     }
+}
+
+fn refused(mut errors: Vec<String>) -> Answer {
+    errors.dedup();
+    Answer::Refused { errors, stats: None }
 }

@@ -1,0 +1,47 @@
+//! What a source and a subscription look at, as a text: when it changes, removals wait for a person.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::{Config, Source, SourceKind, Subscription};
+
+impl Source {
+    /// The same for the same place and the same people, however the file is laid out; the caller hashes it.
+    pub fn scope(&self) -> String {
+        match &self.kind {
+            SourceKind::Csv(csv) => {
+                let (path, pattern, mode) = (&csv.path, &csv.pattern, csv.mode);
+                format!("csv path={path:?} pattern={pattern:?} mode={mode:?} columns={{{}}}", csv.columns.scope())
+            }
+            SourceKind::Ldap(ldap) => format!("ldap {}", ldap.scope),
+        }
+    }
+}
+
+impl Subscription {
+    /// The scopes of its sources in the order of their names, and whom it leaves out.
+    pub fn scope(&self, sources: &BTreeMap<String, Source>) -> String {
+        let mut names: Vec<_> = self.sources.iter().collect();
+        names.sort();
+        let mut text = String::new();
+        for name in names {
+            let scope = sources.get(name).map(Source::scope).unwrap_or_default();
+            // Writing to a text does not fail.
+            let _ = writeln!(text, "source {name:?}: {scope}");
+        }
+        let mut exclude: Vec<_> = self.policy.exclude.patterns().collect();
+        exclude.sort_unstable();
+        let mut domains: Vec<_> = self.policy.domains.iter().collect();
+        domains.sort();
+        let _ = writeln!(text, "exclude {exclude:?}\ndomains {domains:?}");
+        text
+    }
+}
+
+impl Config {
+    /// The names of the subscriptions that name this source, in order.
+    pub fn subscriptions_of(&self, source: &str) -> Vec<String> {
+        let named = |it: &&Subscription| it.sources.iter().any(|name| name == source);
+        self.subscriptions.values().filter(named).map(|it| it.name.clone()).collect()
+    }
+}

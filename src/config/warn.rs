@@ -1,0 +1,99 @@
+//! What is not wrong with a configuration but worth a word.
+
+use std::path::Path;
+
+use super::{After, Config, SecretRef, SourceKind};
+
+/// Adds to the warnings what can be told from the whole, each a sentence.
+pub(super) fn about(config: &mut Config) {
+    let mut warnings = Vec::new();
+    not_yet(config, &mut warnings);
+    loose_ends(config, &mut warnings);
+    shared_folders(config, &mut warnings);
+    permissions(config, &mut warnings);
+    config.warnings.append(&mut warnings);
+}
+
+/// What is understood and not done by this version.
+fn not_yet(config: &Config, warnings: &mut Vec<String>) {
+    for source in config.sources.values() {
+        if matches!(source.kind, SourceKind::Ldap(_)) {
+            warnings.push(format!(
+                "The source `{}` is a directory, which this version can't read yet: its roster stays as it is.",
+                source.name
+            ));
+        }
+    }
+    if !config.alerts.is_empty() {
+        warnings.push("Alerts are only logged by this version: [[alerts]] is not used yet.".to_owned());
+    }
+    if config.heartbeat.is_some() {
+        warnings.push("This version fetches no heartbeat yet: [heartbeat] is not used.".to_owned());
+    }
+}
+
+fn loose_ends(config: &Config, warnings: &mut Vec<String>) {
+    if config.subscriptions.is_empty() {
+        warnings.push("There is no subscription, so there is nothing to do: add a table [subscriptions.NAME].".to_owned());
+    }
+    for source in config.sources.keys() {
+        if config.subscriptions_of(source).is_empty() {
+            warnings.push(format!("No subscription names the source `{source}`: it is not read."));
+        }
+    }
+}
+
+/// Two sources that take each other's files away.
+fn shared_folders(config: &Config, warnings: &mut Vec<String>) {
+    let csv: Vec<_> = config
+        .sources
+        .values()
+        .filter_map(|source| match &source.kind {
+            SourceKind::Csv(csv) => Some((&source.name, csv)),
+            SourceKind::Ldap(_) => None,
+        })
+        .collect();
+    for (index, (name, one)) in csv.iter().enumerate() {
+        for (other_name, other) in &csv[..index] {
+            let same = one.path == other.path && one.pattern == other.pattern;
+            if same && (one.after != After::Leave || other.after != After::Leave) {
+                warnings.push(format!(
+                    "The sources `{other_name}` and `{name}` take the same files: which of them sees a file is left to \
+                     chance."
+                ));
+            }
+        }
+    }
+}
+
+fn permissions(config: &Config, warnings: &mut Vec<String>) {
+    for path in &config.files {
+        if mode(path).is_some_and(|mode| mode & 0o022 != 0) {
+            warnings.push(format!(
+                "Others may write {}, and with it say where keys are sent: `chmod go-w` it.",
+                path.display()
+            ));
+        }
+    }
+    for (what, secret) in super::build::secrets(config) {
+        let SecretRef::File(path) = secret else { continue };
+        if let Some(mode) = mode(path).filter(|mode| mode & 0o077 != 0) {
+            warnings.push(format!(
+                "Others may read {what}: {} has the mode {:o}; `chmod 600` it.",
+                path.display(),
+                mode & 0o777
+            ));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.permissions().mode())
+}
+
+#[cfg(not(unix))]
+fn mode(_: &Path) -> Option<u32> {
+    None
+}

@@ -1,0 +1,86 @@
+//! Digests of a plan and of a hold: the first 16 hexadecimal digits of BLAKE3.
+//!
+//! No moment that moves by itself goes in, so that two plans from the same facts a minute apart have one digest.
+
+use std::fmt::{self, Write};
+
+use super::{Leaving, LeavingUntil, Plan, Settlement};
+
+/// The digest of a set of members of a subscription, by their identities in order. An approval is bound to it.
+pub(super) fn of_members<'a>(subscription: &str, identities: impl IntoIterator<Item = &'a str>) -> String {
+    let mut digest = Digest::new();
+    digest.line(&[&subscription]);
+    identities.into_iter().for_each(|identity| digest.line(&[&identity]));
+    digest.finish()
+}
+
+/// The digest of what a plan does and of what it leaves, with reasons.
+pub(super) fn of_plan(subscription: &str, plan: &Plan) -> String {
+    let Plan { unassign, rename, assign, fits, waiting, leaving, quarantined, settle, hold, departures: _, digest: _ } =
+        plan;
+    let mut digest = Digest::new();
+    digest.line(&[&subscription]);
+    unassign.iter().for_each(|r| digest.line(&[&"unassign", &r.address, &r.reason]));
+    rename.iter().for_each(|r| digest.line(&[&"rename", &r.from, &r.to, &r.priority]));
+    assign.iter().for_each(|a| digest.line(&[&"assign", &a.address, &a.priority]));
+    if let Some(fits) = fits {
+        digest.line(&[&"fits", fits]);
+    }
+    waiting.iter().for_each(|w| digest.line(&[&"waiting", &w.address, &w.starts, &w.priority]));
+    leaving.iter().for_each(|l| digest.leaving(l));
+    quarantined.iter().for_each(|q| digest.line(&[&"quarantined", &q.address, &q.reason]));
+    settle.iter().for_each(|s| digest.settlement(s));
+    if let Some(hold) = hold {
+        digest.line(&[&"hold", &hold.digest]);
+    }
+    digest.finish()
+}
+
+struct Digest(blake3::Hasher);
+
+impl Digest {
+    fn new() -> Digest {
+        Digest(blake3::Hasher::new())
+    }
+
+    /// Addresses, names and our own words hold no control characters that could pass for another line.
+    fn line(&mut self, words: &[&dyn fmt::Display]) {
+        for word in words {
+            // Writing to a hasher can't fail.
+            let _ = write!(self, "{word}\t");
+        }
+        self.0.update(b"\n");
+    }
+
+    fn leaving(&mut self, leaving: &Leaving) {
+        let until: &dyn fmt::Display = match &leaving.until {
+            // The end follows from the reason, the policy and a moment that moves until it is recorded.
+            LeavingUntil::Grace(_) => &"grace",
+            LeavingUntil::Approval => &"approval",
+            LeavingUntil::Protected(pattern) => pattern,
+            LeavingUntil::Renamed(why) => why,
+        };
+        self.line(&[&"leaving", &leaving.address, &leaving.reason, until]);
+    }
+
+    fn settlement(&mut self, settlement: &Settlement) {
+        match settlement {
+            Settlement::Returned { address } => self.line(&[&"returned", address]),
+            Settlement::Dropped { address, reason } => self.line(&[&"dropped", address, reason]),
+            Settlement::Kept { address, reason: _ } => self.line(&[&"kept", address]),
+        }
+    }
+
+    fn finish(self) -> String {
+        let mut hex = self.0.finalize().to_hex().to_string();
+        hex.truncate(16);
+        hex
+    }
+}
+
+impl Write for Digest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
+}

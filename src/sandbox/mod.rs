@@ -1,0 +1,20 @@
+//! A licensing server to try things on: it answers as the licensing API is documented, to the letter, and holds
+//! everything in memory.
+//!
+//! What decides is pure: [`state`] answers requests, [`dialect`] says how it answers where the documentation is silent,
+//! and [`faults`] says which requests come to grief. What touches the network is [`server`]; [`command`] is the
+//! command line's door, and [`page`] what a browser is shown.
+
+pub mod command;
+pub mod dialect;
+pub mod faults;
+pub mod page;
+pub mod reply;
+pub mod server;
+pub mod state;
+
+pub use command::SandboxArgs;
+pub use dialect::Dialect;
+pub use faults::Faults;
+pub use server::{Options, RequestLog, Sandbox, serve};
+pub use state::{State, Subscription};
