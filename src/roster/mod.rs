@@ -184,16 +184,39 @@ impl Hasher {
 
     /// A hash of everything an entry says but its origin: where it differs, the entry has changed.
     pub fn content(&self, entry: &Entry) -> u64 {
+        let Entry { address, stable_id, route, priority, starts, ends, origin: _ } = entry;
+        self.content_of(address.spelling(), stable_id.as_deref(), route.as_deref(), *priority, *starts, *ends)
+    }
+
+    /// [`Hasher::content`] of an entry that has not been built: its spelling, stable id, route, priority, start and end.
+    pub fn content_of(
+        &self,
+        spelling: &str,
+        stable_id: Option<&str>,
+        route: Option<&str>,
+        priority: i32,
+        starts: Option<When>,
+        ends: Option<When>,
+    ) -> u64 {
         use std::hash::{Hash, Hasher as _};
         let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.key);
-        let Entry { address, stable_id, route, priority, starts, ends, origin: _ } = entry;
-        address.spelling().hash(&mut hasher);
-        stable_id.hash(&mut hasher);
-        route.hash(&mut hasher);
-        priority.hash(&mut hasher);
-        starts.hash(&mut hasher);
-        ends.hash(&mut hasher);
+        (spelling, stable_id, route, priority, starts, ends).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// A hash of a stable id, to find doubles.
+    pub fn stable_id(&self, id: &str) -> u64 {
+        use std::hash::Hasher as _;
+        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.key);
+        hasher.write(id.as_bytes());
+        hasher.finish()
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").finish_non_exhaustive()
     }
 }
 

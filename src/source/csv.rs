@@ -1,13 +1,299 @@
-//! TODO
-use super::{Incomplete, Row};
-use crate::roster::Entry;
-#[derive(Debug)]
-pub struct Rereader {}
-impl Rereader {
-    /// # Errors
-    /// When the file does not say any more what it said when it was read.
-    pub fn fetch(&mut self, rows: &[Row]) -> Result<Vec<Entry>, Incomplete> {
-        let _ = rows;
-        unimplemented!("csv helper")
+//! Reads one CSV file: a whole roster, or the edits of a delta.
+//!
+//! A file is taken whole or refused whole. Rows are hashed as they pass, 32 bytes each; the entries stay in the file
+//! and are fetched where they differ from the stored roster ([`Rereader`]).
+
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use crate::config;
+use crate::roster::{Fingerprint, Hasher};
+
+pub use super::csv_reread::Rereader;
+
+use super::csv_doubles::{Claims, Suspects, contradictions, is_suspect, merged};
+use super::csv_pass::{Opened, Place, Problem, Totals};
+use super::csv_row::{Action, Fault, Person};
+use super::csv_text::{Encoding, Mismatch};
+use super::{BadRow, Delta, Edit, Entries, Evidence, Incomplete, Row, Snapshot};
+
+/// So many bad rows are tolerated whatever `max_bad_rows` says.
+pub const BAD_ROWS_ALWAYS: u64 = 3;
+
+/// A file with more bad rows than this is refused, whatever share they are.
+const BAD_ROWS_MAX: usize = 100_000;
+
+/// Of a refused file, so many bad rows are listed.
+const BAD_ROWS_LISTED: usize = 1_000;
+
+/// Notes about single rows in one reading; then they are counted.
+const NOTES_MAX: usize = 10;
+
+/// What a file is read with.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    pub config: &'a config::Csv,
+    pub hasher: &'a Hasher,
+    /// Whether a subscription of this name has the source.
+    pub is_route: &'a dyn Fn(&str) -> bool,
+}
+
+impl std::fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("config", self.config).finish_non_exhaustive()
     }
 }
+
+/// Reads a file as a whole roster. `name` is shown to people.
+///
+/// # Errors
+/// When it can't be read whole and sound.
+pub fn read_snapshot(file: File, name: &str, settings: Settings<'_>) -> Result<Snapshot, Incomplete> {
+    let mut reading = SnapshotReading::default();
+    let (opened, totals) = read(file, name, settings, &mut reading)?;
+    reading.finish(opened, totals, name, settings)
+}
+
+/// Reads a file as edits. `name` is shown to people.
+///
+/// # Errors
+/// When it can't be read whole and sound.
+pub fn read_delta(file: File, name: &str, settings: Settings<'_>) -> Result<Delta, Incomplete> {
+    let mut reading = DeltaReading::default();
+    let (opened, totals) = read(file, name, settings, &mut reading)?;
+    let DeltaReading { edits, bad_rows } = reading;
+    bad_rows.check(&totals, name, settings.config)?;
+    Ok(Delta { edits, bad_rows: bad_rows.rows, evidence: evidence(&opened, totals, name) })
+}
+
+/// What is made of the rows.
+trait Gather: Default {
+    fn person(&mut self, place: Place, person: &Person<'_>, identity: &str, name: &str, hasher: &Hasher);
+    fn bad_rows(&mut self) -> &mut BadRows;
+}
+
+/// One pass; a second one where the file turns out to be Windows-1252.
+fn read<G: Gather>(
+    file: File,
+    name: &str,
+    settings: Settings<'_>,
+    gather: &mut G,
+) -> Result<(Opened, Totals), Incomplete> {
+    let Settings { config, hasher, is_route } = settings;
+    let refused = |problem: Problem| refusal(name, &problem);
+    let mut opened = Opened::new(file, config).map_err(refused)?;
+    loop {
+        *gather = G::default();
+        let told = opened.pass(config, is_route, &mut |place, row| match row {
+            Ok((person, identity)) => gather.person(place, person, identity, name, hasher),
+            Err(fault) => gather.bad_rows().add(name, place, fault),
+        });
+        match told {
+            Ok(totals) => return Ok((opened, totals)),
+            Err(Problem::Text(Mismatch::NotUtf8 { .. })) if config.encoding == config::Encoding::Auto => {
+                opened = opened.as_windows_1252(config).map_err(refused)?;
+            }
+            Err(problem) => return Err(refused(problem)),
+        }
+    }
+}
+
+/// The sentence for a file that could not be read.
+pub(super) fn refusal(name: &str, problem: &Problem) -> Incomplete {
+    Incomplete { reason: format!("{name} {problem}."), file: None, bad_rows: Vec::new(), passing: problem.is_passing() }
+}
+
+fn evidence(opened: &Opened, totals: Totals, name: &str) -> Evidence {
+    let Totals { rows, digest, bytes, mut notes, columns: _ } = totals;
+    if opened.encoding == Encoding::Windows1252 {
+        notes.push("The file is not UTF-8 and was read as Windows-1252.".to_owned());
+    }
+    Evidence {
+        file: Some(name.to_owned()),
+        digest: Some(digest),
+        bytes,
+        rows,
+        encoding: Some(opened.encoding.to_string()),
+        delimiter: Some(char::from(opened.delimiter)),
+        notes,
+    }
+}
+
+/// The bad rows of a file.
+#[derive(Debug, Default)]
+struct BadRows {
+    rows: Vec<BadRow>,
+    count: u64,
+}
+
+impl BadRows {
+    fn add(&mut self, name: &str, place: Place, fault: Fault) {
+        self.count += 1;
+        if self.rows.len() < BAD_ROWS_MAX {
+            let Fault { reason, stable_id, address } = fault;
+            self.rows.push(BadRow { origin: origin(name, place), reason, stable_id, address });
+        }
+    }
+
+    /// # Errors
+    /// When there are too many.
+    fn check(&self, totals: &Totals, name: &str, config: &config::Csv) -> Result<(), Incomplete> {
+        let allowed = config.max_bad_rows.of(totals.rows).max(BAD_ROWS_ALWAYS).min(BAD_ROWS_MAX as u64);
+        if self.count <= allowed {
+            return Ok(());
+        }
+        let (count, rows, limit) = (self.count, totals.rows, config.max_bad_rows);
+        let first = self.rows.first().map(|row| format!(" The first: {}: {}.", row.origin, row.reason));
+        Err(Incomplete {
+            reason: format!(
+                "{name} has {count} rows of {rows} that can't be used, and `max_bad_rows` is {limit}.{}",
+                first.unwrap_or_default()
+            ),
+            file: None,
+            bad_rows: self.rows.iter().take(BAD_ROWS_LISTED).cloned().collect(),
+            passing: false,
+        })
+    }
+}
+
+pub(super) fn origin(name: &str, place: Place) -> String {
+    format!("{name} line {}", place.line())
+}
+
+#[derive(Debug, Default)]
+struct DeltaReading {
+    edits: Vec<Edit>,
+    bad_rows: BadRows,
+}
+
+impl Gather for DeltaReading {
+    fn person(&mut self, place: Place, person: &Person<'_>, identity: &str, name: &str, _: &Hasher) {
+        let entry = person.entry(identity, &origin(name, place));
+        self.edits.push(match person.action {
+            Action::Add => Edit::Add(entry),
+            Action::Remove => Edit::Remove(entry),
+        });
+    }
+
+    fn bad_rows(&mut self) -> &mut BadRows {
+        &mut self.bad_rows
+    }
+}
+
+#[derive(Debug, Default)]
+struct SnapshotReading {
+    rows: Vec<Row>,
+    suspects: Suspects,
+    bad_rows: BadRows,
+}
+
+impl Gather for SnapshotReading {
+    fn person(&mut self, place: Place, person: &Person<'_>, identity: &str, _: &str, hasher: &Hasher) {
+        let (key, content) = person.hashes(identity, hasher);
+        self.rows.push(Row { key, content, place: place.0 });
+        if let Some(id) = person.stable_id {
+            self.suspects.add(hasher, id, identity);
+        }
+    }
+
+    fn bad_rows(&mut self) -> &mut BadRows {
+        &mut self.bad_rows
+    }
+}
+
+impl SnapshotReading {
+    fn finish(
+        mut self,
+        opened: Opened,
+        totals: Totals,
+        name: &str,
+        settings: Settings<'_>,
+    ) -> Result<Snapshot, Incomplete> {
+        let found = std::mem::take(&mut self.suspects).found();
+        if !found.is_empty() {
+            self.set_contradictions_aside(&found, &opened, &totals, name, settings)?;
+        }
+        self.bad_rows.check(&totals, name, settings.config)?;
+        self.rows.sort_unstable_by_key(|row| (row.key, row.place));
+        let columns = totals.columns.clone();
+        let mut evidence = evidence(&opened, totals, name);
+        let mut entries = Rereader::new(opened, columns, name, settings.hasher);
+        self.join_doubles(&mut entries, &mut evidence, settings.hasher)?;
+        let mut fingerprint = Fingerprint::default();
+        self.rows.iter().for_each(|row| fingerprint.add(row.key, row.content));
+        let SnapshotReading { rows, bad_rows, .. } = self;
+        Ok(Snapshot { rows, fingerprint, bad_rows: bad_rows.rows, evidence, entries: Entries::Csv(entries) })
+    }
+
+    /// An id with several addresses: nobody can say whose it is, so all its rows are bad, and its people keep what they
+    /// have. Found in a second pass, which only a file that seems to have such ids takes.
+    fn set_contradictions_aside(
+        &mut self,
+        found: &BTreeSet<u64>,
+        opened: &Opened,
+        totals: &Totals,
+        name: &str,
+        settings: Settings<'_>,
+    ) -> Result<(), Incomplete> {
+        let Settings { config, hasher, is_route } = settings;
+        let mut claims = Claims::new();
+        let again = opened.pass(config, is_route, &mut |place, row| {
+            let Ok((person, identity)) = row else { return };
+            if let Some(id) = person.stable_id.filter(|id| is_suspect(found, hasher, id)) {
+                claims.entry(id.to_owned()).or_default().push((identity.to_owned(), place));
+            }
+        });
+        if again.map_err(|problem| refusal(name, &problem))?.digest != totals.digest {
+            return Err(refusal(name, &Problem::Changed));
+        }
+        let contradictions = contradictions(&claims);
+        let places: BTreeSet<u64> = contradictions.iter().map(|(place, ..)| place.0).collect();
+        self.rows.retain(|row| !places.contains(&row.place));
+        for (place, id, identity, reason) in contradictions {
+            let address = Some(crate::address::Address::from_stored(&identity, None));
+            self.bad_rows.add(name, place, Fault { reason, stable_id: Some(id), address });
+        }
+        Ok(())
+    }
+
+    /// Leaves one row of each key. `rows` is sorted.
+    fn join_doubles(
+        &mut self,
+        entries: &mut Rereader,
+        evidence: &mut Evidence,
+        hasher: &Hasher,
+    ) -> Result<(), Incomplete> {
+        let differing: Vec<Row> = self
+            .rows
+            .chunk_by(|one, other| one.key == other.key)
+            .filter(|group| group.iter().any(|row| row.content != group[0].content))
+            .flatten()
+            .copied()
+            .collect();
+        let before = self.rows.len();
+        self.rows.dedup_by_key(|row| row.key);
+        if before > self.rows.len() {
+            let repeated = before - self.rows.len();
+            evidence.notes.push(format!("{repeated} rows repeat an address that stands in another row."));
+        }
+        let mut fetched = entries.fetch(&differing)?.into_iter();
+        for (index, group) in differing.chunk_by(|one, other| one.key == other.key).enumerate() {
+            let Some(entry) = merged(fetched.by_ref().take(group.len()).collect()) else { continue };
+            if let Ok(at) = self.rows.binary_search_by_key(&group[0].key, |row| row.key) {
+                self.rows[at].content = hasher.content(&entry);
+            }
+            entries.keep(group[0].key, entry);
+            if index < NOTES_MAX {
+                let lines: Vec<String> = group.iter().map(|row| Place(row.place).line().to_string()).collect();
+                evidence.notes.push(format!(
+                    "Lines {} name one address and differ; the better priority, the earliest start and the latest end count.",
+                    lines.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
