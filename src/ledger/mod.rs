@@ -63,12 +63,12 @@ pub struct Member {
     pub has_seat: bool,
     /// Since when it wants a seat that it does not have: its place in the queue.
     pub waiting_since: Option<Timestamp>,
-    /// How it stopped being desired, for a leaving one.
+    /// How it stopped being desired, for a leaving one, and for one that is kept though no roster names it.
     pub departure: Option<Departure>,
     /// Its removal was rejected by a person: kept until a roster names it again.
     pub kept: bool,
-    /// For a quarantined one: the server refused it, so that it is not sent again before a person says so. Otherwise the
-    /// policy sets it aside, which each plan judges anew.
+    /// For a quarantined one: the server refused the address, so it is not sent again before a person says `retry`.
+    /// Otherwise the policy set it aside, and it follows the policy.
     #[serde(default)]
     pub refused: bool,
 }
@@ -109,8 +109,9 @@ pub struct SourceRecord {
     pub evidence: Evidence,
     pub entries: u64,
     pub bad_rows: Vec<BadRow>,
-    /// When the roster was last accepted or last seen to be unchanged.
-    pub accepted_at: Timestamp,
+    /// When the roster was last accepted, or a look at something new (another file) found it unchanged. `None`: it has
+    /// never been read whole.
+    pub accepted_at: Option<Timestamp>,
     /// Why the newest look gave nothing, and since when; `None`: it went well.
     pub problem: Option<(String, Timestamp)>,
 }
@@ -257,6 +258,10 @@ pub enum LedgerError {
         "the ledger {path} is read-only; give the user that runs rosterd the right to write to it and to its folder"
     )]
     ReadOnly { path: PathBuf },
+    #[error(
+        "the ledger {path} was written by an older rosterd (its schema is {found}, this program knows {known}); `rosterd run` or `rosterd sync` brings it up to date"
+    )]
+    Older { path: PathBuf, found: i64, known: i64 },
     #[error("there is no ledger {path} yet; `rosterd run` or `rosterd sync` makes it")]
     Missing { path: PathBuf },
     #[error("the disk that holds the ledger is full; nothing is lost, and work goes on when there is room")]
@@ -267,6 +272,8 @@ pub enum LedgerError {
     Fenced { subscription: String },
     #[error("the ledger refused a step that its rules forbid: {0}")]
     Illegal(String),
+    #[error("the ledger is closed: the program is ending")]
+    Closed,
     #[error("the ledger failed")]
     Sqlite(#[source] rusqlite::Error),
 }

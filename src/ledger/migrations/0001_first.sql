@@ -1,0 +1,202 @@
+-- Moments are milliseconds since 1970 in UTC. Words (states, events, reasons) are those of the interface.
+
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value BLOB NOT NULL
+) WITHOUT ROWID, STRICT;
+
+-- ---- rosters
+
+CREATE TABLE source (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  scope TEXT NOT NULL DEFAULT '',
+  fingerprint BLOB NOT NULL DEFAULT x'',
+  evidence TEXT NOT NULL DEFAULT '{}',
+  entries INTEGER NOT NULL DEFAULT 0,
+  bad_rows TEXT NOT NULL DEFAULT '[]',
+  -- Null: it was never read whole.
+  accepted_at INTEGER,
+  problem TEXT,
+  problem_since INTEGER
+) STRICT;
+
+-- The newest accepted roster of each source, in the order of keys: a reading is merged with it in one scan.
+CREATE TABLE roster_entry (
+  source_id INTEGER NOT NULL REFERENCES source (id),
+  key BLOB NOT NULL,
+  content INTEGER NOT NULL,
+  identity TEXT NOT NULL,
+  -- Null where it equals the identity.
+  spelling TEXT,
+  stable_id TEXT,
+  route TEXT,
+  priority INTEGER NOT NULL,
+  starts TEXT,
+  ends TEXT,
+  -- The same in UTC, at most 15 hours away in any time zone: what is searched.
+  starts_about INTEGER,
+  ends_about INTEGER,
+  origin TEXT NOT NULL,
+  PRIMARY KEY (source_id, key)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX roster_entry_stable_id ON roster_entry (source_id, stable_id) WHERE stable_id IS NOT NULL;
+CREATE INDEX roster_entry_starts ON roster_entry (source_id, starts_about) WHERE starts_about IS NOT NULL;
+CREATE INDEX roster_entry_ends ON roster_entry (source_id, ends_about) WHERE ends_about IS NOT NULL;
+
+-- Files that are done with, so that each counts once.
+CREATE TABLE file_done (
+  source_id INTEGER NOT NULL REFERENCES source (id),
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  refused INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (source_id, name, digest)
+) WITHOUT ROWID, STRICT;
+
+-- ---- subscriptions and their members
+
+CREATE TABLE subscription (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  seats_available INTEGER,
+  seats_assigned INTEGER,
+  seats_as_of INTEGER,
+  full_since INTEGER,
+  probed_at INTEGER,
+  habits TEXT NOT NULL DEFAULT '{}',
+  scope TEXT,
+  dates_until INTEGER,
+  hold TEXT,
+  hold_since INTEGER,
+  problem TEXT,
+  problem_since INTEGER,
+  -- Since when a run is asked for.
+  asked_at INTEGER,
+  -- Counts what touched the subscription; a plan says up to where it has looked.
+  seq INTEGER NOT NULL DEFAULT 0,
+  -- All addresses are to be looked at, since this count.
+  look_at_all INTEGER
+) STRICT;
+CREATE INDEX subscription_asked ON subscription (name) WHERE asked_at IS NOT NULL;
+
+-- Addresses that a roster's change concerns and that no plan has been done with yet. A departure stays here until then.
+CREATE TABLE touched (
+  subscription_id INTEGER NOT NULL REFERENCES subscription (id),
+  identity TEXT NOT NULL,
+  spelling TEXT,
+  departure TEXT,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (subscription_id, identity)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE member (
+  subscription_id INTEGER NOT NULL REFERENCES subscription (id),
+  identity TEXT NOT NULL,
+  spelling TEXT,
+  state TEXT NOT NULL CHECK (state IN ('assigned', 'pending', 'waiting', 'leaving', 'quarantined', 'unknown')),
+  since INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  has_seat INTEGER NOT NULL,
+  waiting_since INTEGER,
+  departure TEXT,
+  kept INTEGER NOT NULL DEFAULT 0,
+  refused INTEGER NOT NULL DEFAULT 0,
+  -- The open intent that names it, and what its request is for.
+  intent_id INTEGER,
+  errand TEXT,
+  PRIMARY KEY (subscription_id, identity),
+  CHECK ((state = 'unknown') = (intent_id IS NOT NULL))
+) WITHOUT ROWID, STRICT;
+-- Those that every plan looks at.
+CREATE INDEX member_unsettled ON member (subscription_id, state, identity)
+  WHERE state <> 'assigned' OR departure IS NOT NULL;
+CREATE INDEX member_kept ON member (subscription_id, identity) WHERE kept = 1;
+
+-- How many members are in each state, kept in the transactions that change them.
+CREATE TABLE member_count (
+  subscription_id INTEGER NOT NULL REFERENCES subscription (id),
+  state TEXT NOT NULL,
+  has_seat INTEGER NOT NULL,
+  members INTEGER NOT NULL CHECK (members >= 0),
+  PRIMARY KEY (subscription_id, state, has_seat)
+) WITHOUT ROWID, STRICT;
+
+-- How many seats were held, from this moment on.
+CREATE TABLE seats_held (
+  subscription_id INTEGER NOT NULL REFERENCES subscription (id),
+  at INTEGER NOT NULL,
+  held INTEGER NOT NULL,
+  PRIMARY KEY (subscription_id, at)
+) WITHOUT ROWID, STRICT;
+
+-- Open intents only: one ends in the transaction that records its answer. An id is never given twice.
+CREATE TABLE intent (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  subscription_id INTEGER NOT NULL REFERENCES subscription (id),
+  run BLOB NOT NULL,
+  operation TEXT NOT NULL,
+  -- In the order in which they are sent, as spelled.
+  addresses TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX intent_subscription ON intent (subscription_id, id);
+
+-- ---- runs, people, the past
+
+CREATE TABLE run (
+  id BLOB PRIMARY KEY,
+  subscription_id INTEGER NOT NULL REFERENCES subscription (id),
+  started_at INTEGER NOT NULL,
+  finished_at INTEGER,
+  cause TEXT NOT NULL,
+  outcome TEXT,
+  requests INTEGER NOT NULL DEFAULT 0,
+  assigned INTEGER NOT NULL DEFAULT 0,
+  unassigned INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID, STRICT;
+CREATE INDEX run_subscription ON run (subscription_id, id);
+
+CREATE TABLE approval (
+  id INTEGER PRIMARY KEY,
+  subscription_id INTEGER NOT NULL REFERENCES subscription (id),
+  digest TEXT NOT NULL,
+  members TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  by TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX approval_subscription ON approval (subscription_id, expires_at);
+
+CREATE TABLE lease (
+  subscription TEXT PRIMARY KEY,
+  owner TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  expires INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE history (
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  run BLOB,
+  subscription_id INTEGER REFERENCES subscription (id),
+  event TEXT NOT NULL,
+  identity TEXT,
+  spelling TEXT,
+  detail TEXT NOT NULL,
+  -- 1: a request gave a seat; -1: a request took one; 0: neither.
+  seat INTEGER NOT NULL,
+  -- Whether it is a removal that the guards count: no rename, not approved, not asked for by a person.
+  counts INTEGER NOT NULL
+) STRICT;
+CREATE INDEX history_at ON history (at);
+CREATE INDEX history_subscription ON history (subscription_id, at);
+CREATE INDEX history_identity ON history (identity, at) WHERE identity IS NOT NULL;
+CREATE INDEX history_run ON history (run) WHERE seat <> 0;
+CREATE INDEX history_removal ON history (subscription_id, at) WHERE counts = 1;
+
+CREATE TRIGGER history_stays BEFORE UPDATE ON history
+BEGIN SELECT RAISE (ABORT, 'history can only be appended to'); END;
+CREATE TRIGGER history_is_kept BEFORE DELETE ON history
+BEGIN SELECT RAISE (ABORT, 'history can only be appended to'); END;

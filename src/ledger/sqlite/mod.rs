@@ -1,0 +1,229 @@
+//! The ledger on SQLite: a write-ahead log that is flushed at every commit, one writer at a time, tables in the order
+//! of their keys.
+//!
+//! Each room holds the verbs of one subject; [`books`] alone writes members. Every verb goes through [`Ledger::read`],
+//! [`Ledger::write`] or [`Ledger::fenced`], which open its transaction and give its errors their names.
+
+mod books;
+mod past;
+mod people;
+mod planning;
+mod rosters;
+mod run;
+mod values;
+mod work;
+
+#[cfg(test)]
+mod files_tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+
+use self::work::Work;
+use super::{Lease, LedgerError, migrations};
+use crate::clock::Timestamp;
+use crate::roster::Hasher;
+
+pub use planning::{Candidates, Look, Seen};
+
+type Result<T> = std::result::Result<T, LedgerError>;
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A ledger up to this size is checked whole when it is opened; of a larger one, damage shows where it is read.
+const CHECKED_BYTES_MAX: u64 = 4 << 20;
+
+/// A connection to the ledger. One for all writing in a process (see [`super::handle`]); any number for reading.
+pub struct Ledger {
+    connection: Connection,
+    path: PathBuf,
+    hasher: Hasher,
+    /// What is under way, by subscription: from `record_plan` to `finish_run`.
+    works: HashMap<String, Work>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Opens for reading and writing, makes it where there is none, and migrates it. The folder must be there.
+    pub fn open(path: &Path, now: Timestamp) -> Result<Ledger> {
+        make_private(path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Ledger::connect(path, flags, |connection| {
+            if connection.is_readonly("main")? {
+                return Err(LedgerError::ReadOnly { path: path.to_owned() });
+            }
+            check_version(connection, path)?;
+            check_sound(connection, path)?;
+            prepare_for_writing(connection)?;
+            migrations::migrate(connection)?;
+            let noted = "INSERT OR IGNORE INTO meta (key, value) VALUES ('made_at', CAST (?1 AS BLOB))";
+            connection.execute(noted, [now.to_rfc3339()])?;
+            Ok(())
+        })
+    }
+
+    /// Opens for reading; never makes or migrates.
+    pub fn open_readonly(path: &Path) -> Result<Ledger> {
+        if !path.exists() {
+            return Err(LedgerError::Missing { path: path.to_owned() });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Ledger::connect(path, flags, |connection| match check_version(connection, path)? {
+            0 => Err(LedgerError::Missing { path: path.to_owned() }),
+            found if found < migrations::KNOWN => {
+                Err(LedgerError::Older { path: path.to_owned(), found, known: migrations::KNOWN })
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn connect(path: &Path, flags: OpenFlags, check: impl FnOnce(&mut Connection) -> Result<()>) -> Result<Ledger> {
+        let open = || -> Result<Ledger> {
+            let mut connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.set_prepared_statement_cache_capacity(64);
+            connection.pragma_update(None, "foreign_keys", true)?;
+            connection.pragma_update(None, "cache_size", -8192)?;
+            check(&mut connection)?;
+            let key = connection.query_row("SELECT value FROM meta WHERE key = 'hash_key'", [], |row| row.get(0))?;
+            Ok(Ledger { connection, path: path.to_owned(), hasher: Hasher::new(key), works: HashMap::new() })
+        };
+        open().map_err(|error| named(path, error))
+    }
+
+    /// Makes the keys of this ledger's rosters.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// Reads in one snapshot of the ledger.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let snapshot = || -> Result<T> {
+            let transaction = self.connection.unchecked_transaction()?;
+            read(&transaction)
+        };
+        snapshot().map_err(|error| named(&self.path, error))
+    }
+
+    /// Writes in one transaction: all of it or, at any error, nothing. Where nothing changes the disk is not asked.
+    fn write<T>(&mut self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let path = &self.path;
+        let transact = || -> Result<T> {
+            // Immediate: a lock that is asked for after reading can be refused at once, however long the time-out.
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = write(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        transact().map_err(|error| named(path, error))
+    }
+
+    /// Writes for a subscription (by its row's id) while the lease holds, checked in the same transaction.
+    fn fenced<T>(&mut self, lease: &Lease, write: impl FnOnce(&Transaction<'_>, i64) -> Result<T>) -> Result<T> {
+        self.write(|transaction| {
+            run::check_fence(transaction, lease)?;
+            let subscription = subscription_id(transaction, &lease.subscription)?;
+            write(transaction, subscription)
+        })
+    }
+}
+
+/// The id of a subscription that the ledger knows.
+fn known_subscription(connection: &Connection, name: &str) -> Result<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM subscription WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// The id of a subscription, which becomes known by this.
+fn subscription_id(connection: &Connection, name: &str) -> Result<i64> {
+    if let Some(id) = known_subscription(connection, name)? {
+        return Ok(id);
+    }
+    connection.execute("INSERT INTO subscription (name) VALUES (?1)", [name])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Makes the file, for this user alone: SQLite gives its other files the same rights. Where that fails, opening fails,
+/// too, and says why.
+fn make_private(path: &Path) {
+    drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
+}
+
+fn prepare_for_writing(connection: &Connection) -> Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // A checkpoint flushes twice; with 16 MiB between two of them that is rare beside the commits.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 4096, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    Ok(())
+}
+
+/// The ledger's version, where this program can work with it; before anything is changed in the file.
+fn check_version(connection: &Connection, path: &Path) -> Result<i64> {
+    let found = migrations::version(connection)?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && application != migrations::APPLICATION_ID {
+        let detail = "it is another program's database".to_owned();
+        return Err(LedgerError::Damaged { path: path.to_owned(), detail });
+    }
+    if found > migrations::KNOWN {
+        return Err(LedgerError::Newer { path: path.to_owned(), found, known: migrations::KNOWN });
+    }
+    Ok(found)
+}
+
+/// Looks for damage: for a file that was cut short, and in a small one everywhere.
+fn check_sound(connection: &Connection, path: &Path) -> Result<()> {
+    let damaged = |detail: String| LedgerError::Damaged { path: path.to_owned(), detail };
+    let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| values::counted(row, 0));
+    let bytes = number("page_count")? * number("page_size")?;
+    // With a log beside it, pages may stand there alone.
+    if length(Path::new(&log)) == 0 && length(path) < bytes {
+        return Err(damaged(format!("it has {} bytes of {bytes}", length(path))));
+    }
+    if bytes <= CHECKED_BYTES_MAX {
+        let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(damaged(verdict.replace('\n', " ")));
+        }
+    }
+    Ok(())
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> LedgerError {
+        LedgerError::Sqlite(error)
+    }
+}
+
+/// Gives SQLite's errors their names: the one place that reads its codes.
+fn named(path: &Path, error: LedgerError) -> LedgerError {
+    let LedgerError::Sqlite(cause) = error else { return error };
+    let path = path.to_owned();
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => LedgerError::DiskFull,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::Busy,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            LedgerError::Damaged { path, detail: cause.to_string() }
+        }
+        Some(ErrorCode::ReadOnly) => LedgerError::ReadOnly { path },
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerError::Open { path, cause },
+        _ => LedgerError::Sqlite(cause),
+    }
+}

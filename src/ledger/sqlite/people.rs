@@ -1,0 +1,175 @@
+//! A person's words: approve, reject, adopt, forget, retry, and asking the daemon for a run.
+
+use rusqlite::{Connection, params};
+
+use super::super::operation::{State, Step};
+use super::super::{Event, Lease, MemberState};
+use super::books::{Books, Record, Seat, step};
+use super::rosters::touch;
+use super::values::{Json, Ms};
+use super::{Ledger, Result, subscription_id};
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::plan::Hold;
+use crate::roster::PRIORITY_DEFAULT;
+
+impl Ledger {
+    /// The removals of this hold may be done, all or any of them, until this moment.
+    pub fn approve(
+        &mut self,
+        subscription: &str,
+        hold: &Hold,
+        by: &str,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.write(|transaction| {
+            let id = subscription_id(transaction, subscription)?;
+            let members: Vec<&str> = hold.removals.iter().map(|removal| removal.address.identity()).collect();
+            let sql = "
+                INSERT INTO approval (subscription_id, digest, members, expires_at, by, at)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            transaction.execute(sql, params![id, hold.digest, Json(members), Ms(expires_at), by, Ms(now)])?;
+            let detail = format!("{} removals ({}) by {by}", hold.removals.len(), hold.digest);
+            Books::open(transaction, id, None, now).tell_of_all(Event::Approved, &detail)
+        })
+    }
+
+    /// The removals of this hold are turned down: their members are kept until a roster names them again.
+    pub fn reject(&mut self, lease: &Lease, hold: &Hold, by: &str, now: Timestamp) -> Result<()> {
+        self.fenced(lease, |transaction, subscription| {
+            let mut books = Books::open(transaction, subscription, None, now);
+            for removal in &hold.removals {
+                keep(&mut books, &removal.address, by)?;
+                let sql = "UPDATE touched SET departure = NULL WHERE subscription_id = ?1 AND identity = ?2";
+                transaction.prepare_cached(sql)?.execute(params![subscription, removal.address.identity()])?;
+            }
+            let detail = format!("{} removals ({}) by {by}", hold.removals.len(), hold.digest);
+            books.tell_of_all(Event::Rejected, &detail)?;
+            books.close()?;
+            let sql = "UPDATE subscription SET hold = NULL, hold_since = NULL WHERE id = ?1";
+            transaction.execute(sql, [subscription])?;
+            Ok(())
+        })
+    }
+
+    /// Takes over assignments that exist already; who has a seat already, or a request about whom is open, stays as they
+    /// are. Gives the number of those that are new.
+    pub fn adopt(&mut self, lease: &Lease, addresses: &[Address], by: &str, now: Timestamp) -> Result<u64> {
+        self.each_address(lease, addresses, now, |books, old, address| {
+            if old.as_ref().is_some_and(|old| old.member.has_seat || old.intent.is_some()) {
+                return Ok(false);
+            }
+            let state = step(old.as_ref(), address, Step::Adopted)?;
+            let mut new = old.clone().unwrap_or_else(|| Record::new(address.clone(), PRIORITY_DEFAULT, books.now));
+            new.turn(state, format!("adopted by {by}"), books.now);
+            new.member.address = address.clone();
+            books.put(old.as_ref(), &new)?;
+            books.tell(Event::Adopted, address, &format!("by {by}"), Seat::Same)?;
+            Ok(true)
+        })
+    }
+
+    /// Drops members without a request. Gives the number of those that were there.
+    pub fn forget(&mut self, lease: &Lease, addresses: &[Address], by: &str, now: Timestamp) -> Result<u64> {
+        self.each_address(lease, addresses, now, |books, old, address| {
+            let Some(old) = old else { return Ok(false) };
+            step(Some(&old), address, Step::Forgotten)?;
+            books.remove(&old)?;
+            books.tell(Event::Forgotten, address, &format!("by {by}"), Seat::Same)?;
+            Ok(true)
+        })
+    }
+
+    /// Quarantined members may try again; all of them where none is named. Gives their number.
+    pub fn retry(&mut self, lease: &Lease, addresses: &[Address], by: &str, now: Timestamp) -> Result<u64> {
+        let mut all = Vec::new();
+        if addresses.is_empty() {
+            let state = Some(MemberState::Quarantined);
+            self.for_each_member(&lease.subscription, state, &mut |member| all.push(member.address))?;
+        }
+        let addresses = if addresses.is_empty() { &all[..] } else { addresses };
+        self.each_address(lease, addresses, now, |books, old, address| {
+            let Some(old) = old.filter(|old| old.member.state == MemberState::Quarantined) else { return Ok(false) };
+            let state = step(Some(&old), address, Step::Retried)?;
+            let mut new = old.clone();
+            new.turn(state, format!("to be tried again, by {by}"), books.now);
+            if state == State::Pending {
+                new.member.waiting_since = new.member.waiting_since.or(Some(books.now));
+            }
+            books.put(Some(&old), &new)?;
+            books.tell(Event::Retried, address, &format!("by {by}"), Seat::Same)?;
+            Ok(true)
+        })
+    }
+
+    /// Asks whoever runs the daemon for a run of this subscription.
+    pub fn ask_for_run(&mut self, subscription: &str, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let id = subscription_id(transaction, subscription)?;
+            let sql = "UPDATE subscription SET asked_at = ?2 WHERE id = ?1 AND asked_at IS NULL";
+            transaction.execute(sql, params![id, Ms(now)])?;
+            Ok(())
+        })
+    }
+
+    /// Takes what was asked for. Where nothing was, nothing is written.
+    pub fn take_asked(&mut self) -> Result<Vec<String>> {
+        self.write(|transaction| {
+            let sql = "SELECT name FROM subscription WHERE asked_at IS NOT NULL ORDER BY name";
+            let asked =
+                transaction.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            transaction.execute("UPDATE subscription SET asked_at = NULL WHERE asked_at IS NOT NULL", [])?;
+            Ok(asked)
+        })
+    }
+
+    /// Does this for each address, has the next plan look at those for which it did something, and counts them.
+    fn each_address(
+        &mut self,
+        lease: &Lease,
+        addresses: &[Address],
+        now: Timestamp,
+        mut each: impl FnMut(&mut Books<'_>, Option<Record>, &Address) -> Result<bool>,
+    ) -> Result<u64> {
+        self.fenced(lease, |transaction, subscription| {
+            let mut books = Books::open(transaction, subscription, None, now);
+            let mut done = 0;
+            for address in addresses {
+                let old = books.record(address.identity())?;
+                if each(&mut books, old, address)? {
+                    look_again(transaction, subscription, address)?;
+                    done += 1;
+                }
+            }
+            books.close()?;
+            Ok(done)
+        })
+    }
+}
+
+/// Has the next plan look at an address; what is noted of its departure stays.
+fn look_again(connection: &Connection, subscription: i64, address: &Address) -> Result<()> {
+    let sql = "UPDATE subscription SET seq = seq + 1 WHERE id = ?1 RETURNING seq";
+    let seq: i64 = connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?;
+    let sql = "UPDATE touched SET seq = ?3 WHERE subscription_id = ?1 AND identity = ?2";
+    let values = params![subscription, address.identity(), seq];
+    if connection.prepare_cached(sql)?.execute(values)? == 0 {
+        touch(connection, subscription, address, None, seq)?;
+    }
+    Ok(())
+}
+
+fn keep(books: &mut Books<'_>, address: &Address, by: &str) -> Result<()> {
+    // Who is gone already, or is being asked about, is not held any more.
+    let Some(old) = books.record(address.identity())?.filter(|old| old.member.has_seat && old.intent.is_none()) else {
+        return Ok(());
+    };
+    let state = step(Some(&old), address, Step::Kept)?;
+    let mut new = old.clone();
+    new.turn(state, format!("kept: the removal was rejected by {by}"), books.now);
+    new.member.kept = true;
+    new.member.departure = None;
+    books.put(Some(&old), &new)?;
+    books.tell(Event::Kept, address, &format!("the removal was rejected by {by}"), Seat::Same)
+}

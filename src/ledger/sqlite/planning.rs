@@ -1,0 +1,381 @@
+//! What a plan rests on: what is known of a subscription, and the addresses that may have to change.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::super::{Approval, Member, MemberState, RunRecord, Seats, StoredHold, SubscriptionRecord};
+use super::books::{member, select_members};
+use super::rosters::{ENTRY, EntryLookup, entry, source_id};
+use super::values::{Json, Ms, Word, address, counted, moment, moment_or_none};
+use super::{Ledger, Result, known_subscription};
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::dispatch::machine::Habits;
+use crate::plan::Hold;
+use crate::plan::input::{Candidate, Counts, Departure};
+use crate::roster::{Entry, Hasher};
+
+/// Which addresses a plan looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Those that may have to change: touched by a roster's change, with a date that fell due, or not settled. After a
+    /// first or a large change of a roster these are all.
+    Touched,
+    /// Every address that a roster names or the ledger knows.
+    All,
+}
+
+/// The addresses that a plan is to look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidates {
+    /// By identity, without doubles.
+    pub list: Vec<Candidate>,
+    /// For [`Ledger::record_plan`].
+    pub seen: Seen,
+}
+
+/// Up to where a plan has looked: what touched the subscription later is for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub(super) seq: i64,
+    pub(super) at: Timestamp,
+}
+
+/// A date in UTC is at most this far from the moment that a subscription's time zone makes of it.
+const ZONE_MAX: TimeDelta = TimeDelta::hours(15);
+
+impl Ledger {
+    /// What is known of a subscription; of one that nobody has heard of, nothing.
+    pub fn subscription(&self, name: &str) -> Result<SubscriptionRecord> {
+        self.read(|connection| {
+            let Some(id) = known_subscription(connection, name)? else { return Ok(SubscriptionRecord::default()) };
+            let sql = "
+                SELECT seats_available, seats_assigned, seats_as_of, full_since, probed_at, habits, scope, dates_until,
+                       hold, hold_since, problem, problem_since
+                FROM subscription WHERE id = ?1";
+            let mut record = connection.prepare_cached(sql)?.query_row([id], subscription_record)?;
+            let sql = "
+                SELECT id, started_at, finished_at, cause, outcome, requests, assigned, unassigned
+                FROM run WHERE subscription_id = ?1 ORDER BY id DESC LIMIT 1";
+            record.last_run = connection.prepare_cached(sql)?.query_row([id], run_record).optional()?;
+            Ok(record)
+        })
+    }
+
+    /// How many seats are held, how many were a day ago, and how many removals the guards count in between.
+    pub fn counts(&self, subscription: &str, now: Timestamp) -> Result<Counts> {
+        self.read(|connection| {
+            let Some(id) = known_subscription(connection, subscription)? else { return Ok(Counts::default()) };
+            let day_ago = now - TimeDelta::hours(24);
+            let number = |sql: &str, at: Timestamp| -> Result<Option<u64>> {
+                let mut statement = connection.prepare_cached(sql)?;
+                Ok(statement.query_row(params![id, Ms(at)], |row| counted(row, 0)).optional()?)
+            };
+            let held = "SELECT held FROM seats_held WHERE subscription_id = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1";
+            let holding = held_now(connection, id)?;
+            // What is not as old as a day is taken from the end of its first run, when it has its seats.
+            let then = first_run_end(connection, id)?.map_or(now, |end| end.max(day_ago));
+            let removed = "SELECT count(*) FROM history WHERE subscription_id = ?1 AND counts = 1 AND at > ?2";
+            Ok(Counts {
+                holding,
+                removed_last_day: number(removed, day_ago)?.unwrap_or(0),
+                holding_day_ago: number(held, then)?.unwrap_or(0),
+            })
+        })
+    }
+
+    /// By identity. `now` bounds the dates that are looked at.
+    pub fn candidates(&self, subscription: &str, sources: &[String], look: Look, now: Timestamp) -> Result<Candidates> {
+        self.read(|connection| {
+            let search = Search::new(connection, &self.hasher, subscription, sources)?;
+            let (seq, look_at_all, dates_until) = search.marks()?;
+            let list = if look == Look::All || look_at_all {
+                search.all()?
+            } else {
+                let identities = search.touched(dates_until, now)?;
+                let mut lookup = EntryLookup::new(connection)?;
+                identities.iter().map(|identity| search.one(&mut lookup, identity)).collect::<Result<_>>()?
+            };
+            Ok(Candidates { list, seen: Seen { seq, at: now } })
+        })
+    }
+
+    /// One address, whatever its state, by its identity.
+    pub fn candidate(&self, subscription: &str, sources: &[String], identity: &str) -> Result<Candidate> {
+        self.read(|connection| {
+            let search = Search::new(connection, &self.hasher, subscription, sources)?;
+            search.one(&mut EntryLookup::new(connection)?, identity)
+        })
+    }
+
+    /// Those that have not expired, the oldest first.
+    pub fn approvals(&self, subscription: &str, now: Timestamp) -> Result<Vec<Approval>> {
+        self.read(|connection| match known_subscription(connection, subscription)? {
+            Some(id) => approvals(connection, id, now),
+            None => Ok(Vec::new()),
+        })
+    }
+
+    /// Members by state; a state that nobody is in is not named.
+    pub fn member_counts(&self, subscription: &str) -> Result<Vec<(MemberState, u64)>> {
+        self.read(|connection| {
+            let sql = "
+                SELECT state, sum(members) FROM member_count JOIN subscription ON subscription.id = subscription_id
+                WHERE name = ?1 GROUP BY state HAVING sum(members) > 0 ORDER BY state";
+            let mut statement = connection.prepare_cached(sql)?;
+            let counts =
+                statement.query_map([subscription], |row| Ok((row.get::<_, Word<_>>(0)?.0, counted(row, 1)?)))?;
+            Ok(counts.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// By address.
+    pub fn for_each_member(
+        &self,
+        subscription: &str,
+        state: Option<MemberState>,
+        each: &mut dyn FnMut(Member),
+    ) -> Result<()> {
+        self.read(|connection| {
+            let Some(id) = known_subscription(connection, subscription)? else { return Ok(()) };
+            // The words of the partial index, for states that are rare among many.
+            let rest = match state {
+                None | Some(MemberState::Assigned) => "WHERE subscription_id = ?1 AND (?2 IS NULL OR state = ?2)",
+                Some(_) => {
+                    "WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL) AND state = ?2"
+                }
+            };
+            let sql = select_members(&format!("{rest} ORDER BY identity"));
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![id, state.map(Word)])?;
+            while let Some(row) = rows.next()? {
+                each(member(row)?);
+            }
+            Ok(())
+        })
+    }
+}
+
+fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
+    let seats = match moment_or_none(row, 2)? {
+        Some(as_of) => Some(Seats { available: counted(row, 0)?, assigned: counted(row, 1)?, as_of }),
+        None => None,
+    };
+    let hold: Option<Json<Hold>> = row.get(8)?;
+    let problem: Option<String> = row.get(10)?;
+    Ok(SubscriptionRecord {
+        seats,
+        full_since: moment_or_none(row, 3)?,
+        probed_at: moment_or_none(row, 4)?,
+        habits: row.get::<_, Json<Habits>>(5)?.0,
+        scope: row.get(6)?,
+        dates_until: moment_or_none(row, 7)?,
+        hold: hold.zip(moment_or_none(row, 9)?).map(|(Json(hold), since)| StoredHold { hold, since }),
+        problem: problem.zip(moment_or_none(row, 11)?),
+        last_run: None,
+    })
+}
+
+pub(super) fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
+    Ok(RunRecord {
+        id: uuid::Uuid::from_bytes(row.get(0)?),
+        started_at: moment(row, 1)?,
+        finished_at: moment_or_none(row, 2)?,
+        trigger: row.get::<_, Word<_>>(3)?.0,
+        outcome: row.get::<_, Option<Word<_>>>(4)?.map(|word| word.0),
+        requests: counted(row, 5)?,
+        assigned: counted(row, 6)?,
+        unassigned: counted(row, 7)?,
+    })
+}
+
+pub(super) fn held_now(connection: &Connection, subscription: i64) -> Result<u64> {
+    let sql = "SELECT coalesce(sum(members), 0) FROM member_count WHERE subscription_id = ?1 AND has_seat = 1";
+    Ok(connection.prepare_cached(sql)?.query_row([subscription], |row| counted(row, 0))?)
+}
+
+fn first_run_end(connection: &Connection, subscription: i64) -> Result<Option<Timestamp>> {
+    let sql = "
+        SELECT finished_at FROM run WHERE subscription_id = ?1 AND finished_at IS NOT NULL ORDER BY id LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.query_row([subscription], |row| moment(row, 0)).optional()?)
+}
+
+pub(super) fn approvals(connection: &Connection, subscription: i64, now: Timestamp) -> Result<Vec<Approval>> {
+    let sql = "
+        SELECT digest, members, expires_at, by FROM approval
+        WHERE subscription_id = ?1 AND expires_at > ?2 ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let approvals = statement.query_map(params![subscription, Ms(now)], |row| {
+        Ok(Approval {
+            digest: row.get(0)?,
+            members: row.get::<_, Json<Vec<String>>>(1)?.0,
+            expires_at: moment(row, 2)?,
+            by: row.get(3)?,
+        })
+    })?;
+    Ok(approvals.collect::<rusqlite::Result<_>>()?)
+}
+
+// ---- candidates
+
+/// Looks for candidates of one subscription.
+struct Search<'c> {
+    connection: &'c Connection,
+    hasher: &'c Hasher,
+    name: &'c str,
+    /// `None`: nobody has heard of it.
+    subscription: Option<i64>,
+    /// Those that the ledger knows, with their names.
+    sources: Vec<(i64, &'c str)>,
+}
+
+impl<'c> Search<'c> {
+    fn new(connection: &'c Connection, hasher: &'c Hasher, name: &'c str, sources: &'c [String]) -> Result<Search<'c>> {
+        let mut known = Vec::with_capacity(sources.len());
+        for source in sources {
+            known.extend(source_id(connection, source)?.map(|id| (id, source.as_str())));
+        }
+        let subscription = known_subscription(connection, name)?;
+        Ok(Search { connection, hasher, name, subscription, sources: known })
+    }
+
+    /// Up to where it was touched, whether all addresses are to be looked at, until when dates were.
+    fn marks(&self) -> Result<(i64, bool, Option<Timestamp>)> {
+        let sql = "SELECT seq, look_at_all IS NOT NULL, dates_until FROM subscription WHERE id = ?1";
+        let marks = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([self.subscription], |row| Ok((row.get(0)?, row.get(1)?, moment_or_none(row, 2)?)));
+        Ok(marks.optional()?.unwrap_or((0, false, None)))
+    }
+
+    /// The identities that may have to change.
+    fn touched(&self, dates_until: Option<Timestamp>, now: Timestamp) -> Result<BTreeSet<String>> {
+        let mut identities = BTreeSet::new();
+        for sql in [
+            "SELECT identity FROM touched WHERE subscription_id = ?1",
+            "SELECT identity FROM member WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL)",
+        ] {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([self.subscription])?;
+            while let Some(row) = rows.next()? {
+                identities.insert(row.get(0)?);
+            }
+        }
+        let from = dates_until.map_or(i64::MIN, |until| (until - ZONE_MAX).timestamp_millis());
+        for sql in [
+            "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND starts_about > ?2 AND starts_about <= ?3",
+            "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND ends_about > ?2 AND ends_about <= ?3",
+        ] {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            for (source, _) in &self.sources {
+                let mut rows = statement.query(params![source, from, Ms(now + ZONE_MAX)])?;
+                while let Some(row) = rows.next()? {
+                    let route = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+                    if route.is_none_or(|route| route == self.name) {
+                        identities.insert(row.get(0)?);
+                    }
+                }
+            }
+        }
+        Ok(identities)
+    }
+
+    fn one(&self, lookup: &mut EntryLookup<'_>, identity: &str) -> Result<Candidate> {
+        let mut candidate = Candidate {
+            address: Address::from_stored(identity, None),
+            entries: Vec::new(),
+            member: None,
+            departure: None,
+        };
+        for (source, name) in &self.sources {
+            for route in [None, Some(self.name)] {
+                let entry = lookup.get(*source, self.hasher.entry_key(identity, route))?;
+                candidate.entries.extend(entry.map(|entry| ((*name).to_owned(), entry)));
+            }
+        }
+        let sql = select_members("WHERE subscription_id = ?1 AND identity = ?2");
+        let values = params![self.subscription, identity];
+        candidate.member = self.connection.prepare_cached(&sql)?.query_row(values, member).optional()?;
+        let sql = "SELECT identity, spelling, departure FROM touched WHERE subscription_id = ?1 AND identity = ?2";
+        let touched = self.connection.prepare_cached(sql)?.query_row(values, departed).optional()?;
+        let touched = touched.map(|(address, departure)| {
+            candidate.departure = departure;
+            address
+        });
+        // As it was assigned; as a roster has it; as it stood when it was last seen.
+        let member = candidate.member.as_ref().map(|member| &member.address);
+        let named = candidate.entries.first().map(|(_, entry)| &entry.address);
+        if let Some(address) = member.or(named).or(touched.as_ref()) {
+            candidate.address = address.clone();
+        }
+        Ok(candidate)
+    }
+
+    /// Everybody, each once. What is known of one address is gathered from three places by sorting.
+    fn all(&self) -> Result<Vec<Candidate>> {
+        let mut list = Vec::new();
+        self.add_members(&mut list)?;
+        for (source, name) in &self.sources {
+            self.add_entries(*source, name, &mut list)?;
+        }
+        self.add_departures(&mut list)?;
+        // Stable: a member's spelling comes before a roster's.
+        list.sort_by(|one, other| one.address.cmp(&other.address));
+        list.dedup_by(|later, kept| {
+            let same = later.address == kept.address;
+            if same {
+                kept.entries.append(&mut later.entries);
+                kept.departure = kept.departure.take().or(later.departure.take());
+            }
+            same
+        });
+        // As a look-up of one address gives them.
+        let place = |name: &str| self.sources.iter().position(|(_, source)| *source == name);
+        for candidate in list.iter_mut().filter(|candidate| candidate.entries.len() > 1) {
+            candidate.entries.sort_by_key(|(source, entry)| (place(source), entry.route.is_some()));
+        }
+        Ok(list)
+    }
+
+    fn add_members(&self, list: &mut Vec<Candidate>) -> Result<()> {
+        let mut statement = self.connection.prepare(&select_members("WHERE subscription_id = ?1"))?;
+        let mut rows = statement.query([self.subscription])?;
+        while let Some(row) = rows.next()? {
+            let member = member(row)?;
+            let address = member.address.clone();
+            list.push(Candidate { address, entries: Vec::new(), member: Some(member), departure: None });
+        }
+        Ok(())
+    }
+
+    fn add_entries(&self, source: i64, name: &str, list: &mut Vec<Candidate>) -> Result<()> {
+        let sql = format!("SELECT {ENTRY} FROM roster_entry WHERE source_id = ?1 AND (route IS NULL OR route = ?2)");
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut rows = statement.query(params![source, self.name])?;
+        while let Some(row) = rows.next()? {
+            let entry: Entry = entry(row)?;
+            let address = entry.address.clone();
+            list.push(Candidate { address, entries: vec![(name.to_owned(), entry)], member: None, departure: None });
+        }
+        Ok(())
+    }
+
+    fn add_departures(&self, list: &mut Vec<Candidate>) -> Result<()> {
+        let sql = "SELECT identity, spelling, departure FROM touched WHERE subscription_id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([self.subscription])?;
+        while let Some(row) = rows.next()? {
+            let (address, departure) = departed(row)?;
+            list.push(Candidate { address, entries: Vec::new(), member: None, departure });
+        }
+        Ok(())
+    }
+}
+
+fn departed(row: &Row<'_>) -> rusqlite::Result<(Address, Option<Departure>)> {
+    Ok((address(row, 0)?, row.get::<_, Option<Json<Departure>>>(2)?.map(|departure| departure.0)))
+}

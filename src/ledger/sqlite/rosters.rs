@@ -1,0 +1,485 @@
+//! Rosters: the newest accepted one of each source, and what was refused.
+
+use std::collections::HashSet;
+
+use rusqlite::types::FromSqlError;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+
+use super::super::{Acceptance, Event, SourceRecord};
+use super::books::{Seat, tell};
+use super::values::{Json, Ms, address, count, counted, moment_or_none, spelling};
+use super::{Ledger, Result, subscription_id};
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::plan::input::Departure;
+use crate::roster::change::Change;
+use crate::roster::{Entry, EntryKey, Hasher, When};
+use crate::source::{BadRow, Evidence, Incomplete};
+
+/// More new and changed entries than this are not noted one by one: the next plan looks at all addresses.
+const TOUCHED_MAX: usize = 10_000;
+
+/// What [`entry`] reads, first in its row.
+pub(super) const ENTRY: &str = "identity, spelling, stable_id, route, priority, starts, ends, origin";
+
+impl Ledger {
+    pub fn source(&self, name: &str) -> Result<Option<SourceRecord>> {
+        self.read(|connection| {
+            let sql = "
+                SELECT name, scope, fingerprint, evidence, entries, bad_rows, accepted_at, problem, problem_since
+                FROM source WHERE name = ?1";
+            Ok(connection.prepare_cached(sql)?.query_row([name], source_record).optional()?)
+        })
+    }
+
+    /// Key and content of every stored entry, in the order of keys.
+    pub fn for_each_row(&self, source: &str, each: &mut dyn FnMut(EntryKey, u64)) -> Result<()> {
+        self.read(|connection| {
+            let Some(source) = source_id(connection, source)? else { return Ok(()) };
+            let sql = "SELECT key, content FROM roster_entry WHERE source_id = ?1 ORDER BY key";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query([source])?;
+            while let Some(row) = rows.next()? {
+                each(entry_key(row, 0)?, row.get::<_, i64>(1)?.cast_unsigned());
+            }
+            Ok(())
+        })
+    }
+
+    /// The entries with these keys, in their order; a key that is not there is passed over.
+    pub fn entries_by_key(&self, source: &str, keys: &[EntryKey]) -> Result<Vec<Entry>> {
+        self.read(|connection| {
+            let Some(source) = source_id(connection, source)? else { return Ok(Vec::new()) };
+            let mut lookup = EntryLookup::new(connection)?;
+            let mut entries = Vec::with_capacity(keys.len());
+            for key in keys {
+                entries.extend(lookup.get(source, *key)?);
+            }
+            Ok(entries)
+        })
+    }
+
+    /// The entries with one of these stable ids, in their order.
+    pub fn entries_by_id(&self, source: &str, ids: &[&str]) -> Result<Vec<Entry>> {
+        self.read(|connection| {
+            let Some(source) = source_id(connection, source)? else { return Ok(Vec::new()) };
+            let sql = format!("SELECT {ENTRY} FROM roster_entry WHERE source_id = ?1 AND stable_id = ?2 ORDER BY key");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut entries = Vec::with_capacity(ids.len());
+            for id in ids {
+                let mut rows = statement.query(params![source, id])?;
+                while let Some(row) = rows.next()? {
+                    entries.push(entry(row)?);
+                }
+            }
+            Ok(entries)
+        })
+    }
+
+    /// The reading becomes the roster; its changes are noted for the subscriptions.
+    pub fn accept(&mut self, acceptance: &Acceptance, now: Timestamp) -> Result<()> {
+        let hasher = self.hasher.clone();
+        self.write(|transaction| {
+            let first = !was_accepted(transaction, &acceptance.source)?;
+            let source = make_source(transaction, &acceptance.source)?;
+            edit_roster(transaction, source, &acceptance.changes, &hasher)?;
+            let bad_before = bad_rows(transaction, source)?;
+            for subscription in &acceptance.subscriptions {
+                let id = subscription_id(transaction, subscription)?;
+                let mut touch = Touch::begin(transaction, id)?;
+                touch.departed(subscription, acceptance, now)?;
+                touch.named(subscription, acceptance, first)?;
+                touch.end()?;
+            }
+            touch_bad_rows(transaction, &bad_before, &acceptance.bad_rows)?;
+            let sql = "
+                UPDATE source SET scope = ?2, fingerprint = ?3, evidence = ?4, entries = ?5, bad_rows = ?6,
+                  accepted_at = ?7, problem = NULL, problem_since = NULL WHERE id = ?1";
+            transaction.execute(
+                sql,
+                params![
+                    source,
+                    acceptance.scope,
+                    acceptance.fingerprint.to_bytes(),
+                    Json(&acceptance.evidence),
+                    count(acceptance.entries),
+                    Json(&acceptance.bad_rows),
+                    Ms(now),
+                ],
+            )?;
+            note_file(transaction, source, &acceptance.evidence, now)?;
+            let detail = acceptance_told(acceptance);
+            tell(transaction, None, None, Event::RosterAccepted, None, &detail, Seat::Same, now)
+        })
+    }
+
+    /// The source was read whole and says what it said before. Where its evidence and its bad rows are the same, too,
+    /// nothing is written.
+    pub fn accept_unchanged(
+        &mut self,
+        source: &str,
+        evidence: &Evidence,
+        bad_rows: &[BadRow],
+        now: Timestamp,
+    ) -> Result<()> {
+        let known = self.source(source)?;
+        if known
+            .is_some_and(|known| known.problem.is_none() && known.evidence == *evidence && known.bad_rows == bad_rows)
+        {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            let source = make_source(transaction, source)?;
+            let before = self::bad_rows(transaction, source)?;
+            touch_bad_rows(transaction, &before, bad_rows)?;
+            let sql = "
+                UPDATE source SET evidence = ?2, bad_rows = ?3, accepted_at = ?4, problem = NULL, problem_since = NULL
+                WHERE id = ?1";
+            transaction.execute(sql, params![source, Json(evidence), Json(bad_rows), Ms(now)])?;
+            note_file(transaction, source, evidence, now)
+        })
+    }
+
+    /// The look gave nothing; the stored roster stays. Written once for each new reason; the problem's time is that of
+    /// the first look that gave nothing.
+    pub fn refuse(&mut self, source: &str, why: &Incomplete, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let id = make_source(transaction, source)?;
+            let sql = "
+                UPDATE source SET problem = ?2, problem_since = coalesce(problem_since, ?3)
+                WHERE id = ?1 AND problem IS NOT ?2";
+            if transaction.execute(sql, params![id, why.reason, Ms(now)])? == 0 {
+                return Ok(());
+            }
+            let detail = format!("{source}: {}", why.reason);
+            tell(transaction, None, None, Event::RosterRefused, None, &detail, Seat::Same, now)
+        })
+    }
+
+    /// A look that went well clears the problem of an earlier one.
+    pub fn source_well(&mut self, source: &str) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "
+                UPDATE source SET problem = NULL, problem_since = NULL WHERE name = ?1 AND problem IS NOT NULL";
+            transaction.execute(sql, [source])?;
+            Ok(())
+        })
+    }
+
+    /// Whether a file with this name and digest has been accepted, or refused, before: a delta file counts once.
+    pub fn file_done(&self, source: &str, name: &str, digest: &str) -> Result<bool> {
+        Ok(self.file_verdict(source, name, digest)?.is_some())
+    }
+
+    /// Whether a file with this name and digest has been refused before: of a snapshot that was accepted, replaced and
+    /// put back, the ledger says no here, for it is to be read again.
+    pub fn file_refused(&self, source: &str, name: &str, digest: &str) -> Result<bool> {
+        Ok(self.file_verdict(source, name, digest)? == Some(true))
+    }
+
+    /// Notes that a delta or snapshot file was refused, so that it is not read again.
+    pub fn refuse_file(&mut self, source: &str, name: &str, digest: &str, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let source = make_source(transaction, source)?;
+            put_file(transaction, source, name, digest, true, now)
+        })
+    }
+
+    fn file_verdict(&self, source: &str, name: &str, digest: &str) -> Result<Option<bool>> {
+        self.read(|connection| {
+            let sql = "
+                SELECT refused FROM file_done JOIN source ON source.id = source_id
+                WHERE source.name = ?1 AND file_done.name = ?2 AND digest = ?3";
+            Ok(connection.prepare_cached(sql)?.query_row([source, name, digest], |row| row.get(0)).optional()?)
+        })
+    }
+}
+
+// ---- reading
+
+fn source_record(row: &Row<'_>) -> rusqlite::Result<SourceRecord> {
+    let problem: Option<String> = row.get(7)?;
+    Ok(SourceRecord {
+        name: row.get(0)?,
+        scope: row.get(1)?,
+        fingerprint: row.get(2)?,
+        evidence: row.get::<_, Json<Evidence>>(3)?.0,
+        entries: counted(row, 4)?,
+        bad_rows: row.get::<_, Json<Vec<BadRow>>>(5)?.0,
+        accepted_at: moment_or_none(row, 6)?,
+        problem: problem.zip(moment_or_none(row, 8)?),
+    })
+}
+
+pub(super) fn source_id(connection: &Connection, name: &str) -> Result<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM source WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+fn entry_key(row: &Row<'_>, column: usize) -> rusqlite::Result<EntryKey> {
+    let bytes = row.get_ref(column)?.as_blob()?;
+    let key =
+        bytes.try_into().map_err(|_| FromSqlError::InvalidBlobSize { expected_size: 16, blob_size: bytes.len() })?;
+    Ok(EntryKey(key))
+}
+
+/// An entry from the columns of [`ENTRY`].
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let text = |column: usize| -> rusqlite::Result<Option<Box<str>>> {
+        Ok(row.get_ref(column)?.as_str_or_null()?.map(Into::into))
+    };
+    let when = |column: usize| -> rusqlite::Result<Option<When>> {
+        let Some(text) = row.get_ref(column)?.as_str_or_null()? else { return Ok(None) };
+        let when = When::parse(text).map_err(|()| FromSqlError::Other("not a date".into()))?;
+        Ok(Some(when))
+    };
+    Ok(Entry {
+        address: address(row, 0)?,
+        stable_id: text(2)?,
+        route: text(3)?,
+        priority: row.get(4)?,
+        starts: when(5)?,
+        ends: when(6)?,
+        origin: row.get_ref(7)?.as_str()?.into(),
+    })
+}
+
+/// Looks entries up by key.
+pub(super) struct EntryLookup<'c>(CachedStatement<'c>);
+
+impl<'c> EntryLookup<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Result<EntryLookup<'c>> {
+        let sql = format!("SELECT {ENTRY} FROM roster_entry WHERE source_id = ?1 AND key = ?2");
+        Ok(EntryLookup(connection.prepare_cached(&sql)?))
+    }
+
+    pub(super) fn get(&mut self, source: i64, key: EntryKey) -> Result<Option<Entry>> {
+        Ok(self.0.query_row(params![source, key.0], entry).optional()?)
+    }
+}
+
+// ---- writing
+
+fn was_accepted(connection: &Connection, name: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM source WHERE name = ?1 AND accepted_at IS NOT NULL";
+    Ok(connection.prepare_cached(sql)?.exists([name])?)
+}
+
+fn make_source(connection: &Connection, name: &str) -> Result<i64> {
+    if let Some(id) = source_id(connection, name)? {
+        return Ok(id);
+    }
+    connection.execute("INSERT INTO source (name) VALUES (?1)", [name])?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn bad_rows(connection: &Connection, source: i64) -> Result<Vec<BadRow>> {
+    let sql = "SELECT bad_rows FROM source WHERE id = ?1";
+    Ok(connection.query_row(sql, [source], |row| row.get::<_, Json<Vec<BadRow>>>(0))?.0)
+}
+
+/// Writes the changes in the order of keys: a million rows in another order take ten times as long.
+fn edit_roster(connection: &Connection, source: i64, changes: &[Change], hasher: &Hasher) -> Result<()> {
+    let key = |entry: &Entry| hasher.entry_key(entry.address.identity(), entry.route.as_deref());
+    let mut order: Vec<(EntryKey, &Change)> = changes
+        .iter()
+        .map(|change| match change {
+            Change::Added(entry) | Change::Changed(entry) | Change::Removed { entry, .. } => (key(entry), change),
+        })
+        .collect();
+    // Stable: where one key is named twice, the later word counts.
+    order.sort_by_key(|(key, _)| *key);
+    let mut delete = connection.prepare_cached("DELETE FROM roster_entry WHERE source_id = ?1 AND key = ?2")?;
+    let mut put = connection.prepare_cached(
+        "INSERT OR REPLACE INTO roster_entry (source_id, key, content, identity, spelling, stable_id, route, priority,
+           starts, ends, starts_about, ends_about, origin)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    for (key, change) in order {
+        match change {
+            Change::Removed { .. } => delete.execute(params![source, key.0])?,
+            Change::Added(entry) | Change::Changed(entry) => put.execute(params![
+                source,
+                key.0,
+                hasher.content(entry).cast_signed(),
+                entry.address.identity(),
+                spelling(&entry.address),
+                entry.stable_id,
+                entry.route,
+                entry.priority,
+                entry.starts.map(|when| when.to_string()),
+                entry.ends.map(|when| when.to_string()),
+                entry.starts.map(|when| Ms(when.about())),
+                entry.ends.map(|when| Ms(when.about())),
+                entry.origin,
+            ])?,
+        };
+    }
+    Ok(())
+}
+
+fn note_file(connection: &Connection, source: i64, evidence: &Evidence, now: Timestamp) -> Result<()> {
+    match (&evidence.file, &evidence.digest) {
+        (Some(name), Some(digest)) => put_file(connection, source, name, digest, false, now),
+        _ => Ok(()),
+    }
+}
+
+fn put_file(
+    connection: &Connection,
+    source: i64,
+    name: &str,
+    digest: &str,
+    refused: bool,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT OR REPLACE INTO file_done (source_id, name, digest, refused, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    connection.prepare_cached(sql)?.execute(params![source, name, digest, refused, Ms(now)])?;
+    Ok(())
+}
+
+fn acceptance_told(acceptance: &Acceptance) -> String {
+    let (mut added, mut changed, mut removed) = (0, 0, 0);
+    for change in &acceptance.changes {
+        match change {
+            Change::Added(_) => added += 1,
+            Change::Changed(_) => changed += 1,
+            Change::Removed { .. } => removed += 1,
+        }
+    }
+    let Acceptance { source, entries, bad_rows, evidence, .. } = acceptance;
+    let from = evidence.file.as_ref().map(|file| format!(" from {file}")).unwrap_or_default();
+    let bad = if bad_rows.is_empty() { String::new() } else { format!(", {} rows that can't be used", bad_rows.len()) };
+    format!("{source}: {entries} entries{from}: {added} new, {changed} changed, {removed} gone{bad}")
+}
+
+// ---- what a change means to a subscription
+
+/// Notes for one subscription which addresses its next plan is to look at.
+struct Touch<'c> {
+    connection: &'c Connection,
+    subscription: i64,
+    seq: i64,
+    /// Whether anything was noted.
+    any: bool,
+}
+
+impl<'c> Touch<'c> {
+    fn begin(connection: &'c Connection, subscription: i64) -> Result<Touch<'c>> {
+        let sql = "SELECT seq + 1 FROM subscription WHERE id = ?1";
+        let seq = connection.query_row(sql, [subscription], |row| row.get(0))?;
+        Ok(Touch { connection, subscription, seq, any: false })
+    }
+
+    fn end(self) -> Result<()> {
+        if self.any {
+            let sql = "UPDATE subscription SET seq = ?2 WHERE id = ?1";
+            self.connection.execute(sql, params![self.subscription, self.seq])?;
+        }
+        Ok(())
+    }
+
+    /// Departures are always noted one by one: the reason stands nowhere else.
+    fn departed(&mut self, name: &str, acceptance: &Acceptance, now: Timestamp) -> Result<()> {
+        for change in &acceptance.changes {
+            let Change::Removed { entry, reason, renamed_to } = change else { continue };
+            if !concerns(entry, name) {
+                continue;
+            }
+            let departure = Departure {
+                reason: *reason,
+                source: acceptance.source.clone(),
+                at: now,
+                renamed_to: renamed_to.clone(),
+                origin: entry.origin.to_string(),
+            };
+            self.touch(&entry.address, Some(&departure))?;
+        }
+        Ok(())
+    }
+
+    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept by a
+    /// rejected removal any more whom a roster names again.
+    fn named(&mut self, name: &str, acceptance: &Acceptance, first: bool) -> Result<()> {
+        let named = acceptance.changes.iter().filter_map(|change| match change {
+            Change::Added(entry) | Change::Changed(entry) if concerns(entry, name) => Some(&entry.address),
+            _ => None,
+        });
+        let all = first || named.clone().count() > TOUCHED_MAX;
+        let departed =
+            self.identities("SELECT identity FROM touched WHERE subscription_id = ?1 AND departure IS NOT NULL")?;
+        let kept = self.identities("SELECT identity FROM member WHERE subscription_id = ?1 AND kept = 1")?;
+        for address in named {
+            if kept.contains(address.identity()) {
+                let sql = "UPDATE member SET kept = 0 WHERE subscription_id = ?1 AND identity = ?2";
+                self.connection.prepare_cached(sql)?.execute(params![self.subscription, address.identity()])?;
+            }
+            if !all || departed.contains(address.identity()) {
+                self.touch(address, None)?;
+            }
+        }
+        if all {
+            self.any = true;
+            let sql = "UPDATE subscription SET look_at_all = ?2 WHERE id = ?1";
+            self.connection.execute(sql, params![self.subscription, self.seq])?;
+        }
+        Ok(())
+    }
+
+    fn touch(&mut self, address: &Address, departure: Option<&Departure>) -> Result<()> {
+        self.any = true;
+        touch(self.connection, self.subscription, address, departure, self.seq)
+    }
+
+    fn identities(&self, sql: &str) -> Result<HashSet<String>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let identities = statement.query_map([self.subscription], |row| row.get(0))?;
+        Ok(identities.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// Whoever has a bad row, or had one, is looked at again in each subscription that knows them; their departure, where
+/// there is one, stays noted.
+fn touch_bad_rows(connection: &Connection, before: &[BadRow], after: &[BadRow]) -> Result<()> {
+    if before == after {
+        return Ok(());
+    }
+    let sql = "
+        INSERT INTO touched (subscription_id, identity, spelling, departure, seq)
+        SELECT id, ?1, ?2, NULL, seq + 1 FROM subscription
+        WHERE EXISTS (SELECT 1 FROM member WHERE subscription_id = subscription.id AND identity = ?1)
+        ON CONFLICT (subscription_id, identity) DO UPDATE SET seq = excluded.seq";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut any = 0;
+    for address in before.iter().chain(after).filter_map(|row| row.address.as_ref()) {
+        any += statement.execute(params![address.identity(), spelling(address)])?;
+    }
+    if any > 0 {
+        let sql = "
+            UPDATE subscription SET seq = seq + 1
+            WHERE EXISTS (SELECT 1 FROM touched WHERE subscription_id = subscription.id AND touched.seq > subscription.seq)";
+        connection.execute(sql, [])?;
+    }
+    Ok(())
+}
+
+/// Notes that the next plan is to look at an address.
+pub(super) fn touch(
+    connection: &Connection,
+    subscription: i64,
+    address: &Address,
+    departure: Option<&Departure>,
+    seq: i64,
+) -> Result<()> {
+    let sql = "
+        INSERT INTO touched (subscription_id, identity, spelling, departure, seq) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (subscription_id, identity) DO UPDATE SET
+          spelling = excluded.spelling, departure = excluded.departure, seq = excluded.seq";
+    let values = params![subscription, address.identity(), spelling(address), departure.map(Json), seq];
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+fn concerns(entry: &Entry, subscription: &str) -> bool {
+    entry.route.as_deref().is_none_or(|route| route == subscription)
+}
