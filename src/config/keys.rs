@@ -292,7 +292,7 @@ pub(super) static LDAP: Table = Table {
             key("flavor", Kind::Word(&["auto", "active-directory", "rfc2307", "rfc2307bis"]), "The kind of directory: \"auto\" asks its root DSE; or \"active-directory\", \"rfc2307\", \"rfc2307bis\".")
                 .or(r#""auto""#),
             key("base_dn", Kind::Text, "Where searches begin."),
-            key("groups", Kind::Groups(&GROUP), "Groups whose members should have a licence: DNs, or tables with dn, priority and subscription.").or("[]"),
+            key("groups", Kind::Groups(&GROUP), "Groups whose members should have a licence: DNs, or tables with dn, priority and subscription."),
             key("user_filter", Kind::Text, "A filter for people, beside groups or instead of them."),
             key("nested", Kind::Flag, "Whether members of groups in a group count.").or("true"),
             key("include_disabled", Kind::Flag, "Whether disabled accounts keep a licence.").or("false"),

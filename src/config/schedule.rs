@@ -91,8 +91,8 @@ mod tests {
         assert_eq!(refused("every day"), "it has 2 fields, not five or six");
         assert_eq!(refused(""), "it has 0 fields, not five or six");
         assert_eq!(refused("0 0 1 1 * * 2030"), "it has 7 fields, not five or six");
-        insta::assert_snapshot!(refused("61 * * * *"), @"");
-        insta::assert_snapshot!(refused("x * * * *"), @"");
+        insta::assert_snapshot!(refused("61 * * * *"), @"number out of bounds");
+        insta::assert_snapshot!(refused("x * * * *"), @"cronPattern contains illegal character 'X' in part 'X'");
         assert_eq!(refused("０ * * * *"), "it has a character that is no part of cron");
     }
 }

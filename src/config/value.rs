@@ -138,7 +138,7 @@ impl<'a> At<'a> {
         if (min..=max).contains(&duration) {
             return Ok(Some(duration));
         }
-        let [min, max] = [min, max].map(humantime::format_duration);
+        let [min, max] = [min, max].map(show_duration);
         let or_off = if off { ", or \"off\"" } else { "" };
         Err(Complaint::new(format!("`{text}` is out of range"), format!("write a duration from {min} to {max}{or_off}")))
     }
@@ -158,6 +158,7 @@ impl<'a> At<'a> {
                     None => bad(format!("`{text}` is not a share from 0% to 100%")),
                 }
             }
+            DeValue::Float(number) => bad(format!("{number} is not a whole number; a share is written with a %")),
             _ => self.mismatch("a share or a number", EXAMPLE),
         }
     }
@@ -319,10 +320,9 @@ impl<'a> At<'a> {
         Ok(url)
     }
 
-    /// `https`, or `http` for this machine; without a name and password.
+    /// `https`, or `http` for this machine.
     pub(super) fn web_url(&self) -> Read<Url> {
         let url = self.url("\"https://host/path\"")?;
-        without_credentials(&url, "a name and password must not stand in an address")?;
         match url.scheme() {
             "https" => Ok(url),
             "http" if is_loopback(&url) => Ok(url),
@@ -333,6 +333,7 @@ impl<'a> At<'a> {
 
     pub(super) fn base_url(&self) -> Read<Url> {
         let mut url = self.web_url()?;
+        without_credentials(&url, "a name and password must not stand in an address")?;
         if url.query().is_some() || url.fragment().is_some() || url.path().contains("/api/manage") {
             let help = "write the server alone, such as \"https://licensing.solinventum.com\"; the rest is known";
             return Err(Complaint::new("this address says too much", help));
@@ -495,8 +496,17 @@ fn parse_duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
+/// In the largest unit in which it is whole.
+fn show_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let units = [("d", 24 * 3_600_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    let unit = units.iter().find(|(_, size)| ms > 0 && ms % size == 0);
+    unit.map_or_else(|| if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") }, |(unit, size)| format!("{}{unit}", ms / size))
+}
+
 fn without_credentials(url: &Url, says: &str) -> Read<()> {
-    if url.username().is_empty() && url.password().is_none() {
+    // A password with a slash makes a path of what follows it: any @ is one too many.
+    if !url.as_str().contains('@') {
         return Ok(());
     }
     Err(Complaint::new(says, "take it out of the address; for a proxy, HTTPS_PROXY in the service's environment can hold it"))
