@@ -8,6 +8,7 @@ pub mod exit;
 pub mod ledger;
 pub mod licensing;
 pub mod plan;
+pub mod report;
 pub mod roster;
 pub mod sandbox;
 pub mod source;

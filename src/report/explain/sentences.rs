@@ -1,0 +1,541 @@
+//! The sentences of an explanation, one function for each case.
+
+use super::{Part, SourceView, View, count, list, members, number, sentence};
+use crate::address::{Address, Invalid};
+use crate::clock::Timestamp;
+use crate::config::Policy;
+use crate::ledger::{Event, HistoryLine, Member, MemberState};
+use crate::report::text::{either, moment, moment_and_distance, plain, relative, span};
+use crate::roster::membership::{Desired, NotDesired, desired};
+use crate::roster::{Entry, Reason};
+
+/// What there is to say of a text that is no address.
+pub(super) fn invalid(invalid: Invalid) -> Vec<String> {
+    vec![
+        format!("This can't be given a licence: the address {invalid}."),
+        "A roster's row with such an address is listed as a bad row, and takes nothing away from anybody.".to_owned(),
+    ]
+}
+
+/// What there is to say of an address that nobody has heard of.
+pub(super) fn unheard_of(address: &Address, views: &[View]) -> Vec<String> {
+    let mut sentences =
+        vec![format!("No roster names {address}; rosterd has never seen it, and it has no licence through rosterd.")];
+    let mut sources: Vec<String> = views.iter().flat_map(|view| &view.sources).map(place).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    if !sources.is_empty() {
+        sentences.push(format!("To give them a licence, add them to {}.", list(&sources, "or")));
+    }
+    for view in views {
+        let rule = standing_rule(address, view);
+        sentences.extend(rule.map(|rule| format!("{}: even so, {rule}", view.subscription)));
+    }
+    let mut problems: Vec<String> = views.iter().flat_map(|view| &view.sources).filter_map(source_problem).collect();
+    problems.sort_unstable();
+    problems.dedup();
+    sentences.extend(problems);
+    sentences
+}
+
+/// A rule of the configuration that stands against an address, whatever a roster says.
+fn standing_rule(address: &Address, view: &View) -> Option<String> {
+    if let Some(pattern) = view.policy.exclude.matching(address.identity()) {
+        return Some(format!("the `exclude` pattern {pattern} keeps it from having one."));
+    }
+    let domains = &view.policy.domains;
+    (!domains.is_empty() && !domains.iter().any(|domain| domain == address.domain()))
+        .then(|| format!("{} is none of its `domains` ({}).", address.domain(), domains.join(", ")))
+}
+
+/// One subscription's answer. `past` is how a licence ended there.
+pub(super) fn part(address: &Address, view: &View, past: Option<&HistoryLine>, now: Timestamp) -> Part {
+    let candidate = &view.candidate;
+    let case = Case { address, view, desired: desired(&candidate.entries, &view.policy, now).desired, now };
+    let answer = match &candidate.member {
+        Some(member) => match member.state {
+            MemberState::Assigned => case.assigned(member),
+            MemberState::Pending => case.pending(member),
+            MemberState::Waiting => case.waiting(member),
+            MemberState::Leaving => case.leaving(member),
+            MemberState::Quarantined => case.quarantined(member),
+            MemberState::Unknown => case.unknown(member),
+        },
+        None => case.no_member(past),
+    };
+    let mut because = answer.because;
+    because.extend(case.bad_rows());
+    because.extend(
+        view.problem.as_ref().map(|problem| format!("The subscription has a problem: {}", sentence(&plain(problem)))),
+    );
+    because.extend(view.sources.iter().filter_map(source_problem));
+    Part {
+        name: view.subscription.clone(),
+        has_licence: answer.has_licence,
+        state: candidate.member.as_ref().map(|member| member.state),
+        answer: answer.words,
+        because,
+        what_would_change_it: answer.changes,
+        origins: candidate.entries.iter().map(|(source, entry)| members::origin(source, entry)).collect(),
+        queue_place: view.place,
+    }
+}
+
+/// `hr (drops/hr)`.
+fn place(source: &SourceView) -> String {
+    format!("{} ({})", source.name, source.place)
+}
+
+fn source_problem(source: &SourceView) -> Option<String> {
+    let problem = source.problem.as_ref()?;
+    let stands = match source.accepted_at {
+        Some(at) => format!("what it said last, on {}, stays in force.", moment(at)),
+        None => "it has never been read whole.".to_owned(),
+    };
+    Some(format!("{} could not be read whole and sound: {} So {stands}", source.name, sentence(&plain(problem))))
+}
+
+struct Answer {
+    has_licence: Option<bool>,
+    words: String,
+    because: Vec<String>,
+    changes: Vec<String>,
+}
+
+struct Case<'a> {
+    address: &'a Address,
+    view: &'a View,
+    desired: Desired,
+    now: Timestamp,
+}
+
+impl Case<'_> {
+    fn is_wanted(&self) -> bool {
+        matches!(self.desired, Desired::Wanted { .. })
+    }
+
+    /// When it stops being wanted, if no roster and no policy changes before.
+    fn ends(&self) -> Option<Timestamp> {
+        let at = |moment| desired(&self.view.candidate.entries, &self.view.policy, moment);
+        let mut changes_at = at(self.now).changes_at?;
+        loop {
+            let then = at(changes_at);
+            if !matches!(then.desired, Desired::Wanted { .. }) {
+                return Some(changes_at);
+            }
+            changes_at = then.changes_at?;
+        }
+    }
+
+    fn assigned(&self, member: &Member) -> Answer {
+        Answer {
+            has_licence: Some(true),
+            words: format!("has a licence, since {}.", self.at(member.since)),
+            because: self.why_kept(member),
+            changes: self.what_takes_it_away(member),
+        }
+    }
+
+    /// Why somebody has a seat, also where no roster names them.
+    fn why_kept(&self, member: &Member) -> Vec<String> {
+        let mut because = self.named();
+        if member.kept {
+            because
+                .push("Its removal was rejected by a person, so it is kept until a roster names it again.".to_owned());
+        } else if !self.is_wanted() {
+            because.extend(self.why_not_desired());
+        }
+        if !member.reason.is_empty() {
+            because.push(format!("The ledger says: {}", sentence(&plain(&member.reason))));
+        }
+        because.extend(self.protected());
+        because
+    }
+
+    fn what_takes_it_away(&self, member: &Member) -> Vec<String> {
+        if self.protecting().is_some() {
+            return vec![self.unprotect()];
+        }
+        if member.kept {
+            return vec![format!(
+                "Name it in {} and take it out again, and its removal is planned anew; or drop it from the ledger with \
+                 `rosterd forget {} {}`, which leaves the licence to it.",
+                self.sources("or"),
+                self.view.subscription,
+                self.address
+            )];
+        }
+        if !self.is_wanted() {
+            let held = "unless a guard holds it for an approval";
+            return vec![format!("The next run{} takes the licence back, {held}.", self.next_run())];
+        }
+        let grace = self.view.policy.removal_grace.left;
+        let after = if grace.is_zero() { String::new() } else { format!(", {} later", span(grace)) };
+        let mut changes = vec![format!(
+            "When no roster of {} names it any more, the licence is taken back{after}.",
+            self.view.subscription
+        )];
+        changes.extend(
+            self.ends().map(|at| format!("On {} its end date is past, and the licence is taken back.", self.at(at))),
+        );
+        changes
+    }
+
+    fn pending(&self, member: &Member) -> Answer {
+        let view = self.view;
+        let queue = view.place.map_or_else(String::new, |place| {
+            format!(" It is number {} of {} in the queue.", number(place), number(view.pending.max(place)))
+        });
+        let seats = match view.seats {
+            Some(seats) => {
+                format!(
+                    "{} of {} free, as of {}.",
+                    number(seats.free()),
+                    count(seats.available, "seat is", "seats are"),
+                    self.at(seats.as_of)
+                )
+            }
+            None => "How many seats are free is not known yet.".to_owned(),
+        };
+        let mut because = self.named();
+        because.push(seats);
+        because.push(format!(
+            "Its priority is {} (lower is served first), and it has been waiting since {}.",
+            member.priority,
+            self.at(member.waiting_since.unwrap_or(member.since))
+        ));
+        Answer {
+            has_licence: Some(false),
+            words: format!("has no licence yet: it waits for a seat.{queue}"),
+            because,
+            changes: self.what_gives_a_seat(),
+        }
+    }
+
+    fn what_gives_a_seat(&self) -> Vec<String> {
+        let view = self.view;
+        let free = view.seats.map_or(0, |seats| seats.free());
+        let mut changes = Vec::new();
+        if let Some(place) = view.place {
+            let all = view.pending.max(place);
+            changes.push(match (place.saturating_sub(free), all.saturating_sub(free)) {
+                (0, _) => format!("A seat is free for it: the next run{} gives it out.", self.next_run()),
+                (reach, serve) if reach == serve => {
+                    format!("Buy {}: that serves everybody who waits.", count(reach, "seat", "seats"))
+                }
+                (reach, serve) => format!(
+                    "Buy {}, and the queue reaches it; {} {} everybody who waits.",
+                    count(reach, "seat", "seats"),
+                    number(serve),
+                    either(serve, "serves", "serve")
+                ),
+            });
+        }
+        changes.push("Each seat that a leaver frees goes to the first in the queue.".to_owned());
+        changes.push("A lower priority number in the roster moves it forward.".to_owned());
+        if let Some(at) = view.next_probe.or(view.next_run) {
+            changes.push(format!(
+                "rosterd looks for free seats again by itself, next on {}; `rosterd sync {}` looks now.",
+                self.at(at),
+                view.subscription
+            ));
+        }
+        changes
+    }
+
+    fn waiting(&self, member: &Member) -> Answer {
+        let starts = match &self.desired {
+            Desired::Waiting { starts, .. } => format!("its start is ahead: {}.", self.at(*starts)),
+            _ => sentence(&plain(&member.reason)),
+        };
+        Answer {
+            has_licence: Some(false),
+            words: format!("has no licence yet: {starts}"),
+            because: self.named(),
+            changes: self.what_starts_it(),
+        }
+    }
+
+    fn what_starts_it(&self) -> Vec<String> {
+        vec![
+            "On that day rosterd asks for a seat by itself; nobody has to do anything.".to_owned(),
+            format!("An earlier start date in {} brings it forward.", self.sources("or")),
+        ]
+    }
+
+    fn leaving(&self, member: &Member) -> Answer {
+        let (why, mut changes) = self.what_keeps_a_leaver(member);
+        let mut because = self.why_not_desired();
+        if let Some(departure) = member.departure.as_ref().or(self.view.candidate.departure.as_ref()) {
+            because = vec![self.departed(departure.reason, &departure.source, &departure.origin, departure.at)];
+            because.extend(
+                departure
+                    .renamed_to
+                    .as_ref()
+                    .map(|to| format!("The same person's address is now {to}; `rosterd explain {to}` says more.")),
+            );
+        } else if !member.reason.is_empty() {
+            because.push(format!("The ledger says: {}", sentence(&plain(&member.reason))));
+        }
+        because.push(why);
+        changes.push(format!("Naming it again in {} keeps the licence.", self.sources("or")));
+        Answer {
+            has_licence: Some(true),
+            words: format!("still has its licence, and is leaving since {}.", self.at(member.since)),
+            because,
+            changes,
+        }
+    }
+
+    /// Protection, a hold, or the time of grace: why the seat is not taken yet, and what ends that.
+    fn what_keeps_a_leaver(&self, member: &Member) -> (String, Vec<String>) {
+        if let Some(words) = self.protected() {
+            return (words, vec![self.unprotect()]);
+        }
+        if let Some(stored) = self.view.hold.as_ref().filter(|stored| self.is_held(stored)) {
+            let why = format!(
+                "Its removal is held for a person's word since {}: {}",
+                self.at(stored.since),
+                stored.hold.reasons.iter().map(|reason| sentence(&plain(reason))).collect::<Vec<_>>().join(" ")
+            );
+            let name = &self.view.subscription;
+            let decide = format!("`rosterd approve {name}` takes the licence back; `rosterd reject {name}` keeps it.");
+            return (why, vec![decide]);
+        }
+        let departure = member.departure.as_ref();
+        let grace = departure.map(|departure| grace(&self.view.policy, departure.reason)).unwrap_or_default();
+        let since = departure.map_or(member.since, |departure| departure.at);
+        match chrono::TimeDelta::from_std(grace).ok().and_then(|grace| since.checked_add_signed(grace)) {
+            Some(until) if until > self.now => (
+                format!("Its time of grace lasts until {}.", self.at(until)),
+                vec!["After that the licence is taken back.".to_owned()],
+            ),
+            _ => (
+                "Its time of grace is over.".to_owned(),
+                vec![format!("The next run{} takes the licence back, unless a guard holds it.", self.next_run())],
+            ),
+        }
+    }
+
+    fn is_held(&self, stored: &crate::ledger::StoredHold) -> bool {
+        stored.hold.removals.iter().any(|removal| removal.address == *self.address)
+    }
+
+    fn departed(&self, reason: Reason, source: &str, origin: &str, at: Timestamp) -> String {
+        let from = format!("{source} (where it stood: {origin})");
+        match reason {
+            Reason::Left => format!("It is no longer in {from}, since {}.", self.at(at)),
+            Reason::Disabled => format!("Its account in {from} is disabled, since {}.", self.at(at)),
+            Reason::Vanished => format!("Its entry in {from} can't be found any more, since {}.", self.at(at)),
+            Reason::Ended => format!("Its end date in {from} is past, since {}.", self.at(at)),
+            Reason::Removed => format!("A row of {from} removed it, on {}.", self.at(at)),
+            Reason::Renamed => format!("The person has another address in {from}, since {}.", self.at(at)),
+            Reason::Excluded => format!("An `exclude` pattern matches it, since {}.", self.at(at)),
+            Reason::Scope => {
+                format!("The configuration of what is looked at changed on {}; it was in {from}.", self.at(at))
+            }
+        }
+    }
+
+    fn quarantined(&self, member: &Member) -> Answer {
+        let reason = sentence(&plain(&member.reason));
+        let mut because = self.named();
+        let changes = match &self.desired {
+            Desired::Quarantined { .. } => {
+                because.push(self.wrong_domain());
+                self.what_lets_the_domain_in()
+            }
+            Desired::Wanted { .. } => {
+                because.push(format!("It was set aside on {}: {reason}", self.at(member.since)));
+                vec![
+                    format!("Correct the address in {}, where it is wrong.", self.sources("or")),
+                    format!(
+                        "Where it is right, `rosterd retry {} {}` lets it try again.",
+                        self.view.subscription, self.address
+                    ),
+                ]
+            }
+            _ => {
+                because.extend(self.why_not_desired());
+                because.push(format!("It was set aside on {}: {reason}", self.at(member.since)));
+                vec![format!("Naming it in {} gives it another try.", self.sources("or"))]
+            }
+        };
+        let words = if member.has_seat {
+            "has a licence, and its entry is set aside (quarantined)."
+        } else {
+            "has no licence: it is set aside (quarantined)."
+        };
+        Answer { has_licence: Some(member.has_seat), words: words.to_owned(), because, changes }
+    }
+
+    fn unknown(&self, member: &Member) -> Answer {
+        let mut because = vec![format!(
+            "The answer to a request for it was lost on {}: {}",
+            self.at(member.since),
+            sentence(&plain(&member.reason))
+        )];
+        because.extend(self.named());
+        because.extend(match &self.desired {
+            Desired::Wanted { .. } => Vec::new(),
+            _ => self.why_not_desired(),
+        });
+        let before = if member.has_seat { "had one" } else { "had none" };
+        Answer {
+            has_licence: None,
+            words: format!("nobody knows whether it has a licence; before the last request it {before}."),
+            because,
+            changes: vec![format!(
+                "The next run{} settles it before anything else; `rosterd sync {}` does so now.",
+                self.next_run(),
+                self.view.subscription
+            )],
+        }
+    }
+
+    /// Nothing is recorded of it: no run has looked at it yet, a rule keeps it out, or it is past.
+    fn no_member(&self, past: Option<&HistoryLine>) -> Answer {
+        let mut because = self.named();
+        let changes = match &self.desired {
+            Desired::Wanted { .. } => {
+                because.push("No run has looked at it since it was named.".to_owned());
+                vec![format!(
+                    "The next run{} asks for a seat; `rosterd sync {}` does so now.",
+                    self.next_run(),
+                    self.view.subscription
+                )]
+            }
+            Desired::Waiting { starts, .. } => {
+                because.push(format!("Its start is ahead: {}.", self.at(*starts)));
+                self.what_starts_it()
+            }
+            Desired::Not(NotDesired::Ended(_)) => {
+                because.extend(self.why_not_desired());
+                vec![format!("A later end date in {}, or none, gives it a licence again.", self.sources("or"))]
+            }
+            Desired::Not(NotDesired::Excluded(pattern)) => {
+                because.extend(self.why_not_desired());
+                vec![format!(
+                    "Take the pattern {pattern} out of `exclude`, or make it match less, and it is given a licence."
+                )]
+            }
+            Desired::Quarantined { .. } => {
+                because.push(self.wrong_domain());
+                self.what_lets_the_domain_in()
+            }
+            Desired::Not(NotDesired::Unnamed) => {
+                because.extend(self.departure());
+                because.extend(past.map(|line| self.ended_by(line)));
+                because.extend(self.why_not_desired());
+                vec![format!("Add it to {}, and it is given a licence.", self.sources("or"))]
+            }
+        };
+        let words = if self.is_wanted() { "has no licence yet." } else { "has no licence." };
+        Answer { has_licence: Some(false), words: words.to_owned(), because, changes }
+    }
+
+    fn departure(&self) -> Option<String> {
+        let departure = self.view.candidate.departure.as_ref()?;
+        Some(self.departed(departure.reason, &departure.source, &departure.origin, departure.at))
+    }
+
+    fn ended_by(&self, line: &HistoryLine) -> String {
+        let what = match line.event {
+            Event::Unassigned => "Its licence was taken back",
+            Event::Renamed => "Its licence went to the same person's other address",
+            Event::Forgotten => "It was dropped from the ledger by a person",
+            _ => "It was dropped from the queue",
+        };
+        format!("{what} on {}: {}", self.at(line.at), sentence(&plain(&line.detail)))
+    }
+
+    /// Which rosters name it, and where.
+    fn named(&self) -> Vec<String> {
+        let entries = &self.view.candidate.entries;
+        let said = |(source, entry): &(String, Entry)| {
+            let seen = self.view.sources.iter().find(|view| view.name == *source).and_then(|view| view.accepted_at);
+            let seen = seen.map_or_else(String::new, |at| format!(", last read {}", relative(at, self.now)));
+            format!("{source} names it ({}{seen}).", entry.origin)
+        };
+        entries.iter().map(said).collect()
+    }
+
+    fn why_not_desired(&self) -> Vec<String> {
+        match &self.desired {
+            Desired::Wanted { .. } => Vec::new(),
+            Desired::Waiting { starts, .. } => vec![format!("Its start is ahead: {}.", self.at(*starts))],
+            Desired::Not(NotDesired::Ended(ended)) => vec![format!("Its end date is past: {}.", self.at(*ended))],
+            Desired::Not(NotDesired::Excluded(pattern)) => {
+                vec![format!("The `exclude` pattern {pattern} of the configuration matches it.")]
+            }
+            Desired::Quarantined { .. } => vec![self.wrong_domain()],
+            Desired::Not(NotDesired::Unnamed) => vec![format!("No roster of {} names it now.", self.view.subscription)],
+        }
+    }
+
+    fn wrong_domain(&self) -> String {
+        format!(
+            "Its domain, {}, is none of the subscription's `domains` ({}).",
+            self.address.domain(),
+            self.view.policy.domains.join(", ")
+        )
+    }
+
+    fn what_lets_the_domain_in(&self) -> Vec<String> {
+        vec![
+            format!("Where it belongs to another client, take it out of {}.", self.sources("or")),
+            format!("Where it belongs here, add {} to `domains`.", self.address.domain()),
+        ]
+    }
+
+    fn bad_rows(&self) -> Vec<String> {
+        let rows = self.view.sources.iter().flat_map(|source| source.bad_rows.iter().map(move |row| (source, row)));
+        rows.map(|(source, row)| {
+            format!(
+                "{}: {} can't be used: {} What the person has now stays as it is.",
+                source.name,
+                row.origin,
+                sentence(&plain(&row.reason))
+            )
+        })
+        .collect()
+    }
+
+    fn protecting(&self) -> Option<&str> {
+        self.view.policy.protect.matching(self.address.identity())
+    }
+
+    fn protected(&self) -> Option<String> {
+        self.protecting().map(|pattern| {
+            format!("The `protect` pattern {pattern} matches it: rosterd never takes this licence back.")
+        })
+    }
+
+    fn unprotect(&self) -> String {
+        "Only a change of `protect` in the configuration lets rosterd take it back.".to_owned()
+    }
+
+    /// The subscription's sources, with their places.
+    fn sources(&self, last: &str) -> String {
+        list(&self.view.sources.iter().map(place).collect::<Vec<_>>(), last)
+    }
+
+    fn next_run(&self) -> String {
+        self.view.next_run.map_or_else(String::new, |at| format!(" ({})", relative(at, self.now)))
+    }
+
+    fn at(&self, at: Timestamp) -> String {
+        moment_and_distance(at, self.now)
+    }
+}
+
+fn grace(policy: &Policy, reason: Reason) -> std::time::Duration {
+    match reason {
+        Reason::Left => policy.removal_grace.left,
+        Reason::Disabled => policy.removal_grace.disabled,
+        Reason::Vanished => policy.removal_grace.vanished,
+        Reason::Ended | Reason::Removed | Reason::Renamed | Reason::Excluded | Reason::Scope => {
+            std::time::Duration::ZERO
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Held removals, shown to the person who is to decide on them.
+
+use super::text::{Columns, count, moment_and_distance, plain, sentence};
+use crate::clock::Timestamp;
+use crate::ledger::StoredHold;
+use crate::plan::Removal;
+
+/// How many removals are listed; the others are counted.
+pub const LISTED_MAX: usize = 20;
+
+/// What is held and why, with the first [`LISTED_MAX`] of its people.
+pub fn render(subscription: &str, stored: &StoredHold, now: Timestamp) -> String {
+    let hold = &stored.hold;
+    let n = hold.removals.len() as u64;
+    let mut text = format!(
+        "{subscription}: {} held since {}.\n",
+        count(n, "removal is", "removals are"),
+        moment_and_distance(stored.since, now)
+    );
+    for reason in &hold.reasons {
+        text.push_str(&format!("{}\n", sentence(&plain(reason))));
+    }
+    let cells = |removal: &Removal| {
+        let Removal { address, reason, detail } = removal;
+        vec![format!("  {}", plain(address.spelling())), reason.to_string(), plain(detail)]
+    };
+    let rows: Vec<_> = hold.removals.iter().take(LISTED_MAX).map(cells).collect();
+    text.push_str(&Columns::default().render(&rows));
+    let more = n.saturating_sub(LISTED_MAX as u64);
+    if more > 0 {
+        text.push_str(&format!(
+            "  and {}: `rosterd members {subscription} --state leaving` lists them\n",
+            count(more, "other", "others")
+        ));
+    }
+    text.push_str(&format!("digest {}\n", hold.digest));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::plan::Hold;
+    use crate::roster::{Reason, When};
+
+    fn at(text: &str) -> Timestamp {
+        When::parse(text).unwrap().about()
+    }
+
+    fn stored(n: usize) -> StoredHold {
+        let removal = |i| Removal {
+            address: Address::parse(&format!("p{i:02}@contoso.com")).unwrap(),
+            reason: Reason::Left,
+            detail: "no longer in hr (staff.csv)".into(),
+        };
+        let reasons = vec![format!("{n} removals are more than 20% of 40 assigned")];
+        let hold = Hold { digest: "0123456789abcdef".into(), removals: (0..n).map(removal).collect(), reasons };
+        StoredHold { hold, since: at("2026-11-23T06:00:00Z") }
+    }
+
+    #[test]
+    fn a_hold_shows_who_and_why() {
+        insta::assert_snapshot!(render("contoso", &stored(2), at("2026-11-23T08:00:00Z")), @r"
+            contoso: 2 removals are held since 2026-11-23 06:00 UTC (2 hours ago).
+            2 removals are more than 20% of 40 assigned.
+              p00@contoso.com  left  no longer in hr (staff.csv)
+              p01@contoso.com  left  no longer in hr (staff.csv)
+            digest 0123456789abcdef
+            ");
+    }
+
+    #[test]
+    fn a_long_hold_is_bounded_and_counted() {
+        let text = render("contoso", &stored(LISTED_MAX + 1), at("2026-11-23T08:00:00Z"));
+        assert!(text.contains("p19@contoso.com") && !text.contains("p20@contoso.com"), "{text}");
+        assert!(text.contains("and 1 other: `rosterd members contoso --state leaving`"), "{text}");
+    }
+}

@@ -1,0 +1,12 @@
+//! What people read: values made of what the ledger and the configuration say, and their renderings.
+//!
+//! Everything here is pure: facts and the moment come in, text or a serialisable value comes out. Addresses stand in
+//! clear, because a person asked for them; logs and alerts mask them elsewhere.
+
+pub mod explain;
+pub mod history;
+pub mod hold;
+pub mod members;
+pub mod similar;
+pub mod status;
+pub mod text;

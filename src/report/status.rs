@@ -1,0 +1,493 @@
+//! How the subscriptions stand: seats, members by state, runs, and what needs a person.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::text::{Columns, Style, count, either, moment, number, plain, relative, sentence};
+use crate::clock::Timestamp;
+use crate::config::{Subscription, SubscriptionType};
+use crate::ledger::{MemberState, RunOutcome, RunRecord, Seats, StoredHold, SubscriptionRecord};
+
+/// What `status --json` and `GET /api/v1/status` say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    pub subscriptions: Vec<SubscriptionStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SubscriptionStatus {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: SubscriptionType,
+    pub id: Uuid,
+    /// `None` until a stats answer has been seen.
+    pub seats: Option<Seats>,
+    pub members: MemberCounts,
+    pub hold: Option<HoldStatus>,
+    /// A sentence.
+    pub problem: Option<String>,
+    pub last_run: Option<RunRecord>,
+    /// When its schedule has the next run, if the daemon runs.
+    pub next_run: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct MemberCounts {
+    pub assigned: u64,
+    pub pending: u64,
+    pub waiting: u64,
+    pub leaving: u64,
+    pub quarantined: u64,
+    pub unknown: u64,
+}
+
+impl MemberCounts {
+    pub fn of(counts: &[(MemberState, u64)]) -> MemberCounts {
+        let mut members = MemberCounts::default();
+        for &(state, n) in counts {
+            *match state {
+                MemberState::Assigned => &mut members.assigned,
+                MemberState::Pending => &mut members.pending,
+                MemberState::Waiting => &mut members.waiting,
+                MemberState::Leaving => &mut members.leaving,
+                MemberState::Quarantined => &mut members.quarantined,
+                MemberState::Unknown => &mut members.unknown,
+            } += n;
+        }
+        members
+    }
+}
+
+/// Removals that wait for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldStatus {
+    pub digest: String,
+    pub removals: u64,
+    /// Sentences.
+    pub reason: String,
+    pub since: Timestamp,
+}
+
+impl From<&StoredHold> for HoldStatus {
+    fn from(stored: &StoredHold) -> HoldStatus {
+        HoldStatus {
+            digest: stored.hold.digest.clone(),
+            removals: stored.hold.removals.len() as u64,
+            reason: stored.hold.reasons.iter().map(|reason| sentence(reason)).collect::<Vec<_>>().join(" "),
+            since: stored.since,
+        }
+    }
+}
+
+impl SubscriptionStatus {
+    /// `source_problems` are those of the subscription's sources, each with the source's name.
+    pub fn new(
+        subscription: &Subscription,
+        record: &SubscriptionRecord,
+        counts: &[(MemberState, u64)],
+        source_problems: &[(String, String)],
+        now: Timestamp,
+    ) -> SubscriptionStatus {
+        SubscriptionStatus {
+            name: subscription.name.clone(),
+            kind: subscription.kind,
+            id: subscription.id,
+            seats: record.seats,
+            members: MemberCounts::of(counts),
+            hold: record.hold.as_ref().map(HoldStatus::from),
+            problem: problem(record.problem.as_ref().map(|(words, _)| words.as_str()), source_problems),
+            last_run: record.last_run.clone(),
+            next_run: subscription.schedule.next_after(now),
+        }
+    }
+
+    /// Whether something is left that a person may want to see.
+    pub fn is_left(&self) -> bool {
+        let MemberCounts { assigned: _, pending, waiting: _, leaving: _, quarantined, unknown } = self.members;
+        pending + quarantined + unknown > 0 || self.hold.is_some() || self.problem.is_some()
+    }
+
+    /// What a person should know, a sentence or two for each thing, each beginning with the subscription's name.
+    pub fn sentences(&self, now: Timestamp) -> Vec<String> {
+        let parts = [
+            self.problem.as_ref().map(|problem| sentence(&plain(problem))),
+            self.hold.as_ref().map(|hold| self.held(hold, now)),
+            pending(self.members.pending, self.seats),
+            self.quarantined(),
+            self.unknown(),
+        ];
+        parts.into_iter().flatten().map(|words| format!("{}: {words}", self.name)).collect()
+    }
+
+    fn held(&self, hold: &HoldStatus, now: Timestamp) -> String {
+        format!(
+            "{} held since {} ({}). {} `rosterd approve {name}` shows them and asks; `rosterd reject {name}` keeps the \
+             licences.",
+            count(hold.removals, "removal is", "removals are"),
+            moment(hold.since),
+            relative(hold.since, now),
+            plain(&hold.reason),
+            name = self.name,
+        )
+    }
+
+    fn quarantined(&self) -> Option<String> {
+        let n = self.members.quarantined;
+        (n > 0).then(|| {
+            format!(
+                "{} quarantined: `rosterd members {} --state quarantined` says why.",
+                count(n, "address is", "addresses are"),
+                self.name
+            )
+        })
+    }
+
+    fn unknown(&self) -> Option<String> {
+        let n = self.members.unknown;
+        (n > 0).then(|| {
+            format!(
+                "a request's answer was lost for {}; the next run settles that before anything else.",
+                count(n, "person", "people")
+            )
+        })
+    }
+}
+
+/// How many wait, how many seats are free, and how many to buy.
+pub fn pending(pending: u64, seats: Option<Seats>) -> Option<String> {
+    if pending == 0 {
+        return None;
+    }
+    let wait = format!("{} for a licence", count(pending, "person waits", "people wait"));
+    let Some(seats) = seats else {
+        return Some(format!("{wait}; how many seats are free is not known yet."));
+    };
+    let free = seats.free();
+    let state = format!("{wait}, {} of {} free", number(free), count(seats.available, "seat is", "seats are"));
+    Some(match pending.saturating_sub(free) {
+        0 => format!("{state}: the next run gives {} out.", either(pending, "it", "them")),
+        missing => format!("{state}: buy {}.", number(missing)),
+    })
+}
+
+/// The subscription's own problem and those of its sources, where it does not name them itself.
+fn problem(own: Option<&str>, sources: &[(String, String)]) -> Option<String> {
+    let mut sentences: Vec<String> = own.map(sentence).into_iter().collect();
+    for (source, words) in sources {
+        if !own.is_some_and(|own| own.contains(words.trim_end_matches('.'))) {
+            sentences.push(sentence(&format!("source {source}: {words}")));
+        }
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+impl Status {
+    /// Whether anything is left that a person may want to see.
+    pub fn is_left(&self) -> bool {
+        self.subscriptions.iter().any(SubscriptionStatus::is_left)
+    }
+
+    /// A table, and below it what a person should know.
+    pub fn render(&self, now: Timestamp, style: Style) -> String {
+        let mut text = self.table(now, style);
+        let sentences: Vec<String> = self.subscriptions.iter().flat_map(|one| one.sentences(now)).collect();
+        if !sentences.is_empty() {
+            text.push('\n');
+        }
+        for words in sentences {
+            text.push_str(&style.yellow(&words));
+            text.push('\n');
+        }
+        text
+    }
+
+    fn table(&self, now: Timestamp, style: Style) -> String {
+        let shown = self.columns();
+        let header = shown.iter().map(|column| column.title.to_owned()).collect();
+        let rows = self.subscriptions.iter().map(|one| shown.iter().map(|column| (column.cell)(one, now)).collect());
+        if !style.terminal {
+            return Columns::default().render(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
+        }
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header).add_rows(rows);
+        if let Some(width) = style.width {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        for (column, cells) in shown.iter().zip(table.column_iter_mut()) {
+            if column.is_number {
+                cells.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        format!("{table}\n")
+    }
+
+    /// The columns that say something: states that nobody is in are left out, but for the two that everybody looks for.
+    fn columns(&self) -> Vec<&'static Column> {
+        let says = |column: &&Column| !column.only_if_any || self.subscriptions.iter().any(|one| (column.any)(one));
+        COLUMNS.iter().filter(says).collect()
+    }
+}
+
+struct Column {
+    title: &'static str,
+    cell: fn(&SubscriptionStatus, Timestamp) -> String,
+    is_number: bool,
+    only_if_any: bool,
+    any: fn(&SubscriptionStatus) -> bool,
+}
+
+const fn words(title: &'static str, cell: fn(&SubscriptionStatus, Timestamp) -> String) -> Column {
+    Column { title, cell, is_number: false, only_if_any: false, any: |_| true }
+}
+
+/// A state's column.
+macro_rules! state {
+    ($field:ident, $only_if_any:literal) => {
+        Column {
+            title: stringify!($field),
+            cell: |one, _| number(one.members.$field),
+            is_number: true,
+            only_if_any: $only_if_any,
+            any: |one| one.members.$field > 0,
+        }
+    };
+}
+
+const COLUMNS: [Column; 11] = [
+    words("subscription", |one, _| one.name.clone()),
+    words("seats used", |one, _| match one.seats {
+        Some(seats) => format!("{} of {}", number(seats.assigned), number(seats.available)),
+        None => "not known yet".to_owned(),
+    }),
+    words("as of", |one, now| one.seats.map_or_else(|| "-".to_owned(), |seats| relative(seats.as_of, now))),
+    state!(assigned, false),
+    state!(pending, false),
+    state!(waiting, true),
+    state!(leaving, true),
+    state!(quarantined, true),
+    state!(unknown, true),
+    words("last run", |one, now| one.last_run.as_ref().map_or_else(|| "never".to_owned(), |run| last_run(run, now))),
+    words("next run", |one, now| one.next_run.map_or_else(|| "-".to_owned(), |at| relative(at, now))),
+];
+
+fn last_run(run: &RunRecord, now: Timestamp) -> String {
+    let outcome = match run.outcome {
+        Some(RunOutcome::Converged) => "converged",
+        Some(RunOutcome::Incomplete) => "incomplete",
+        Some(RunOutcome::Failed) => "failed",
+        None => return format!("began {}", relative(run.started_at, now)),
+    };
+    format!("{outcome} {}", relative(run.finished_at.unwrap_or(run.started_at), now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Trigger;
+    use crate::plan::{Hold, Removal};
+    use crate::roster::{Reason, When};
+
+    fn at(text: &str) -> Timestamp {
+        When::parse(text).unwrap().about()
+    }
+
+    fn now() -> Timestamp {
+        at("2026-11-23T08:05:00Z")
+    }
+
+    fn seats(available: u64, assigned: u64) -> Option<Seats> {
+        Some(Seats { available, assigned, as_of: at("2026-11-23T08:00:00Z") })
+    }
+
+    fn contoso() -> SubscriptionStatus {
+        SubscriptionStatus {
+            name: "contoso".into(),
+            kind: SubscriptionType::Paddle,
+            id: Uuid::parse_str("ff3d3cf5-5388-40a0-915f-970c1d2d972f").unwrap(),
+            seats: seats(10, 7),
+            members: MemberCounts { assigned: 7, ..MemberCounts::default() },
+            hold: None,
+            problem: None,
+            last_run: Some(RunRecord {
+                id: Uuid::parse_str("01936c5e-8f00-7000-8000-000000000001").unwrap(),
+                started_at: at("2026-11-23T08:00:00Z"),
+                finished_at: Some(at("2026-11-23T08:00:01Z")),
+                trigger: Trigger::Schedule,
+                outcome: Some(RunOutcome::Converged),
+                requests: 3,
+                assigned: 2,
+                unassigned: 1,
+            }),
+            next_run: Some(at("2026-11-23T08:15:00Z")),
+        }
+    }
+
+    /// Everything that can be the matter.
+    fn fabrikam() -> SubscriptionStatus {
+        let removal = Removal {
+            address: crate::address::Address::parse("jane@fabrikam.com").unwrap(),
+            reason: Reason::Left,
+            detail: "no longer in hr".into(),
+        };
+        let hold = Hold {
+            digest: "0123456789abcdef".into(),
+            removals: vec![removal.clone(), removal],
+            reasons: vec!["2 removals are more than 20% of 5".into()],
+        };
+        SubscriptionStatus {
+            name: "fabrikam".into(),
+            seats: seats(40, 40),
+            members: MemberCounts::of(&[
+                (MemberState::Assigned, 38),
+                (MemberState::Pending, 7),
+                (MemberState::Leaving, 2),
+                (MemberState::Quarantined, 1),
+                (MemberState::Unknown, 3),
+            ]),
+            hold: Some(HoldStatus::from(&StoredHold { hold, since: at("2026-11-23T06:00:00Z") })),
+            problem: Some("the server does not accept the key".into()),
+            last_run: None,
+            ..contoso()
+        }
+    }
+
+    #[test]
+    fn json_is_as_the_interface_has_it() {
+        let status = Status { subscriptions: vec![contoso()] };
+        insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap(), @r#"
+            {
+              "subscriptions": [
+                {
+                  "name": "contoso",
+                  "type": "Paddle",
+                  "id": "ff3d3cf5-5388-40a0-915f-970c1d2d972f",
+                  "seats": {
+                    "available": 10,
+                    "assigned": 7,
+                    "as_of": "2026-11-23T08:00:00Z"
+                  },
+                  "members": {
+                    "assigned": 7,
+                    "pending": 0,
+                    "waiting": 0,
+                    "leaving": 0,
+                    "quarantined": 0,
+                    "unknown": 0
+                  },
+                  "hold": null,
+                  "problem": null,
+                  "last_run": {
+                    "id": "01936c5e-8f00-7000-8000-000000000001",
+                    "started_at": "2026-11-23T08:00:00Z",
+                    "finished_at": "2026-11-23T08:00:01Z",
+                    "trigger": "schedule",
+                    "outcome": "converged",
+                    "requests": 3,
+                    "assigned": 2,
+                    "unassigned": 1
+                  },
+                  "next_run": "2026-11-23T08:15:00Z"
+                }
+              ]
+            }
+            "#);
+    }
+
+    #[test]
+    fn json_of_a_subscription_that_never_ran_has_nulls() {
+        let status = SubscriptionStatus { seats: None, last_run: None, next_run: None, ..contoso() };
+        let json = serde_json::to_value(&status).unwrap();
+        for key in ["seats", "hold", "problem", "last_run", "next_run"] {
+            assert!(json[key].is_null() && json.as_object().unwrap().contains_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn plain_text_lines_up_and_says_what_is_left() {
+        let status = Status { subscriptions: vec![contoso(), fabrikam()] };
+        assert!(status.is_left());
+        insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
+            subscription  seats used  as of          assigned  pending  leaving  quarantined  unknown  last run                 next run
+            contoso       7 of 10     5 minutes ago  7         0        0        0            0        converged 4 minutes ago  in 10 minutes
+            fabrikam      40 of 40    5 minutes ago  38        7        2        1            3        never                    in 10 minutes
+
+            fabrikam: the server does not accept the key.
+            fabrikam: 2 removals are held since 2026-11-23 06:00 UTC (2 hours ago). 2 removals are more than 20% of 5. `rosterd approve fabrikam` shows them and asks; `rosterd reject fabrikam` keeps the licences.
+            fabrikam: 7 people wait for a licence, 0 of 40 seats are free: buy 7.
+            fabrikam: 1 address is quarantined: `rosterd members fabrikam --state quarantined` says why.
+            fabrikam: a request's answer was lost for 3 people; the next run settles that before anything else.
+            ");
+    }
+
+    #[test]
+    fn when_all_is_well_there_is_the_table_alone() {
+        let status = Status { subscriptions: vec![contoso()] };
+        assert!(!status.is_left());
+        insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
+            subscription  seats used  as of          assigned  pending  last run                 next run
+            contoso       7 of 10     5 minutes ago  7         0        converged 4 minutes ago  in 10 minutes
+            ");
+    }
+
+    #[test]
+    fn a_terminal_gets_a_table() {
+        let status = Status { subscriptions: vec![contoso(), fabrikam()] };
+        let style = Style { terminal: true, colour: false, width: Some(120) };
+        insta::assert_snapshot!(status.render(now(), style), @r"
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             subscriptio   seats used   as of         assigned   pending   leaving   quarantine   unknown   last run     next run   
+             n                                                                                d                                     
+            ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+             contoso       7 of 10      5 minutes            7         0         0            0         0   converged    in 10      
+                                        ago                                                                 4 minutes    minutes    
+                                                                                                            ago                     
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             fabrikam      40 of 40     5 minutes           38         7         2            1         3   never        in 10      
+                                        ago                                                                              minutes    
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+            fabrikam: the server does not accept the key.
+            fabrikam: 2 removals are held since 2026-11-23 06:00 UTC (2 hours ago). 2 removals are more than 20% of 5. `rosterd approve fabrikam` shows them and asks; `rosterd reject fabrikam` keeps the licences.
+            fabrikam: 7 people wait for a licence, 0 of 40 seats are free: buy 7.
+            fabrikam: 1 address is quarantined: `rosterd members fabrikam --state quarantined` says why.
+            fabrikam: a request's answer was lost for 3 people; the next run settles that before anything else.
+            ");
+    }
+
+    #[test]
+    fn the_number_to_buy_is_exact() {
+        let words = |waiting, seats| pending(waiting, seats).unwrap();
+        assert_eq!(words(7, seats(40, 40)), "7 people wait for a licence, 0 of 40 seats are free: buy 7.");
+        assert_eq!(words(7, seats(40, 38)), "7 people wait for a licence, 2 of 40 seats are free: buy 5.");
+        assert_eq!(words(1, seats(1, 1)), "1 person waits for a licence, 0 of 1 seat is free: buy 1.");
+        assert_eq!(
+            words(2, seats(45, 40)),
+            "2 people wait for a licence, 5 of 45 seats are free: the next run gives them out."
+        );
+        assert_eq!(words(2, None), "2 people wait for a licence; how many seats are free is not known yet.");
+        assert_eq!(pending(0, seats(1, 1)), None);
+    }
+
+    #[test]
+    fn each_thing_that_is_left_counts_and_leavers_in_their_grace_do_not() {
+        let with = |members| SubscriptionStatus { members, ..contoso() }.is_left();
+        assert!(with(MemberCounts { pending: 1, ..MemberCounts::default() }));
+        assert!(with(MemberCounts { quarantined: 1, ..MemberCounts::default() }));
+        assert!(with(MemberCounts { unknown: 1, ..MemberCounts::default() }));
+        assert!(!with(MemberCounts { waiting: 1, leaving: 1, ..MemberCounts::default() }));
+        assert!(SubscriptionStatus { hold: fabrikam().hold, ..contoso() }.is_left());
+        assert!(SubscriptionStatus { problem: fabrikam().problem, ..contoso() }.is_left());
+    }
+
+    #[test]
+    fn a_sources_problem_is_told_once() {
+        let hr = [("hr".to_owned(), "staff.csv has no e-mail column".to_owned())];
+        assert_eq!(problem(None, &hr).unwrap(), "source hr: staff.csv has no e-mail column.");
+        assert_eq!(
+            problem(Some("hr was not believed: staff.csv has no e-mail column."), &hr).unwrap(),
+            "hr was not believed: staff.csv has no e-mail column."
+        );
+        assert_eq!(problem(None, &[]), None);
+    }
+}
