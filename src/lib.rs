@@ -1,6 +1,7 @@
 //! rosterd keeps SecureMailMerge licences in step with where people are listed.
 
 pub mod address;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dispatch;

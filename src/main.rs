@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary: everything is in the library.
+
+use rosterd::exit::ExitStatus;
+
+fn main() -> ExitStatus {
+    rosterd::cli::main()
+}

@@ -1,0 +1,103 @@
+//! What verbs share: the configuration, found and read, and the ledger behind it.
+
+use std::path::Path;
+
+use super::Global;
+use super::failure::Failure;
+use crate::clock::Timestamp;
+use crate::config::{self, Config, LedgerUrl, Subscription};
+use crate::ledger::Ledger;
+use crate::report::text::nearest;
+use crate::telemetry;
+
+/// What was said before the verb.
+#[derive(Debug)]
+pub(super) struct Context {
+    global: Global,
+}
+
+impl Context {
+    pub(super) fn new(global: Global) -> Context {
+        Context { global }
+    }
+
+    /// Finds and reads the configuration, and sets up logging as it says.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let path = config::find(self.global.config.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
+        let config = config::load(&path).map_err(|problems| Failure::usage(problems.to_string()))?;
+        telemetry::init(telemetry::Options {
+            format: self.global.log_format.unwrap_or(config.log.format),
+            verbosity: self.global.verbose,
+            clear_addresses: config.log.clear_addresses,
+        })
+        .map_err(|error| Failure::from_error(&error).as_usage())?;
+        for warning in &config.warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(config)
+    }
+}
+
+/// The subscriptions of these names, in this order; all of them where there is no name.
+pub(super) fn subscriptions<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Subscription>, Failure> {
+    if names.is_empty() {
+        return Ok(config.subscriptions.values().collect());
+    }
+    names.iter().map(|name| subscription(config, name)).collect()
+}
+
+pub(super) fn subscription<'a>(config: &'a Config, name: &str) -> Result<&'a Subscription, Failure> {
+    config.subscriptions.get(name).ok_or_else(|| unknown_name(name, config.subscriptions.keys().map(String::as_str)))
+}
+
+fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
+    const NAMED_MAX: usize = 10;
+    let failure = Failure::usage(format!("there is no subscription “{name}” in the configuration"));
+    if let Some(near) = nearest(name, known.clone()) {
+        return failure.hint(format!("did you mean {near}?"));
+    }
+    let some: Vec<&str> = known.clone().take(NAMED_MAX).collect();
+    let more = if known.count() > NAMED_MAX { ", …" } else { "" };
+    failure.hint(format!("there is {}{more}", some.join(", ")))
+}
+
+fn ledger_path(config: &Config) -> Result<&Path, Failure> {
+    match &config.ledger {
+        LedgerUrl::Sqlite(path) => Ok(path),
+        LedgerUrl::Postgres(_) => {
+            Err(Failure::usage("this version can't use a PostgreSQL ledger: set [ledger] url to sqlite:FILE"))
+        }
+    }
+}
+
+/// The ledger for reading; it must exist.
+pub(super) fn read_ledger(config: &Config) -> Result<Ledger, Failure> {
+    Ok(Ledger::open_readonly(ledger_path(config)?)?)
+}
+
+/// The ledger for writing; it must exist.
+pub(super) fn write_ledger(config: &Config, now: Timestamp) -> Result<Ledger, Failure> {
+    let path = ledger_path(config)?;
+    if !path.exists() {
+        return Err(crate::ledger::LedgerError::Missing { path: path.to_owned() }.into());
+    }
+    Ok(Ledger::open(path, now)?)
+}
+
+/// The ledger for writing, made where there is none.
+pub(super) fn make_ledger(config: &Config, now: Timestamp) -> Result<Ledger, Failure> {
+    Ok(Ledger::open(ledger_path(config)?, now)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_names_the_nearest_or_what_there_is() {
+        let failure = |name: &str| format!("{:?}", unknown_name(name, ["contoso", "fabrikam"].into_iter()));
+        assert!(failure("contso").contains("did you mean contoso?"));
+        assert!(failure("northwind").contains("there is contoso, fabrikam"));
+        assert!(failure("contso").contains("Usage"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a verb did not do what was asked, as it is told at the edge.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use crate::exit::ExitStatus;
+use crate::ledger::LedgerError;
+
+/// An error on its way to the terminal: what, where, what to do.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) status: ExitStatus,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// It could not be done.
+    pub(super) fn new(message: impl Into<String>) -> Failure {
+        Failure { status: ExitStatus::Failed, message: message.into(), hint: None }
+    }
+
+    /// The command line or the configuration is wrong.
+    pub(super) fn usage(message: impl Into<String>) -> Failure {
+        Failure::new(message).as_usage()
+    }
+
+    /// It could not be done, for this error and its causes.
+    pub(super) fn from_error(error: &dyn Error) -> Failure {
+        Failure::new(with_causes(error))
+    }
+
+    /// The same, as the fault of the command line or the configuration.
+    pub(super) fn as_usage(self) -> Failure {
+        Failure { status: ExitStatus::Usage, ..self }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Failure {
+        Failure { hint: Some(hint.into()), ..self }
+    }
+
+    /// The text for standard error.
+    fn render(&self) -> String {
+        let mut text = format!("error: {}\n", self.message.trim_end());
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("\nhint: {hint}\n"));
+        }
+        text
+    }
+
+    pub(super) fn print(&self) {
+        eprint!("{}", self.render());
+    }
+}
+
+/// The error, then each cause, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            let _ = write!(text, ": {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Failure {
+        Failure::from_error(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_its_hint() {
+        let cause = std::io::Error::other("no such device");
+        let path = "/etc/contoso.key".into();
+        let error = crate::config::secret::SecretError::File { path, cause };
+        let failure = Failure::from_error(&error).hint("is the disk mounted?");
+        assert_eq!(
+            failure.render(),
+            "error: the secret's file /etc/contoso.key can't be read: no such device\n\nhint: is the disk mounted?\n"
+        );
+        assert_eq!(failure.status, ExitStatus::Failed);
+    }
+
+    #[test]
+    fn a_usage_error_ends_as_one() {
+        assert_eq!(Failure::usage("no").status, ExitStatus::Usage);
+    }
+}

@@ -1,0 +1,123 @@
+//! `rosterd members`.
+
+use super::context::{Context, read_ledger, subscriptions};
+use super::failure::Failure;
+use super::output::Output;
+use crate::config::Subscription;
+use crate::exit::ExitStatus;
+use crate::ledger::{Ledger, LedgerError, Member, MemberState};
+use crate::report::members::{MemberLine, render};
+use crate::report::text::Columns;
+use crate::roster::Entry;
+
+/// How many members are looked up in the rosters at once.
+const BATCH: usize = 500;
+
+/// List the members, one a line
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rosterd members contoso --state quarantined
+  rosterd members --json | jq -r .email")]
+pub(super) struct MembersArgs {
+    /// Subscriptions [default: all]
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// Only the members in this state
+    #[arg(long, value_name = "STATE")]
+    pub(super) state: Option<MemberState>,
+    /// Print JSON, an object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(args: &MembersArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let config = context.config()?;
+    let subscriptions = subscriptions(&config, &args.names)?;
+    let ledger = read_ledger(&config)?;
+    let mut listing = Listing::new(args.json);
+    for subscription in subscriptions {
+        list(&ledger, subscription, args.state, &mut listing)?;
+    }
+    listing.output.flush()?;
+    Ok(ExitStatus::Done)
+}
+
+/// Writes members as they come.
+struct Listing {
+    output: Output,
+    columns: Columns,
+    json: bool,
+    is_first: bool,
+}
+
+impl Listing {
+    fn new(json: bool) -> Listing {
+        Listing { output: Output::stdout(), columns: Columns::default(), json, is_first: true }
+    }
+
+    fn write(&mut self, lines: &[MemberLine]) -> Result<(), Failure> {
+        if self.json {
+            let json = |line: &MemberLine| line.json().map_err(|error| Failure::from_error(&error));
+            return lines.iter().try_for_each(|line| self.output.line(&json(line)?));
+        }
+        let text = render(lines, &mut self.columns, std::mem::take(&mut self.is_first));
+        self.output.write(&text)
+    }
+}
+
+fn list(
+    ledger: &Ledger,
+    subscription: &Subscription,
+    state: Option<MemberState>,
+    listing: &mut Listing,
+) -> Result<(), Failure> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut result = Ok(());
+    ledger.for_each_member(&subscription.name, state, &mut |member| {
+        if result.is_err() || listing.output.is_closed() {
+            return;
+        }
+        batch.push(member);
+        if batch.len() == BATCH {
+            result = write_batch(ledger, subscription, std::mem::take(&mut batch), listing);
+        }
+    })?;
+    result?;
+    if batch.is_empty() { Ok(()) } else { write_batch(ledger, subscription, batch, listing) }
+}
+
+fn write_batch(
+    ledger: &Ledger,
+    subscription: &Subscription,
+    members: Vec<Member>,
+    listing: &mut Listing,
+) -> Result<(), Failure> {
+    let mut entries = entries(ledger, subscription, &members)?;
+    entries.sort_by(|(_, a), (_, b)| a.address.cmp(&b.address));
+    let line = |member: Member| {
+        let start = entries.partition_point(|(_, entry)| entry.address < member.address);
+        let end = entries.partition_point(|(_, entry)| entry.address <= member.address);
+        MemberLine::new(&subscription.name, member, &entries[start..end])
+    };
+    let lines: Vec<MemberLine> = members.into_iter().map(line).collect();
+    listing.write(&lines)
+}
+
+/// What the subscription's rosters say of these members, each entry with its source's name.
+fn entries(
+    ledger: &Ledger,
+    subscription: &Subscription,
+    members: &[Member],
+) -> Result<Vec<(String, Entry)>, LedgerError> {
+    let hasher = ledger.hasher();
+    let routes = [None, Some(subscription.name.as_str())];
+    let keys = |member: &Member| routes.map(|route| hasher.entry_key(member.address.identity(), route));
+    let mut keys: Vec<_> = members.iter().flat_map(keys).collect();
+    keys.sort_unstable();
+    let mut found = Vec::new();
+    for source in &subscription.sources {
+        found.extend(ledger.entries_by_key(source, &keys)?.into_iter().map(|entry| (source.clone(), entry)));
+    }
+    Ok(found)
+}

@@ -1,0 +1,47 @@
+//! `rosterd retry`.
+
+use super::act::{Unasked, addresses, by, carry_out, confirm, with_lease};
+use super::context::{Context, subscription, write_ledger};
+use super::failure::Failure;
+use super::forget::must_be_member;
+use crate::clock;
+use crate::exit::ExitStatus;
+use crate::report::text::count;
+
+/// Let quarantined members try again; asks on a terminal
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rosterd retry contoso
+  rosterd retry contoso jane@contoso.com")]
+pub(super) struct RetryArgs {
+    /// The subscription
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// E-mail addresses [default: all that are quarantined]
+    #[arg(value_name = "ADDRESS")]
+    pub(super) addresses: Vec<String>,
+}
+
+pub(super) fn run(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let addresses = addresses(&args.addresses)?;
+    let config = context.config()?;
+    subscription(&config, &args.name)?;
+    let mut ledger = write_ledger(&config, clock::now())?;
+    for address in &addresses {
+        must_be_member(&ledger, &args.name, address)?;
+    }
+    let whom = match addresses.len() as u64 {
+        0 => "all quarantined members".to_owned(),
+        n => count(n, "member", "members"),
+    };
+    confirm(&format!("Let {whom} of {} try again?", args.name), false, Unasked::GoOn)?;
+    let n = with_lease(&mut ledger, &args.name, |ledger, lease, now| ledger.retry(lease, &addresses, &by(), now))?;
+    if n == 0 {
+        eprintln!("{}: none of them is quarantined.", args.name);
+        return Ok(ExitStatus::Done);
+    }
+    eprintln!("{}: {} again.", args.name, count(n, "member tries", "members try"));
+    carry_out(&mut ledger, &args.name)?;
+    Ok(ExitStatus::Done)
+}

@@ -1,0 +1,66 @@
+//! `rosterd status`.
+
+use super::context::{Context, read_ledger, subscriptions};
+use super::failure::Failure;
+use super::output::{print, print_json, style};
+use crate::clock::{self, Timestamp};
+use crate::config::{Config, Subscription};
+use crate::exit::ExitStatus;
+use crate::ledger::{Ledger, LedgerError};
+use crate::report::status::{Status, SubscriptionStatus};
+
+/// Seats, members by state, last and next run, problems and holds
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit status: 3 where something is left: pending, held, quarantined or unknown members, or a problem.")]
+pub(super) struct StatusArgs {
+    /// Subscriptions [default: all]
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(args: &StatusArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let config = context.config()?;
+    let subscriptions = subscriptions(&config, &args.names)?;
+    let now = clock::now();
+    let status = gather(&config, &subscriptions, &read_ledger(&config)?, now)?;
+    if args.json {
+        print_json(&status)?;
+    } else {
+        print(&status.render(now, style()))?;
+    }
+    Ok(if status.is_left() { ExitStatus::Left } else { ExitStatus::Done })
+}
+
+fn gather(
+    config: &Config,
+    subscriptions: &[&Subscription],
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<Status, Failure> {
+    let of_one = |subscription: &&Subscription| {
+        let name = &subscription.name;
+        let problems = source_problems(config, subscription, ledger)?;
+        let record = ledger.subscription(name)?;
+        Ok(SubscriptionStatus::new(subscription, &record, &ledger.member_counts(name)?, &problems, now))
+    };
+    let subscriptions = subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()?;
+    Ok(Status { subscriptions })
+}
+
+/// The problems of a subscription's sources, each with the source's name.
+fn source_problems(
+    config: &Config,
+    subscription: &Subscription,
+    ledger: &Ledger,
+) -> Result<Vec<(String, String)>, LedgerError> {
+    let mut problems = Vec::new();
+    for name in subscription.sources.iter().filter(|name| config.sources.contains_key(*name)) {
+        let problem = ledger.source(name)?.and_then(|source| source.problem);
+        problems.extend(problem.map(|(words, _)| (name.clone(), words)));
+    }
+    Ok(problems)
+}
