@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::address::Address;
 use crate::clock::{self, Stopwatch, Timestamp};
-use crate::ledger::{Lease, Ledger, LedgerError, Owner};
+use crate::ledger::{Lease, Ledger, Owner};
 
 /// How long a lease taken on the command line lasts, if this process dies.
 const LEASE_TERM: Duration = Duration::from_secs(60);
@@ -60,12 +60,14 @@ pub(super) fn by() -> String {
 pub(super) fn with_lease<T>(
     ledger: &mut Ledger,
     subscription: &str,
-    act: impl FnOnce(&mut Ledger, &Lease, Timestamp) -> Result<T, LedgerError>,
+    act: impl FnOnce(&mut Ledger, &Lease, Timestamp) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let lease = wait_for_lease(ledger, subscription)?;
     let result = act(ledger, &lease, clock::now());
-    ledger.release(lease)?;
-    Ok(result?)
+    let released = ledger.release(lease);
+    let value = result?;
+    released?;
+    Ok(value)
 }
 
 fn wait_for_lease(ledger: &mut Ledger, subscription: &str) -> Result<Lease, Failure> {

@@ -30,7 +30,8 @@ pub(super) fn run(args: &AdoptArgs, context: &Context) -> Result<ExitStatus, Fai
     let assignments = count(addresses.len() as u64, "assignment", "assignments");
     confirm(&format!("Take over {assignments} of {}?", args.name), false, Unasked::GoOn)?;
     let mut ledger = make_ledger(&config, clock::now())?;
-    let n = with_lease(&mut ledger, &args.name, |ledger, lease, now| ledger.adopt(lease, &addresses, &by(), now))?;
+    let n =
+        with_lease(&mut ledger, &args.name, |ledger, lease, now| Ok(ledger.adopt(lease, &addresses, &by(), now)?))?;
     let before = addresses.len() as u64 - n;
     eprintln!("{}: {} adopted.", args.name, count(n, "assignment is", "assignments are"));
     if before > 0 {

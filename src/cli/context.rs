@@ -24,7 +24,7 @@ impl Context {
     /// Finds and reads the configuration, and sets up logging as it says.
     pub(super) fn config(&self) -> Result<Config, Failure> {
         let path = config::find(self.global.config.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
-        let config = config::load(&path).map_err(|problems| Failure::usage(problems.to_string()))?;
+        let config = config::load(&path).map_err(|problems| Failure::of_configuration(&problems))?;
         telemetry::init(telemetry::Options {
             format: self.global.log_format.unwrap_or(config.log.format),
             verbosity: self.global.verbose,

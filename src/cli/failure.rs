@@ -2,27 +2,36 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::{self, IsTerminal};
 
 use crate::exit::ExitStatus;
 use crate::ledger::LedgerError;
+use crate::report::text::Style;
 
 /// An error on its way to the terminal: what, where, what to do.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) status: ExitStatus,
+    /// Without the word "error", where that is not in it already.
     message: String,
+    is_rendered: bool,
     hint: Option<String>,
 }
 
 impl Failure {
     /// It could not be done.
     pub(super) fn new(message: impl Into<String>) -> Failure {
-        Failure { status: ExitStatus::Failed, message: message.into(), hint: None }
+        Failure { status: ExitStatus::Failed, message: message.into(), is_rendered: false, hint: None }
     }
 
     /// The command line or the configuration is wrong.
     pub(super) fn usage(message: impl Into<String>) -> Failure {
         Failure::new(message).as_usage()
+    }
+
+    /// What is wrong with the configuration, as it shows that itself.
+    pub(super) fn of_configuration(problems: &crate::config::Problems) -> Failure {
+        Failure { is_rendered: true, ..Failure::usage(problems.render(colour())) }
     }
 
     /// It could not be done, for this error and its causes.
@@ -41,7 +50,9 @@ impl Failure {
 
     /// The text for standard error.
     fn render(&self) -> String {
-        let mut text = format!("error: {}\n", self.message.trim_end());
+        let mut text = if self.is_rendered { String::new() } else { "error: ".to_owned() };
+        text.push_str(self.message.trim_end());
+        text.push('\n');
         if let Some(hint) = &self.hint {
             text.push_str(&format!("\nhint: {hint}\n"));
         }
@@ -49,8 +60,18 @@ impl Failure {
     }
 
     pub(super) fn print(&self) {
-        eprint!("{}", self.render());
+        let style = Style { colour: colour(), ..Style::PLAIN };
+        let text = self.render();
+        match text.strip_prefix("error:") {
+            Some(rest) => eprint!("{}{rest}", style.red("error:")),
+            None => eprint!("{text}"),
+        }
     }
+}
+
+/// Whether standard error wants colour.
+fn colour() -> bool {
+    io::stderr().is_terminal() && super::output::wants_colour()
 }
 
 /// The error, then each cause, in one line.

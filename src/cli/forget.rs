@@ -38,7 +38,8 @@ pub(super) fn run(args: &ForgetArgs, context: &Context) -> Result<ExitStatus, Fa
         false,
         Unasked::GoOn,
     )?;
-    let n = with_lease(&mut ledger, &args.name, |ledger, lease, now| ledger.forget(lease, &addresses, &by(), now))?;
+    let n =
+        with_lease(&mut ledger, &args.name, |ledger, lease, now| Ok(ledger.forget(lease, &addresses, &by(), now)?))?;
     eprintln!("{}: {} forgotten.", args.name, count(n, "member is", "members are"));
     Ok(ExitStatus::Done)
 }

@@ -74,10 +74,15 @@ pub(super) fn style() -> Style {
     if !io::stdout().is_terminal() {
         return Style::PLAIN;
     }
+    let width = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|columns| *columns > 0);
+    Style { terminal: true, colour: wants_colour(), width }
+}
+
+/// What `$NO_COLOR` and the kind of terminal say.
+pub(super) fn wants_colour() -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    let width = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|columns| *columns > 0);
-    Style { terminal: true, colour: !unwanted && !dumb, width }
+    !unwanted && !dumb
 }
 
 #[cfg(test)]

@@ -37,7 +37,11 @@ pub(super) fn run(args: &RejectArgs, context: &Context) -> Result<ExitStatus, Fa
     let question =
         format!("Let {} keep {} licence?", count(people, "person", "people"), either(people, "the", "their"));
     confirm(&question, args.yes, Unasked::Refuse)?;
-    with_lease(&mut ledger, &args.name, |ledger, lease, now| ledger.reject(lease, &seen.hold, &by(), now))?;
+    with_lease(&mut ledger, &args.name, |ledger, lease, now| {
+        // A run may have come in between: only what was seen is turned down.
+        held(ledger, &args.name, Some(&seen.hold.digest))?;
+        Ok(ledger.reject(lease, &seen.hold, &by(), now)?)
+    })?;
     eprintln!("{}: rejected; {} kept.", args.name, count(people, "licence is", "licences are"));
     carry_out(&mut ledger, &args.name)?;
     Ok(ExitStatus::Done)

@@ -36,7 +36,8 @@ pub(super) fn run(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Fai
         n => count(n, "member", "members"),
     };
     confirm(&format!("Let {whom} of {} try again?", args.name), false, Unasked::GoOn)?;
-    let n = with_lease(&mut ledger, &args.name, |ledger, lease, now| ledger.retry(lease, &addresses, &by(), now))?;
+    let n =
+        with_lease(&mut ledger, &args.name, |ledger, lease, now| Ok(ledger.retry(lease, &addresses, &by(), now)?))?;
     if n == 0 {
         eprintln!("{}: none of them is quarantined.", args.name);
         return Ok(ExitStatus::Done);

@@ -29,8 +29,7 @@ use super::{
 pub fn load(path: &Path) -> Result<Config, Problems> {
     match File::read(path) {
         Ok(file) => load_file(&file),
-        Err(says) => {
-            let complaint = Complaint::new(format!("the configuration {says}"), "name another one with --config");
+        Err(complaint) => {
             let problem = Problem::of_file(path.to_owned(), complaint);
             Err(Problems::new(vec![problem], &[path.to_owned()]))
         }
@@ -87,11 +86,11 @@ fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warning
     let patterns = root.get("include").and_then(|value| value.get_ref().as_array());
     for pattern in patterns.into_iter().flat_map(|list| list.iter()) {
         let Some(text) = pattern.get_ref().as_str() else { continue };
-        let mut complain = |says: String, help: &str| {
-            problems.push(Problem::at(main, pattern.span(), Complaint::new(says, help)));
-        };
         match raw::included(main, text) {
-            Err(says) => complain(says, "write globs relative to this file, such as \"clients/*.toml\""),
+            Err(says) => {
+                let complaint = Complaint::new(says, "write globs relative to this file, such as \"clients/*.toml\"");
+                problems.push(Problem::at(main, pattern.span(), complaint));
+            }
             Ok(paths) if paths.is_empty() => {
                 warnings.push(format!("include = \"{text}\" in {} matches no file.", main.shown.display()));
             }
@@ -100,10 +99,7 @@ fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warning
                     match File::read(&path) {
                         Ok(file) if files.iter().any(|other| other.path == file.path) => {}
                         Ok(file) => files.push(file),
-                        Err(says) => complain(
-                            format!("the included file {} {says}", path.display()),
-                            "mend that file, or change the pattern",
-                        ),
+                        Err(complaint) => problems.push(Problem::of_file(path, complaint)),
                     }
                 }
             }

@@ -170,9 +170,17 @@ impl<'a> Check<'a> {
 
 /// Where a key belongs that is known, but not here.
 fn elsewhere(name: &str) -> Option<String> {
+    let kinds = keys::SOURCES.iter().chain(keys::ALERTS);
+    let kinds: Vec<_> = kinds.filter(|(_, table)| table.key(name).is_some()).collect();
+    if let Some((_, table)) = kinds.first() {
+        let kinds = one_of(kinds.iter().map(|(kind, _)| *kind), "\"");
+        return Some(format!("`{name}` belongs to [{}] with kind = {kinds}", table.name));
+    }
     let table = keys::tables().into_iter().find(|table| table.key(name).is_some())?;
     Some(match table.name {
-        "" => format!("`{name}` belongs to the top of the file, before the first [header], or is a [{name}] of its own"),
+        "" => format!("`{name}` belongs to the top of the file, before the first [header], or is a header of its own"),
+        "subscriptions.NAME" => format!("`{name}` belongs to [subscriptions.NAME] or [defaults]"),
+        "guard" => format!("`{name}` belongs to [defaults.guard] or [subscriptions.NAME.guard]"),
         place => format!("`{name}` belongs to [{place}]"),
     })
 }

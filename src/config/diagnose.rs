@@ -141,7 +141,7 @@ impl Problems {
     /// In the order of the files and of their lines, each once. Not empty.
     pub(super) fn new(mut problems: Vec<Problem>, files: &[PathBuf]) -> Problems {
         let rank = |problem: &Problem| files.iter().position(|file| *file == problem.file);
-        problems.sort_by_key(|problem| (rank(problem), problem.offset()));
+        problems.sort_by_cached_key(|problem| (rank(problem), problem.offset(), problem.says.clone()));
         problems.dedup();
         Problems(problems)
     }

@@ -66,14 +66,14 @@ impl File {
         File { shown: shown.to_owned(), path, text }
     }
 
-    pub(super) fn read(shown: &Path) -> Result<File, String> {
+    pub(super) fn read(shown: &Path) -> Result<File, Complaint> {
         let bytes = fs::read(shown).map_err(|cause| unreadable(&cause))?;
         match String::from_utf8(bytes) {
             Ok(text) => Ok(File::new(shown, text)),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
                 let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
-                Err(format!("is not UTF-8 (line {line}); save it as UTF-8"))
+                Err(Complaint::new(format!("this file is not UTF-8 in line {line}"), "save it as UTF-8 in an editor"))
             }
         }
     }
@@ -101,11 +101,15 @@ impl File {
     }
 }
 
-fn unreadable(cause: &io::Error) -> String {
+fn unreadable(cause: &io::Error) -> Complaint {
     match cause.kind() {
-        io::ErrorKind::NotFound => "is not there".to_owned(),
-        io::ErrorKind::PermissionDenied => "may not be read by the user that runs rosterd".to_owned(),
-        _ => format!("can't be read: {cause}"),
+        io::ErrorKind::NotFound => {
+            Complaint::new("this file is not there", "name another one with --config, or have one written by `rosterd init`")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Complaint::new("this file may not be read by the user that runs rosterd", "give that user the right to read it")
+        }
+        _ => Complaint::new(format!("this file can't be read: {cause}"), "mend that, or name another one with --config"),
     }
 }
 

@@ -138,7 +138,7 @@ impl<'a> At<'a> {
         if (min..=max).contains(&duration) {
             return Ok(Some(duration));
         }
-        let [min, max] = [min, max].map(humantime::format_duration);
+        let [min, max] = [min, max].map(show_duration);
         let or_off = if off { ", or \"off\"" } else { "" };
         Err(Complaint::new(format!("`{text}` is out of range"), format!("write a duration from {min} to {max}{or_off}")))
     }
@@ -158,6 +158,7 @@ impl<'a> At<'a> {
                     None => bad(format!("`{text}` is not a share from 0% to 100%")),
                 }
             }
+            DeValue::Float(number) => bad(format!("{number} is not a whole number; a share is written with a %")),
             _ => self.mismatch("a share or a number", EXAMPLE),
         }
     }
@@ -493,6 +494,14 @@ fn parse_duration(text: &str) -> Option<Duration> {
         rest = &rest[unit.len()..];
     }
     (!text.is_empty()).then_some(total)
+}
+
+/// In the largest unit in which it is whole.
+fn show_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let units = [("d", 24 * 3_600_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    let unit = units.iter().find(|(_, size)| ms > 0 && ms % size == 0);
+    unit.map_or_else(|| if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") }, |(unit, size)| format!("{}{unit}", ms / size))
 }
 
 fn without_credentials(url: &Url, says: &str) -> Read<()> {

@@ -1,6 +1,6 @@
 //! How the subscriptions stand: seats, members by state, runs, and what needs a person.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -205,19 +205,20 @@ impl Status {
     fn table(&self, now: Timestamp, style: Style) -> String {
         let shown = self.columns();
         let header = shown.iter().map(|column| column.title.to_owned()).collect();
-        let rows = self.subscriptions.iter().map(|one| shown.iter().map(|column| (column.cell)(one, now)).collect());
+        let row = |one| shown.iter().map(|column| (column.cell)(one, now)).collect();
+        let rows: Vec<Vec<String>> = std::iter::once(header).chain(self.subscriptions.iter().map(row)).collect();
         if !style.terminal {
-            return Columns::default().render(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
+            return Columns::default().render(&rows);
         }
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header).add_rows(rows);
-        if let Some(width) = style.width {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(&rows[0]).add_rows(&rows[1..]);
         for (column, cells) in shown.iter().zip(table.column_iter_mut()) {
             if column.is_number {
                 cells.set_cell_alignment(CellAlignment::Right);
             }
+        }
+        if let Some(width) = style.width {
+            fit(&mut table, &rows, width);
         }
         format!("{table}\n")
     }
@@ -226,6 +227,19 @@ impl Status {
     fn columns(&self) -> Vec<&'static Column> {
         let says = |column: &&Column| !column.only_if_any || self.subscriptions.iter().any(|one| (column.any)(one));
         COLUMNS.iter().filter(says).collect()
+    }
+}
+
+/// Makes a table as narrow as the terminal. Words stay whole where there is room for all of them.
+fn fit(table: &mut Table, rows: &[Vec<String>], width: u16) {
+    const PADDING: usize = 2;
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    let longest_word = |cell: &String| cell.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0);
+    let columns = 0..rows.first().map_or(0, Vec::len);
+    let widths = columns.map(|i| rows.iter().map(|row| longest_word(&row[i])).max().unwrap_or(0) + PADDING);
+    let widths: Vec<u16> = widths.filter_map(|width| u16::try_from(width).ok()).collect();
+    if widths.iter().sum::<u16>() <= width {
+        table.set_constraints(widths.iter().map(|width| ColumnConstraint::LowerBoundary(Width::Fixed(*width))));
     }
 }
 
@@ -436,15 +450,14 @@ mod tests {
         let style = Style { terminal: true, colour: false, width: Some(120) };
         insta::assert_snapshot!(status.render(now(), style), @r"
             ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-             subscriptio   seats used   as of         assigned   pending   leaving   quarantine   unknown   last run     next run   
-             n                                                                                d                                     
+             subscription   seats used   as of        assigned   pending   leaving   quarantined   unknown   last run    next run   
             ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
-             contoso       7 of 10      5 minutes            7         0         0            0         0   converged    in 10      
-                                        ago                                                                 4 minutes    minutes    
-                                                                                                            ago                     
+             contoso        7 of 10      5 minutes           7         0         0             0         0   converged   in 10      
+                                         ago                                                                 4 minutes   minutes    
+                                                                                                             ago                    
             ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-             fabrikam      40 of 40     5 minutes           38         7         2            1         3   never        in 10      
-                                        ago                                                                              minutes    
+             fabrikam       40 of 40     5 minutes          38         7         2             1         3   never       in 10      
+                                         ago                                                                             minutes    
             ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
             fabrikam: the server does not accept the key.

@@ -134,18 +134,18 @@ fn an_include_that_matches_nothing_is_a_warning_and_a_pattern_that_can_not_be_is
 fn a_configuration_that_can_not_be_read_is_an_error() {
     let empty = folder(&[]);
     insta::assert_snapshot!(refused(&empty), @"
-    error: the configuration is not there
+    error: this file is not there
      --> rosterd.toml
-      = name another one with --config
+      = name another one with --config, or have one written by `rosterd init`
 
     1 problem in the configuration; nothing is done until it is mended
     ");
     let folder = folder(&[]);
     fs::write(folder.path().join("rosterd.toml"), b"[log]\n# M\xfcller\n").unwrap();
     insta::assert_snapshot!(refused(&folder), @"
-    error: the configuration is not UTF-8 (line 2); save it as UTF-8
+    error: this file is not UTF-8 in line 2
      --> rosterd.toml
-      = name another one with --config
+      = save it as UTF-8 in an editor
 
     1 problem in the configuration; nothing is done until it is mended
     ");

@@ -149,99 +149,15 @@ fn unknown_keys_come_with_the_nearest_one() {
         "[defaults]\nremoval_grace = { gone = \"1d\" }",
     ];
     insta::assert_snapshot!(said_each(&lines), @r#"
-error: `txt` is none of the words that this key takes
- --> /etc/rosterd/rosterd.toml:3:10
-  |
-3 | format = "txt"
-  |          ^^^^^
-  = did you mean "text"? It takes "text" or "json"
-
-error: an address that is not loopback needs a token
- --> /etc/rosterd/rosterd.toml:5:10
-  |
-5 | listen = "0.0.0.0:8380"
-  |          ^^^^^^^^^^^^^^
-  = add token = { file = "web.token" } to [http], or listen on 127.0.0.1
-
-error: http:// would show secrets to the network
- --> /etc/rosterd/rosterd.toml:7:12
-  |
-7 | base_url = "http://licensing.solinventum.com"
-  |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  = write https://
-
-error: this rate can't be
- --> /etc/rosterd/rosterd.toml:8:23
-  |
-8 | requests_per_second = 0
-  |                       ^
-  = write a number above 0 and up to 10000, such as 5.0
-
-error: unknown key `shedule`
-  --> /etc/rosterd/rosterd.toml:10:1
-   |
-10 | shedule = "…"
-   | ^^^^^^^
-   = did you mean `schedule`?
-
-error: there is no time zone `Europe/Berln`
-  --> /etc/rosterd/rosterd.toml:11:12
-   |
-11 | timezone = "Europe/Berln"
-   |            ^^^^^^^^^^^^^^
-   = did you mean "Europe/Berlin"? It takes IANA names such as "Europe/Berlin"
-
-error: this is not a GUID
-  --> /etc/rosterd/rosterd.toml:14:6
-   |
-14 | id = "ff3d3cf5"
-   |      ^^^^^^^^^^
-   = write the subscription's GUID as the licence portal shows it: 32 hexadecimal digits in the form 8-4-4-4-12
-
-error: a secret must not stand in the configuration
-  --> /etc/rosterd/rosterd.toml:15:11
-   |
-15 | api_key = "…"
-   |           ^^^
-   = write where it is kept: { file = "contoso.key" }, { env = "CONTOSO_KEY" } or { credential = "contoso-key" } (systemd)
-
-error: there is no source `contoso-ad`
-  --> /etc/rosterd/rosterd.toml:16:18
-   |
-16 | sources = ["hr", "contoso-ad"]
-   |                  ^^^^^^^^^^^^
-   = did you mean `contoso-hr`?
-
-error: `0 0 30 2 *` is not a schedule: no day ever fits it
-  --> /etc/rosterd/rosterd.toml:17:12
-   |
-17 | schedule = "0 0 30 2 *"
-   |            ^^^^^^^^^^^^
-   = write five fields (minute, hour, day of month, month, day of week) such as "*/15 * * * *" or "0 6 * * MON-FRI", or six with seconds first
-
-error: `path` is missing here
-  --> /etc/rosterd/rosterd.toml:18:1
-   |
-18 | [sources.hr]
-   | ^^^^^^^^^^^^
-   = add path = "…": A folder that is watched, or one file.
-
-error: 2 has no unit
-  --> /etc/rosterd/rosterd.toml:20:10
-   |
-20 | settle = 2
-   |          ^
-   = write "2s" for seconds, or "90s", "15m", "24h" or "7d"
-
-error: there is no such kind
-  --> /etc/rosterd/rosterd.toml:22:8
-   |
-22 | kind = "cvs"
-   |        ^^^^^
-   = did you mean "csv"? It takes "csv" or "ldap"
-
-13 problems in the configuration; nothing is done until they are mended
-"#);
+    1: unknown key `ledgr`; did you mean `ledger`?
+    1: unknown key `uri`; did you mean `url`?
+    1: unknown key `schedule`; `schedule` belongs to [sources.NAME] with kind = "ldap"
+    2: unknown key `guards`; did you mean `guard`?
+    2: unknown key `maxremovals`; did you mean `max_removals`?
+    2: unknown key `path`; `path` belongs to [sources.NAME] with kind = "csv"
+    2: unknown key `colour`; the keys here are `format` or `addresses`
+    2: unknown key `gone`; the keys here are `left`, `disabled` or `vanished`
+    "#);
 }
 
 #[test]
@@ -261,16 +177,21 @@ fn wrong_types_say_what_was_expected() {
         "alerts = [\"smtp\"]",
         "include = \"clients/*.toml\"",
     ];
-    insta::assert_snapshot!(said_each(&lines), @"
-1: unknown key `ledgr`; did you mean `ledger`?
-1: unknown key `uri`; did you mean `url`?
-1: unknown key `schedule`; `schedule` belongs to [subscriptions.NAME]
-2: unknown key `guards`; did you mean `guard`?
-2: unknown key `maxremovals`; did you mean `max_removals`?
-2: unknown key `path`; `path` belongs to [sources.NAME]
-2: unknown key `colour`; the keys here are `format` or `addresses`
-2: unknown key `gone`; the keys here are `left`, `disabled` or `vanished`
-");
+    insta::assert_snapshot!(said_each(&lines), @r#"
+    2: expected a text, found true or false; write "text" or "json"
+    1: expected a table, found a text; write it as [header] with keys below, or as { key = value }
+    2: expected a whole number, found a text; write a whole number from 1 to 1000, without quotes
+    2: expected a number, found a text; write a number above 0 such as 5.0, without quotes
+    2: 30 has no unit; write "30s" for seconds, or "90s", "15m", "24h" or "7d"
+    2: expected a list, found a text; write ["*@example.org", "svc-*"]
+    2: expected a text, found a number; write it in double quotes
+    2: expected a time zone, found a date; write an IANA name such as "Europe/Berlin"
+    2: expected true or false, found a text; write true or false, without quotes
+    2: 0.2 is not a whole number; a share is written with a %; write a share such as "20%", or a whole number without quotes such as 10
+    1: expected a list, found a table; write each as [[alerts]]
+    1: expected a table, found a text; write it as [header] with keys below, or as { key = value }
+    1: expected a list, found a text; write ["clients/*.toml"]
+    "#);
 }
 
 #[test]
@@ -322,20 +243,51 @@ fn values_that_can_not_be_say_what_can() {
         "[sources.\"a b\"]\nkind = \"csv\"\npath = \"x\"",
     ];
     insta::assert_snapshot!(said_each(&lines), @r#"
-2: expected a text, found true or false; write "text" or "json"
-1: expected a table, found a text; write it as [header] with keys below, or as { key = value }
-2: expected a whole number, found a text; write a whole number from 1 to 1000, without quotes
-2: expected a number, found a text; write a number above 0 such as 5.0, without quotes
-2: 30 has no unit; write "30s" for seconds, or "90s", "15m", "24h" or "7d"
-2: expected a list, found a text; write ["*@example.org", "svc-*"]
-2: expected a text, found a number; write it in double quotes
-2: expected a time zone, found a date; write an IANA name such as "Europe/Berlin"
-2: expected true or false, found a text; write true or false, without quotes
-2: expected a share or a number, found a number; write a share such as "20%", or a whole number without quotes such as 10
-1: expected a list, found a table; write each as [[alerts]]
-1: expected a table, found a text; write it as [header] with keys below, or as { key = value }
-1: expected a list, found a text; write ["clients/*.toml"]
-"#);
+    2: 0 is out of range; write a whole number from 1 to 10000, without quotes
+    2: 10001 is out of range; write a whole number from 1 to 10000, without quotes
+    2: -1 is out of range; write a whole number from 1 to 10000, without quotes
+    2: this rate can't be; write a number above 0 and up to 10000, such as 5.0
+    2: this rate can't be; write a number above 0 and up to 10000, such as 5.0
+    2: `soon` is not a duration; write it as "90s", "15m", "24h" or "7d"
+    2: `1M` is not a duration; write it as "90s", "15m", "24h" or "7d"
+    2: `99999999999999999999s` is not a duration; write it as "90s", "15m", "24h" or "7d"
+    2: `off` is not a duration; write it as "90s", "15m", "24h" or "7d"
+    2: this is not an address; write it as "https://host/path"
+    2: this address says too much; write the server alone, such as "https://licensing.solinventum.com"; the rest is known
+    2: ftp:// is not understood here; write https://
+    2: a proxy at socks5:// is not understood; write http:// or https://
+    2: `localhost:8380` is not an IP address and a port; write "127.0.0.1:8380"
+    2: `:8380` is not an IP address and a port; write "0.0.0.0:8380" for every address of this machine
+    2: `8380` is not an IP address and a port; write "127.0.0.1:8380", "[::1]:8380" or "off"
+    2: this is no place for a ledger; write "sqlite:rosterd.db", or "postgres://user@host/database"
+    2: the ledger has to be a file; write "sqlite:rosterd.db", or "postgres://user@host/database"
+    2: `never` is not a duration; write it as "90s", "15m", "24h", "7d" or "off"
+    2: `0s` is out of range; write a duration from 1s to 365d, or "off"
+    2: `1 day` is not a duration; write it as "90s", "15m", "24h" or "7d"
+    2: `* * *` is not a schedule: it has 3 fields, not five or six; write five fields (minute, hour, day of month, month, day of week) such as "*/15 * * * *" or "0 6 * * MON-FRI", or six with seconds first
+    2: `99 * * * *` is not a schedule: number out of bounds; write five fields (minute, hour, day of month, month, day of week) such as "*/15 * * * *" or "0 6 * * MON-FRI", or six with seconds first
+    2: there is no time zone `CET/Berlin`; write an IANA name such as "Europe/Berlin" or "UTC"
+    2: `example.org` fits no address: a pattern has to match all of it; write "*@example.org" for a domain, or "example.org@*" for a name
+    2: this pattern can't be read: unclosed character class; missing ']'; `*` stands for anything, `?` for one character, `[ab]` for one of these, `\` takes the next as it is
+    2: `@contoso.com` is not a domain; write it whole, such as "contoso.com"
+    2: `*.contoso.com` is not a domain; write it whole, such as "contoso.com"
+    2: `120%` is not a share from 0% to 100%; write a share such as "20%", or a whole number without quotes such as 10
+    2: -1 is neither a share nor a number of people; write a share such as "20%", or a whole number without quotes such as 10
+    2: there is no such kind; write "smtp", "slack", "teams", "webhook" or "command"
+    1: `kind` is missing here; add kind = "smtp", "slack", "teams", "webhook" or "command"
+    1: `url` is missing here; add url = "…": The webhook's address: { file | env | credential = "…" }, or in place.
+    3: http:// would show secrets to the network; write https://
+    3: this list is empty; name at least one
+    4: `drfit` is none of the words that this key takes; did you mean "drift"? It takes "seats-exhausted", "key-rejected", "removals-held", "source-failed", "members-quarantined", "drift" or "run-failed"
+    1: `url` is missing here; add url = "…": Fetched after each round in which every subscription was looked after: { file | env | credential = "…" }, or in place.
+    4: the address `jane` has no @; write it as "jane@contoso.com"
+    4: a pattern is for names of files in the folder, not for paths; write the folder under `path` and the names here, such as "*.csv"
+    4: `tabs` is not a delimiter; write "auto", ",", ";", "|" or "tab"
+    4: unknown key `bind_dn`; `bind_dn` belongs to [sources.NAME] with kind = "ldap"
+    3: this path can't be; write a path, relative to this file or absolute
+    1: `kind` is missing here; add kind = "csv" or "ldap"
+    1: this name can't be; use up to 64 letters (a to z), digits, `-`, `_` and `.`, a letter or digit first
+    "#);
 }
 
 #[test]
@@ -348,59 +300,6 @@ fn directories_are_checked_although_they_are_not_read_yet() {
         ldap("urls = [\"ldaps://dc1\"]\nauth = \"gssapi\"\ngroups = [{ priority = 1 }, { dn = \"CN=x\", subscription = \"contosso\" }, 7]"),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-2: 0 is out of range; write a whole number from 1 to 10000, without quotes
-2: 10001 is out of range; write a whole number from 1 to 10000, without quotes
-2: -1 is out of range; write a whole number from 1 to 10000, without quotes
-2: this rate can't be; write a number above 0 and up to 10000, such as 5.0
-2: this rate can't be; write a number above 0 and up to 10000, such as 5.0
-2: `soon` is not a duration; write it as "90s", "15m", "24h" or "7d"
-2: `1M` is not a duration; write it as "90s", "15m", "24h" or "7d"
-2: `99999999999999999999s` is not a duration; write it as "90s", "15m", "24h" or "7d"
-2: `off` is not a duration; write it as "90s", "15m", "24h" or "7d"
-2: this is not an address; write it as "https://host/path"
-2: this address says too much; write the server alone, such as "https://licensing.solinventum.com"; the rest is known
-2: ftp:// is not understood here; write https://
-2: a proxy at socks5:// is not understood; write http:// or https://
-2: `localhost:8380` is not an IP address and a port; write "127.0.0.1:8380"
-2: `:8380` is not an IP address and a port; write "0.0.0.0:8380" for every address of this machine
-2: `8380` is not an IP address and a port; write "127.0.0.1:8380", "[::1]:8380" or "off"
-2: this is no place for a ledger; write "sqlite:rosterd.db", or "postgres://user@host/database"
-2: the ledger has to be a file; write "sqlite:rosterd.db", or "postgres://user@host/database"
-2: `never` is not a duration; write it as "90s", "15m", "24h", "7d" or "off"
-2: `0s` is out of range; write a duration from 1s to 11months 30days 3h 50m 24s, or "off"
-2: `1 day` is not a duration; write it as "90s", "15m", "24h" or "7d"
-2: `* * *` is not a schedule: it has 3 fields, not five or six; write five fields (minute, hour, day of month, month, day of week) such as "*/15 * * * *" or "0 6 * * MON-FRI", or six with seconds first
-2: `99 * * * *` is not a schedule: number out of bounds; write five fields (minute, hour, day of month, month, day of week) such as "*/15 * * * *" or "0 6 * * MON-FRI", or six with seconds first
-2: there is no time zone `CET/Berlin`; write an IANA name such as "Europe/Berlin" or "UTC"
-2: `example.org` fits no address: a pattern has to match all of it; write "*@example.org" for a domain, or "example.org@*" for a name
-2: this pattern can't be read: unclosed character class; missing ']'; `*` stands for anything, `?` for one character, `[ab]` for one of these, `\` takes the next as it is
-2: `@contoso.com` is not a domain; write it whole, such as "contoso.com"
-2: `*.contoso.com` is not a domain; write it whole, such as "contoso.com"
-2: `120%` is not a share from 0% to 100%; write a share such as "20%", or a whole number without quotes such as 10
-2: -1 is neither a share nor a number of people; write a share such as "20%", or a whole number without quotes such as 10
-2: there is no such kind; write "smtp", "slack", "teams", "webhook" or "command"
-1: `kind` is missing here; add kind = "smtp", "slack", "teams", "webhook" or "command"
-1: `url` is missing here; add url = "…": The webhook's address: { file | env | credential = "…" }, or in place.
-3: http:// would show secrets to the network; write https://
-3: this list is empty; name at least one
-4: `drfit` is none of the words that this key takes; did you mean "drift"? It takes "seats-exhausted", "key-rejected", "removals-held", "source-failed", "members-quarantined", "drift" or "run-failed"
-1: `url` is missing here; add url = "…": Fetched after each round in which every subscription was looked after: { file | env | credential = "…" }, or in place.
-4: the address `jane` has no @; write it as "jane@contoso.com"
-4: a pattern is for names of files in the folder, not for paths; write the folder under `path` and the names here, such as "*.csv"
-4: `tabs` is not a delimiter; write "auto", ",", ";", "|" or "tab"
-4: unknown key `bind_dn`; `bind_dn` belongs to [sources.NAME]
-3: this path can't be; write a path, relative to this file or absolute
-1: `kind` is missing here; add kind = "csv" or "ldap"
-1: this name can't be; use up to 64 letters (a to z), digits, `-`, `_` and `.`, a letter or digit first
-"#);
-    let plain = "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldap://127.0.0.1:389\"]\nauth = \"gssapi\"\ngroups = [\"CN=x\"]";
-    assert!(parse(&format!("{plain}{GOOD}")).is_ok());
-}
-
-#[test]
-fn missing_keys_point_at_the_header() {
-    let text = "[subscriptions.contoso]\ntype = \"Manual\"\n[sources.hr]\nkind = \"csv\"\n";
-    insta::assert_snapshot!(refused(text), @r#"
     3: ldap:// would show the password and the people to the network; write ldaps://, or add start_tls = true
     1: `client_cert` is missing here: auth = "external" needs it; add client_cert, or change auth
     1: `client_key` is missing here: auth = "external" needs it; add client_key, or change auth
@@ -412,6 +311,44 @@ fn missing_keys_point_at_the_header() {
     5: there is no subscription `contosso`; did you mean `contoso`?
     5: expected a table, found a number; write it as [header] with keys below, or as { key = value }
     "#);
+    let plain = "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldap://127.0.0.1:389\"]\nauth = \"gssapi\"\ngroups = [\"CN=x\"]";
+    assert!(parse(&format!("{plain}{GOOD}")).is_ok());
+}
+
+#[test]
+fn missing_keys_point_at_the_header() {
+    let text = "[subscriptions.contoso]\ntype = \"Manual\"\n[sources.hr]\nkind = \"csv\"\n";
+    insta::assert_snapshot!(refused(text), @r#"
+    error: `api_key` is missing here
+     --> /etc/rosterd/rosterd.toml:1:1
+      |
+    1 | [subscriptions.contoso]
+      | ^^^^^^^^^^^^^^^^^^^^^^^
+      = add api_key = { file = "…" }: The subscription's API key: { file = "…" }, { env = "…" } or { credential = "…" } (systemd); never in place.
+
+    error: `id` is missing here
+     --> /etc/rosterd/rosterd.toml:1:1
+      |
+    1 | [subscriptions.contoso]
+      | ^^^^^^^^^^^^^^^^^^^^^^^
+      = add id = "…": The subscription's GUID.
+
+    error: `sources` is missing here
+     --> /etc/rosterd/rosterd.toml:1:1
+      |
+    1 | [subscriptions.contoso]
+      | ^^^^^^^^^^^^^^^^^^^^^^^
+      = add sources = ["…"]: The names of the sources whose people should have a licence.
+
+    error: `path` is missing here
+     --> /etc/rosterd/rosterd.toml:3:1
+      |
+    3 | [sources.hr]
+      | ^^^^^^^^^^^^
+      = add path = "…": A folder that is watched, or one file.
+
+    4 problems in the configuration; nothing is done until they are mended
+    "#);
 }
 
 #[test]
@@ -419,68 +356,38 @@ fn sources_that_do_not_exist_are_named_with_the_nearest() {
     let with = |sources: &str| said(&GOOD.replace("[\"hr\"]", sources));
     let all = [with("[\"hrr\"]"), with("[\"payroll\"]"), with("[]"), with("\"hr\""), with("[\"hr\", \"hr\"]")];
     insta::assert_snapshot!(all.join("\n"), @r#"
-error: `id` is missing here
- --> /etc/rosterd/rosterd.toml:1:1
-  |
-1 | [subscriptions.contoso]
-  | ^^^^^^^^^^^^^^^^^^^^^^^
-  = add id = "…": The subscription's GUID.
-
-error: `api_key` is missing here
- --> /etc/rosterd/rosterd.toml:1:1
-  |
-1 | [subscriptions.contoso]
-  | ^^^^^^^^^^^^^^^^^^^^^^^
-  = add api_key = { file = "…" }: The subscription's API key: { file = "…" }, { env = "…" } or { credential = "…" } (systemd); never in place.
-
-error: `sources` is missing here
- --> /etc/rosterd/rosterd.toml:1:1
-  |
-1 | [subscriptions.contoso]
-  | ^^^^^^^^^^^^^^^^^^^^^^^
-  = add sources = ["…"]: The names of the sources whose people should have a licence.
-
-error: `path` is missing here
- --> /etc/rosterd/rosterd.toml:3:1
-  |
-3 | [sources.hr]
-  | ^^^^^^^^^^^^
-  = add path = "…": A folder that is watched, or one file.
-
-4 problems in the configuration; nothing is done until they are mended
-"#);
+    6: there is no source `hrr`; did you mean `hr`?
+    6: there is no source `payroll`; add a table [sources.payroll], or name `hr`
+    6: this list is empty; name at least one
+    6: expected a list, found a text; write ["…", "…"]
+    6: `hr` is here twice; name it once
+    "#);
 }
 
 #[test]
 fn a_mistake_in_the_syntax_is_reported_alone_with_its_place() {
     insta::assert_snapshot!(refused(&format!("{GOOD}path = \"drops/it\"\nsettle = \"2s\nshedule = 1\n")), @r#"
-6: there is no source `hrr`; did you mean `hr`?
-6: there is no source `payroll`; add a table [sources.payroll], or name `hr`
-6: this list is empty; name at least one
-6: expected a list, found a text; write ["…", "…"]
-6: `hr` is here twice; name it once
-"#);
+    error: this key is here twice
+      --> /etc/rosterd/rosterd.toml:10:1
+       |
+    10 | path = "drops/it"
+       | ^^^^
+       = keep one of the two
+
+    error: this is not TOML: invalid basic string, expected `"`
+      --> /etc/rosterd/rosterd.toml:11:13
+       |
+    11 | settle = "2s
+       |             ^
+       = write `key = value`, texts in double quotes, lists as ["a", "b"]
+
+    2 problems in the configuration; nothing is done until they are mended
+    "#);
 }
 
 #[test]
 fn an_open_dashboard_needs_a_token() {
-    insta::assert_snapshot!(said_each(&["[http]\nlisten = \"[::]:8380\""]), @r#"
-error: this key is here twice
-  --> /etc/rosterd/rosterd.toml:10:1
-   |
-10 | path = "drops/it"
-   | ^^^^
-   = keep one of the two
-
-error: this is not TOML: invalid basic string, expected `"`
-  --> /etc/rosterd/rosterd.toml:11:13
-   |
-11 | settle = "2s
-   |             ^
-   = write `key = value`, texts in double quotes, lists as ["a", "b"]
-
-2 problems in the configuration; nothing is done until they are mended
-"#);
+    insta::assert_snapshot!(said_each(&["[http]\nlisten = \"[::]:8380\""]), @r#"2: an address that is not loopback needs a token; add token = { file = "web.token" } to [http], or listen on 127.0.0.1"#);
     let config = parse(&format!("[http]\nlisten = \"[::]:8380\"\ntoken = {{ file = \"web.token\" }}{GOOD}")).unwrap();
     assert_eq!(config.http.token, Some(SecretRef::File("/etc/rosterd/web.token".into())));
 }
@@ -488,7 +395,20 @@ error: this is not TOML: invalid basic string, expected `"`
 #[test]
 fn one_subscription_can_not_be_configured_twice() {
     let twin = GOOD.replace("contoso]", "fabrikam]").split("[sources").next().unwrap().to_owned();
-    insta::assert_snapshot!(refused(&format!("{GOOD}{twin}")), @r#"2: an address that is not loopback needs a token; add token = { file = "web.token" } to [http], or listen on 127.0.0.1"#);
+    insta::assert_snapshot!(refused(&format!("{GOOD}{twin}")), @r#"
+    error: `contoso` and `fabrikam` are one subscription: they have one id
+      --> /etc/rosterd/rosterd.toml:13:6
+       |
+    13 | id = "ff3d3cf5-5388-40a0-915f-970c1d2d972f"
+       |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      --> /etc/rosterd/rosterd.toml:4:6
+       |
+     4 | id = "ff3d3cf5-5388-40a0-915f-970c1d2d972f"
+       |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the first is here
+       = make one of the two, with the sources of both
+
+    1 problem in the configuration; nothing is done until it is mended
+    "#);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use crate::address::{Address, Invalid};
 use crate::clock::Timestamp;
 use crate::config::Policy;
 use crate::ledger::{Event, HistoryLine, Member, MemberState};
+use crate::plan::input::Departure;
 use crate::report::text::{either, moment, moment_and_distance, plain, relative, span};
-use crate::roster::membership::{Desired, NotDesired, desired};
+use crate::roster::membership::{Desired, NotDesired, day_in, desired};
 use crate::roster::{Entry, Reason};
 
 /// What there is to say of a text that is no address.
@@ -145,8 +146,9 @@ impl Case<'_> {
         } else if !self.is_wanted() {
             because.extend(self.why_not_desired());
         }
-        if !member.reason.is_empty() {
-            because.push(format!("The ledger says: {}", sentence(&plain(&member.reason))));
+        if !self.is_wanted() {
+            because.extend(self.departure());
+            because.extend(recorded(member));
         }
         because.extend(self.protected());
         because
@@ -159,11 +161,14 @@ impl Case<'_> {
         if member.kept {
             return vec![format!(
                 "Name it in {} and take it out again, and its removal is planned anew; or drop it from the ledger with \
-                 `rosterd forget {} {}`, which leaves the licence to it.",
+                 `rosterd forget {} {}`, which leaves the licence as it is.",
                 self.sources("or"),
                 self.view.subscription,
                 self.address
             )];
+        }
+        if !self.is_wanted() && self.bad_rows().next().is_some() {
+            return vec!["Correct the row that can't be used: then it counts again.".to_owned()];
         }
         if !self.is_wanted() {
             let held = "unless a guard holds it for an approval";
@@ -176,7 +181,7 @@ impl Case<'_> {
             self.view.subscription
         )];
         changes.extend(
-            self.ends().map(|at| format!("On {} its end date is past, and the licence is taken back.", self.at(at))),
+            self.ends().map(|at| format!("On {} its end date is past, and the licence is taken back.", self.day(at))),
         );
         changes
     }
@@ -245,7 +250,7 @@ impl Case<'_> {
 
     fn waiting(&self, member: &Member) -> Answer {
         let starts = match &self.desired {
-            Desired::Waiting { starts, .. } => format!("its start is ahead: {}.", self.at(*starts)),
+            Desired::Waiting { starts, .. } => format!("its start is ahead: {}.", self.day(*starts)),
             _ => sentence(&plain(&member.reason)),
         };
         Answer {
@@ -267,15 +272,10 @@ impl Case<'_> {
         let (why, mut changes) = self.what_keeps_a_leaver(member);
         let mut because = self.why_not_desired();
         if let Some(departure) = member.departure.as_ref().or(self.view.candidate.departure.as_ref()) {
-            because = vec![self.departed(departure.reason, &departure.source, &departure.origin, departure.at)];
-            because.extend(
-                departure
-                    .renamed_to
-                    .as_ref()
-                    .map(|to| format!("The same person's address is now {to}; `rosterd explain {to}` says more.")),
-            );
-        } else if !member.reason.is_empty() {
-            because.push(format!("The ledger says: {}", sentence(&plain(&member.reason))));
+            because = vec![self.departed(departure)];
+            because.extend(departure.renamed_to.as_ref().map(|to| format!("The same person's address is now {to}.")));
+        } else {
+            because.extend(recorded(member));
         }
         because.push(why);
         changes.push(format!("Naming it again in {} keeps the licence.", self.sources("or")));
@@ -303,6 +303,12 @@ impl Case<'_> {
             return (why, vec![decide]);
         }
         let departure = member.departure.as_ref();
+        if let Some(to) = departure.and_then(|departure| departure.renamed_to.as_ref()) {
+            return (
+                format!("Its seat goes over to {to} as soon as {to} can have one."),
+                vec![format!("`rosterd explain {to}` says what stands in its way.")],
+            );
+        }
         let grace = departure.map(|departure| grace(&self.view.policy, departure.reason)).unwrap_or_default();
         let since = departure.map_or(member.since, |departure| departure.at);
         match chrono::TimeDelta::from_std(grace).ok().and_then(|grace| since.checked_add_signed(grace)) {
@@ -321,18 +327,25 @@ impl Case<'_> {
         stored.hold.removals.iter().any(|removal| removal.address == *self.address)
     }
 
-    fn departed(&self, reason: Reason, source: &str, origin: &str, at: Timestamp) -> String {
-        let from = format!("{source} (where it stood: {origin})");
+    /// How it stopped being wanted. A rule's departure has neither source nor origin.
+    fn departed(&self, departure: &Departure) -> String {
+        let Departure { reason, source, at, renamed_to: _, origin } = departure;
+        let from = match (source.is_empty(), origin.is_empty()) {
+            (true, _) => "the rosters".to_owned(),
+            (false, true) => source.clone(),
+            (false, false) => format!("{source} (where it stood: {origin})"),
+        };
+        let at = self.at(*at);
         match reason {
-            Reason::Left => format!("It is no longer in {from}, since {}.", self.at(at)),
-            Reason::Disabled => format!("Its account in {from} is disabled, since {}.", self.at(at)),
-            Reason::Vanished => format!("Its entry in {from} can't be found any more, since {}.", self.at(at)),
-            Reason::Ended => format!("Its end date in {from} is past, since {}.", self.at(at)),
-            Reason::Removed => format!("A row of {from} removed it, on {}.", self.at(at)),
-            Reason::Renamed => format!("The person has another address in {from}, since {}.", self.at(at)),
-            Reason::Excluded => format!("An `exclude` pattern matches it, since {}.", self.at(at)),
+            Reason::Left => format!("It is no longer in {from}, since {at}."),
+            Reason::Disabled => format!("Its account in {from} is disabled, since {at}."),
+            Reason::Vanished => format!("Its entry in {from} can't be found any more, since {at}."),
+            Reason::Ended => format!("Its end date in {from} is past, since {at}."),
+            Reason::Removed => format!("A row of {from} removed it, on {at}."),
+            Reason::Renamed => format!("The person has another address in {from}, since {at}."),
+            Reason::Excluded => format!("An `exclude` pattern matches it, since {at}."),
             Reason::Scope => {
-                format!("The configuration of what is looked at changed on {}; it was in {from}.", self.at(at))
+                format!("What is looked at leaves it out since {at}: no source that is looked at names it.")
             }
         }
     }
@@ -345,8 +358,12 @@ impl Case<'_> {
                 because.push(self.wrong_domain());
                 self.what_lets_the_domain_in()
             }
-            Desired::Wanted { .. } => {
-                because.push(format!("It was set aside on {}: {reason}", self.at(member.since)));
+            Desired::Wanted { .. } if member.refused => {
+                because.push(format!(
+                    "The server refused the address on {}: “{}”",
+                    self.at(member.since),
+                    plain(&member.reason)
+                ));
                 vec![
                     format!("Correct the address in {}, where it is wrong.", self.sources("or")),
                     format!(
@@ -354,6 +371,10 @@ impl Case<'_> {
                         self.view.subscription, self.address
                     ),
                 ]
+            }
+            Desired::Wanted { .. } => {
+                because.push(format!("It was set aside on {}: {reason}", self.at(member.since)));
+                vec![format!("The next run{} judges it anew.", self.next_run())]
             }
             _ => {
                 because.extend(self.why_not_desired());
@@ -406,7 +427,7 @@ impl Case<'_> {
                 )]
             }
             Desired::Waiting { starts, .. } => {
-                because.push(format!("Its start is ahead: {}.", self.at(*starts)));
+                because.push(format!("Its start is ahead: {}.", self.day(*starts)));
                 self.what_starts_it()
             }
             Desired::Not(NotDesired::Ended(_)) => {
@@ -435,8 +456,9 @@ impl Case<'_> {
     }
 
     fn departure(&self) -> Option<String> {
-        let departure = self.view.candidate.departure.as_ref()?;
-        Some(self.departed(departure.reason, &departure.source, &departure.origin, departure.at))
+        let candidate = &self.view.candidate;
+        let kept = candidate.member.as_ref().and_then(|member| member.departure.as_ref());
+        candidate.departure.as_ref().or(kept).map(|departure| self.departed(departure))
     }
 
     fn ended_by(&self, line: &HistoryLine) -> String {
@@ -463,8 +485,8 @@ impl Case<'_> {
     fn why_not_desired(&self) -> Vec<String> {
         match &self.desired {
             Desired::Wanted { .. } => Vec::new(),
-            Desired::Waiting { starts, .. } => vec![format!("Its start is ahead: {}.", self.at(*starts))],
-            Desired::Not(NotDesired::Ended(ended)) => vec![format!("Its end date is past: {}.", self.at(*ended))],
+            Desired::Waiting { starts, .. } => vec![format!("Its start is ahead: {}.", self.day(*starts))],
+            Desired::Not(NotDesired::Ended(ended)) => vec![format!("Its end date is past: {}.", self.day(*ended))],
             Desired::Not(NotDesired::Excluded(pattern)) => {
                 vec![format!("The `exclude` pattern {pattern} of the configuration matches it.")]
             }
@@ -488,17 +510,12 @@ impl Case<'_> {
         ]
     }
 
-    fn bad_rows(&self) -> Vec<String> {
+    fn bad_rows(&self) -> impl Iterator<Item = String> {
         let rows = self.view.sources.iter().flat_map(|source| source.bad_rows.iter().map(move |row| (source, row)));
         rows.map(|(source, row)| {
-            format!(
-                "{}: {} can't be used: {} What the person has now stays as it is.",
-                source.name,
-                row.origin,
-                sentence(&plain(&row.reason))
-            )
+            let reason = sentence(&plain(&row.reason));
+            format!("{}: {} can't be used: {reason} What the person has now stays as it is.", source.name, row.origin)
         })
-        .collect()
     }
 
     fn protecting(&self) -> Option<&str> {
@@ -524,9 +541,19 @@ impl Case<'_> {
         self.view.next_run.map_or_else(String::new, |at| format!(" ({})", relative(at, self.now)))
     }
 
+    /// A day of the subscription's time zone, or a moment of it.
+    fn day(&self, at: Timestamp) -> String {
+        format!("{} ({})", day_in(at, self.view.policy.timezone), relative(at, self.now))
+    }
+
     fn at(&self, at: Timestamp) -> String {
         moment_and_distance(at, self.now)
     }
+}
+
+/// The reason that the ledger keeps with a member.
+fn recorded(member: &Member) -> Option<String> {
+    (!member.reason.is_empty()).then(|| format!("The ledger says: {}", sentence(&plain(&member.reason))))
 }
 
 fn grace(policy: &Policy, reason: Reason) -> std::time::Duration {

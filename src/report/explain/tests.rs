@@ -89,6 +89,7 @@ fn member(email: &str, state: MemberState, reason: &str) -> Member {
         waiting_since: (state == MemberState::Pending).then(|| at("2026-11-20T08:00:00Z")),
         departure: None,
         kept: false,
+        refused: false,
     }
 }
 
@@ -155,7 +156,7 @@ fn assigned_until_an_end_date() {
           - hr names it (staff.csv line 7, last read 10 minutes ago).
           What would change it:
           - When no roster of contoso names it any more, the licence is taken back, 3 days later.
-          - On 2026-11-30 23:00 UTC (in 7 days) its end date is past, and the licence is taken back.
+          - On 2026-12-01 (in 7 days) its end date is past, and the licence is taken back.
         ");
 }
 
@@ -185,7 +186,7 @@ fn kept_after_a_rejection() {
           - Its removal was rejected by a person, so it is kept until a roster names it again.
           - The ledger says: the removal was rejected by ann.
           What would change it:
-          - Name it in hr (drops/hr) and take it out again, and its removal is planned anew; or drop it from the ledger with `rosterd forget contoso jane@contoso.com`, which leaves the licence to it.
+          - Name it in hr (drops/hr) and take it out again, and its removal is planned anew; or drop it from the ledger with `rosterd forget contoso jane@contoso.com`, which leaves the licence as it is.
         ");
 }
 
@@ -206,7 +207,7 @@ fn assigned_and_its_row_can_not_be_used() {
           - No roster of contoso names it now.
           - hr: staff.csv line 9 can't be used: the start date 1.12.26 is none; write 2026-12-01. What the person has now stays as it is.
           What would change it:
-          - The next run (in 15 minutes) takes the licence back, unless a guard holds it for an approval.
+          - Correct the row that can't be used: then it counts again.
         ");
 }
 
@@ -254,7 +255,7 @@ fn its_start_is_ahead() {
     insta::assert_snapshot!(told(view), @r"
         jane@contoso.com
 
-        contoso: has no licence yet: its start is ahead: 2026-11-30 23:00 UTC (in 7 days).
+        contoso: has no licence yet: its start is ahead: 2026-12-01 (in 7 days).
           Why:
           - hr names it (staff.csv line 7, last read 10 minutes ago).
           What would change it:
@@ -324,28 +325,39 @@ fn leaving_because_of_another_address() {
         contoso: still has its licence, and is leaving since 2026-11-20 08:00 UTC (3 days ago).
           Why:
           - The person has another address in hr (where it stood: staff.csv line 7), since 2026-11-22 12:00 UTC (20 hours ago).
-          - The same person's address is now jane.doe@contoso.com; `rosterd explain jane.doe@contoso.com` says more.
-          - Its time of grace is over.
+          - The same person's address is now jane.doe@contoso.com.
+          - Its seat goes over to jane.doe@contoso.com as soon as jane.doe@contoso.com can have one.
           What would change it:
-          - The next run (in 15 minutes) takes the licence back, unless a guard holds it.
+          - `rosterd explain jane.doe@contoso.com` says what stands in its way.
           - Naming it again in hr (drops/hr) keeps the licence.
         ");
 }
 
 #[test]
-fn quarantined_by_the_server() {
-    let view = with_member(
-        named("jane@contoso.com"),
-        MemberState::Quarantined,
-        "the server refused the address: “Invalid email jane@contoso.com”",
+fn leaving_since_an_exclusion() {
+    let mut view = leaving("jane@contoso.com", Reason::Excluded);
+    view.policy.exclude = Globs::new(&["jane@*".to_owned()]).unwrap();
+    let departure = view.candidate.member.as_mut().unwrap().departure.as_mut().unwrap();
+    (departure.source, departure.origin) = (String::new(), String::new());
+    let text = told(view);
+    assert!(text.contains("- An `exclude` pattern matches it, since 2026-11-22 12:00 UTC (20 hours ago).\n"), "{text}");
+    assert!(
+        text.contains("- The next run (in 15 minutes) takes the licence back, unless a guard holds it.\n"),
+        "{text}"
     );
+}
+
+#[test]
+fn quarantined_by_the_server() {
+    let mut view = with_member(named("jane@contoso.com"), MemberState::Quarantined, "Invalid email jane@contoso.com");
+    view.candidate.member.as_mut().unwrap().refused = true;
     insta::assert_snapshot!(told(view), @r"
         jane@contoso.com
 
         contoso: has no licence: it is set aside (quarantined).
           Why:
           - hr names it (staff.csv line 7, last read 10 minutes ago).
-          - It was set aside on 2026-11-20 08:00 UTC (3 days ago): the server refused the address: “Invalid email jane@contoso.com”.
+          - The server refused the address on 2026-11-20 08:00 UTC (3 days ago): “Invalid email jane@contoso.com”
           What would change it:
           - Correct the address in hr (drops/hr), where it is wrong.
           - Where it is right, `rosterd retry contoso jane@contoso.com` lets it try again.
@@ -416,7 +428,7 @@ fn ended() {
         contoso: has no licence.
           Why:
           - hr names it (staff.csv line 7, last read 10 minutes ago).
-          - Its end date is past: 2026-10-31 23:00 UTC (22 days ago).
+          - Its end date is past: 2026-11-01 (22 days ago).
           What would change it:
           - A later end date in hr (drops/hr), or none, gives it a licence again.
         ");
