@@ -4,6 +4,8 @@ use super::*;
 
 mod mistakes;
 mod files;
+mod meaning;
+mod properties;
 mod reference;
 mod secrets;
 

@@ -9,7 +9,7 @@ use super::super::keys::{self, Key, Kind, Table};
 use super::super::{REFERENCE, load_str, schema, schema::default};
 
 /// The reference with every key in use.
-fn uncommented() -> String {
+pub(super) fn uncommented() -> String {
     REFERENCE.lines().map(|line| commented(line).unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
 
