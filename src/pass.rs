@@ -177,7 +177,7 @@ impl Seen {
         });
         let policy = &self.input.policy;
         let candidates = self.input.candidates.iter();
-        let dates = candidates.filter_map(|candidate| membership::desired(&candidate.entries, policy, now).changes_at);
+        let dates = candidates.filter_map(|candidate| membership::membership(&candidate.entries, policy, now).changes_at);
         let first = graces.chain(dates).min().map(|at| (at, Trigger::Date));
         let waits = self.input.pending_members() > 0;
         let probe = self.record.probed_at.filter(|_| waits).map(|at| {

@@ -113,7 +113,7 @@ fn source_view(source: &Source, address: &Address, ledger: &Ledger) -> Result<So
     };
     let record = ledger.source(&source.name)?;
     let (accepted_at, problem, mut bad_rows) = match record {
-        Some(record) => (Some(record.accepted_at), record.problem.map(|(words, _)| words), record.bad_rows),
+        Some(record) => (record.accepted_at, record.problem.map(|(words, _)| words), record.bad_rows),
         None => (None, None, Vec::new()),
     };
     bad_rows.retain(|row| row.address.as_ref() == Some(address));

@@ -220,13 +220,6 @@ impl Hasher {
     }
 }
 
-/// Without the key.
-impl fmt::Debug for Hasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hasher").finish_non_exhaustive()
-    }
-}
-
 /// An order-free fingerprint of a set of entries: the sum of their keys and contents, and their number. Two readings
 /// with equal fingerprints say the same, in whatever order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
