@@ -4,7 +4,6 @@
 //! No redirect is ever followed, no request is ever sent twice behind our back: the body holds the key, and each
 //! attempt is on record before it leaves.
 
-use std::error::Error as _;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use super::wire::{self, Answer, Headers, Operation};
 use crate::address::Address;
 use crate::clock;
 use crate::config::{Licensing, SubscriptionType};
-use crate::telemetry::Masked;
+use crate::telemetry::{Masked, chain};
 
 /// What we call ourselves to the server.
 const USER_AGENT: &str = concat!("rosterd/", env!("CARGO_PKG_VERSION"));
@@ -130,7 +129,7 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         match read_bounded(response).await {
             Ok(body) => wire::read(status, of_interest(&headers), &body, key.expose_secret(), clock::now()),
-            Err(error) => Answer::Lost { cause: chain(error) },
+            Err(error) => Answer::Lost { cause: cause_of(error) },
         }
     }
 }
@@ -184,27 +183,15 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, ClientError> {
 /// A request that failed before its connection was there has surely had no effect. Of any other nobody knows.
 fn failed(error: reqwest::Error) -> Answer {
     if error.is_connect() || error.is_builder() {
-        Answer::NotSent { cause: chain(error) }
+        Answer::NotSent { cause: cause_of(error) }
     } else {
-        Answer::Lost { cause: chain(error) }
+        Answer::Lost { cause: cause_of(error) }
     }
 }
 
 /// What went wrong and why, in one line, without the URL.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some say what their cause says, too.
-        if !words.ends_with(&text) {
-            words.push_str(": ");
-            words.push_str(&text);
-        }
-        cause = error.source();
-    }
-    words.replace(char::is_control, " ")
+fn cause_of(error: reqwest::Error) -> String {
+    chain(&error.without_url())
 }
 
 fn of_interest(headers: &HeaderMap) -> Headers<'_> {

@@ -21,9 +21,18 @@ const DECIDES: &[&str] = &[
     "dispatch/seats.rs",
     "dispatch/turns.rs",
     "licensing/wire.rs",
+    "source/csv_doubles.rs",
+    "source/csv_record.rs",
     "source/csv_row.rs",
+    "source/csv_text.rs",
+    "daemon/schedule.rs",
+    "daemon/wake.rs",
     "ledger/operation.rs",
     "report/",
+    "sandbox/dialect.rs",
+    "sandbox/faults.rs",
+    "sandbox/reply.rs",
+    "sandbox/state.rs",
 ];
 
 /// What touches the world, or ties together what does.
@@ -34,6 +43,8 @@ const TOUCHES: &[&str] = &[
     "exit.rs",
     "telemetry.rs",
     "pass.rs",
+    "intake.rs",
+    "alert/",
     "cli/",
     "config/",
     "daemon/",
