@@ -293,6 +293,7 @@ fn leave(books: &mut Books<'_>, leaving: &Leaving) -> Result<()> {
         LeavingUntil::Grace(until) => format!("{detail}; keeps the seat until {}", told_moment(*until)),
         LeavingUntil::Approval => format!("{detail}; the removal waits for an approval"),
         LeavingUntil::Protected(pattern) => format!("{detail}; protected by `{pattern}`"),
+        LeavingUntil::Renamed(why) => format!("{detail}; {why}"),
     };
     change(books, old, state, &why, Event::Leaving, |member| member.departure = Some(departure))
 }
