@@ -11,13 +11,13 @@ use tracing::{info, warn};
 
 use crate::alert;
 use crate::clock;
-use crate::config::{Config, Csv, Source, SourceKind};
+use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
 use crate::roster::change::{self, Merge};
-use crate::roster::{EntryKey, Hasher, Reason};
+use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
-use crate::source::{Delta, Edit, Evidence, Incomplete, Reading, Snapshot};
+use crate::source::{Delta, Edit, Entries, Evidence, Incomplete, Reading, Snapshot, csv};
 
 /// What a look at a source came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,17 +47,8 @@ pub fn take_in(
     state: &mut CsvSource,
     files: Files,
 ) -> Result<Vec<Intake>, LedgerError> {
-    let csv = match &source.kind {
-        SourceKind::Csv(csv) => csv,
-        SourceKind::Ldap(_) => {
-            let why = Incomplete {
-                reason: "This version of rosterd can't read directories.".to_owned(),
-                file: None,
-                bad_rows: Vec::new(),
-                passing: false,
-            };
-            return Ok(vec![Desk::new(config, ledger, source, files)?.refuse(why)?]);
-        }
+    let SourceKind::Csv(csv) = &source.kind else {
+        return Ok(vec![Desk::new(config, ledger, source, files)?.refuse(cant_read_directories())?]);
     };
     let _lock = (files == Files::PutAway).then(|| lock(&csv.path));
     let desk = Desk::new(config, ledger, source, files)?;
@@ -65,7 +56,7 @@ pub fn take_in(
         config: csv,
         hasher: &desk.hasher,
         accepted: desk.accepted(),
-        is_route: &|name| desk.subscriptions.iter().any(|known| known == name),
+        is_route: &|name| desk.is_route(name),
         is_done: &mut |name, digest| desk.is_done(name, digest),
         now: clock::now(),
     });
@@ -77,6 +68,45 @@ pub fn take_in(
         desk.is_well()?;
     }
     Ok(intakes)
+}
+
+/// Takes in a file as if the source had said it: a whole roster, whatever the source's own mode; without a file, nobody.
+/// For plans on a copy of the ledger. Blocks.
+pub fn take_instead(
+    config: &Config,
+    ledger: &LedgerHandle,
+    source: &Source,
+    file: Option<&Path>,
+) -> Result<Intake, LedgerError> {
+    let desk = Desk::new(config, ledger, source, Files::Leave)?;
+    let Some(file) = file else {
+        return desk.enter_snapshot(Snapshot {
+            rows: Vec::new(),
+            fingerprint: Fingerprint::default(),
+            bad_rows: Vec::new(),
+            evidence: Evidence::default(),
+            entries: Entries::Memory(Vec::new()),
+        });
+    };
+    let SourceKind::Csv(csv) = &source.kind else { return desk.refuse(cant_read_directories()) };
+    let csv = Csv { mode: Mode::Snapshot, after: After::Leave, ..csv.clone() };
+    let name = file.display().to_string();
+    let settings = csv::Settings { config: &csv, hasher: &desk.hasher, is_route: &|name| desk.is_route(name) };
+    let read = File::open(file).map_err(|cause| Incomplete {
+        reason: format!("{name} can't be read: {cause}."),
+        file: None,
+        bad_rows: Vec::new(),
+        passing: false,
+    });
+    match read.and_then(|open| csv::read_snapshot(open, &name, settings)) {
+        Ok(snapshot) => desk.take_snapshot(snapshot),
+        Err(why) => desk.refuse(why),
+    }
+}
+
+fn cant_read_directories() -> Incomplete {
+    let reason = "This version of rosterd can't read directories.".to_owned();
+    Incomplete { reason, file: None, bad_rows: Vec::new(), passing: false }
 }
 
 /// Keeps two processes from reading and putting away one folder's files at once. Where the file system knows no locks
@@ -102,9 +132,15 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn new(config: &Config, ledger: &'a LedgerHandle, source: &'a Source, files: Files) -> Result<Desk<'a>, LedgerError> {
+    fn new(
+        config: &Config,
+        ledger: &'a LedgerHandle,
+        source: &'a Source,
+        files: Files,
+    ) -> Result<Desk<'a>, LedgerError> {
         let name = source.name.clone();
-        let (hasher, record) = ledger.blocking_with(move |ledger| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
+        let (hasher, record) =
+            ledger.blocking_with(move |ledger| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
         let scope = blake3::hash(source.scope().as_bytes()).to_hex()[..32].to_owned();
         let subscriptions = config.subscriptions_of(&source.name);
         Ok(Desk { ledger, source, files, hasher, record, scope, subscriptions })
@@ -119,6 +155,10 @@ impl<'a> Desk<'a> {
     fn accepted(&self) -> Option<&Evidence> {
         let record = self.record.as_ref().filter(|record| record.accepted_at.is_some())?;
         self.same_scope().then_some(&record.evidence)
+    }
+
+    fn is_route(&self, name: &str) -> bool {
+        self.subscriptions.iter().any(|known| known == name)
     }
 
     fn is_done(&self, file: &str, digest: &str) -> bool {
@@ -143,14 +183,19 @@ impl<'a> Desk<'a> {
         Ok(intake)
     }
 
-    fn take_snapshot(&self, mut snapshot: Snapshot) -> Result<Intake, LedgerError> {
-        if let Err(why) = judge(self.source, &snapshot, &self.hasher, &self.subscriptions) {
-            return self.refuse(self.not_believed(&snapshot.evidence, &why));
+    fn take_snapshot(&self, snapshot: Snapshot) -> Result<Intake, LedgerError> {
+        match judge(self.source, &snapshot, &self.hasher, &self.subscriptions) {
+            Ok(()) => self.enter_snapshot(snapshot),
+            Err(why) => self.refuse(self.not_believed(&snapshot.evidence, &why)),
         }
+    }
+
+    fn enter_snapshot(&self, mut snapshot: Snapshot) -> Result<Intake, LedgerError> {
         let known = self.record.as_ref().filter(|record| record.accepted_at.is_some());
         if known.is_some_and(|known| known.fingerprint == snapshot.fingerprint.to_bytes()) && self.same_scope() {
             let (name, evidence, bad_rows) = (self.source.name.clone(), snapshot.evidence, snapshot.bad_rows);
-            self.ledger.blocking_with(move |ledger| ledger.accept_unchanged(&name, &evidence, &bad_rows, clock::now()))?;
+            self.ledger
+                .blocking_with(move |ledger| ledger.accept_unchanged(&name, &evidence, &bad_rows, clock::now()))?;
             return Ok(Intake::Unchanged);
         }
         let name = self.source.name.clone();
@@ -193,7 +238,10 @@ impl<'a> Desk<'a> {
     fn take_delta(&self, delta: Delta) -> Result<Intake, LedgerError> {
         let Delta { edits, bad_rows, mut evidence } = delta;
         if let Some(canary) = edits.iter().find_map(|edit| self.canary_removed_by(edit)) {
-            return self.refuse(self.not_believed(&evidence, &format!("removes {canary}, whom must_include asks for, so it is not believed")));
+            return self.refuse(self.not_believed(
+                &evidence,
+                &format!("removes {canary}, whom must_include asks for, so it is not believed"),
+            ));
         }
         let (source, hasher) = (self.source.name.clone(), self.hasher.clone());
         let (edits, before) = self.ledger.blocking_with(move |ledger| {
@@ -201,18 +249,19 @@ impl<'a> Desk<'a> {
             Ok((change::apply_edits(edits, stored), ledger.source(&source)?))
         })?;
         evidence.notes.extend(edits.notes);
-        let entries = edits.changes.iter().fold(before.map_or(0, |before| before.entries), |entries, change| match change {
-            change::Change::Added(_) => entries + 1,
-            change::Change::Changed(_) => entries,
-            change::Change::Removed { .. } => entries.saturating_sub(1),
-        });
+        let entries =
+            edits.changes.iter().fold(before.map_or(0, |before| before.entries), |entries, change| match change {
+                change::Change::Added(_) => entries + 1,
+                change::Change::Changed(_) => entries,
+                change::Change::Removed { .. } => entries.saturating_sub(1),
+            });
         self.enter(Acceptance {
             source: self.source.name.clone(),
             scope: self.scope.clone(),
             subscriptions: self.subscriptions.clone(),
             changes: edits.changes,
             // Edits are not compared as a whole: each file counts once.
-            fingerprint: crate::roster::Fingerprint::default(),
+            fingerprint: Fingerprint::default(),
             entries,
             bad_rows,
             evidence,
@@ -282,10 +331,12 @@ impl<'a> Desk<'a> {
 }
 
 /// The stored entries that a delta's edits may meet: by address and route, and by stable id.
-fn touched_by(ledger: &Ledger, source: &str, hasher: &Hasher, edits: &[Edit]) -> Result<Vec<crate::roster::Entry>, LedgerError> {
-    let entries = || edits.iter().map(|edit| match edit {
-        Edit::Add(entry) | Edit::Remove(entry) => entry,
-    });
+fn touched_by(ledger: &Ledger, source: &str, hasher: &Hasher, edits: &[Edit]) -> Result<Vec<Entry>, LedgerError> {
+    let entries = || {
+        edits.iter().map(|edit| match edit {
+            Edit::Add(entry) | Edit::Remove(entry) => entry,
+        })
+    };
     let mut keys: Vec<EntryKey> =
         entries().map(|entry| hasher.entry_key(entry.address.identity(), entry.route.as_deref())).collect();
     keys.sort_unstable();

@@ -51,7 +51,13 @@ pub enum Passed {
     Quiet(Arc<Plan>),
     /// Another process looks after the subscription at this moment.
     Elsewhere,
-    Ran { run: RunId, plan: Arc<Plan>, report: Report, outcome: RunOutcome, problem: Option<String> },
+    Ran {
+        run: RunId,
+        plan: Arc<Plan>,
+        report: Report,
+        outcome: RunOutcome,
+        problem: Option<String>,
+    },
 }
 
 /// Why a pass could not be made.
@@ -177,7 +183,8 @@ impl Seen {
         });
         let policy = &self.input.policy;
         let candidates = self.input.candidates.iter();
-        let dates = candidates.filter_map(|candidate| membership::membership(&candidate.entries, policy, now).changes_at);
+        let dates =
+            candidates.filter_map(|candidate| membership::membership(&candidate.entries, policy, now).changes_at);
         let first = graces.chain(dates).min().map(|at| (at, Trigger::Date));
         let waits = self.input.pending_members() > 0;
         let probe = self.record.probed_at.filter(|_| waits).map(|at| {
@@ -247,7 +254,9 @@ fn source_facts(ledger: &Ledger, names: &[String]) -> Result<Vec<SourceFacts>, L
                 anonymous_bad_rows: record.bad_rows.iter().filter(|row| row.is_anonymous()).count() as u64,
                 problem: record.problem.map(|(why, _)| why),
             },
-            None => SourceFacts { name: name.clone(), accepted_at: None, entries: 0, anonymous_bad_rows: 0, problem: None },
+            None => {
+                SourceFacts { name: name.clone(), accepted_at: None, entries: 0, anonymous_bad_rows: 0, problem: None }
+            }
         })
     };
     names.iter().map(facts).collect()
@@ -292,7 +301,8 @@ fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, Option<Stri
         )),
         Some(Stop::Shutdown) => Some("rosterd was stopped in the middle of the run; the next one goes on".to_owned()),
     };
-    let left = report.pending + report.quarantined + report.unknown > 0 || plan.hold.is_some() || !plan.quarantined.is_empty();
+    let left =
+        report.pending + report.quarantined + report.unknown > 0 || plan.hold.is_some() || !plan.quarantined.is_empty();
     let outcome = match (&problem, left) {
         (Some(_), _) => RunOutcome::Failed,
         (None, true) => RunOutcome::Incomplete,
@@ -368,7 +378,12 @@ struct Rim<'a> {
 
 impl<'a> Rim<'a> {
     /// The key is read for each run, so that a changed one is picked up at once.
-    fn new(world: &'a World, subscription: &'a Subscription, lease: &'a Lease, run: RunId) -> Result<Rim<'a>, PassError> {
+    fn new(
+        world: &'a World,
+        subscription: &'a Subscription,
+        lease: &'a Lease,
+        run: RunId,
+    ) -> Result<Rim<'a>, PassError> {
         let key = subscription
             .api_key
             .read_api_key()

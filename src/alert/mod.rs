@@ -23,7 +23,8 @@ pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, waiting: &[Memb
     };
     let mut queue: Vec<&Member> = waiting.iter().collect();
     queue.sort_by_key(|member| (member.priority, member.waiting_since, member.address.clone()));
-    let mut names: Vec<String> = queue.iter().take(NAMED_MAX).map(|member| Masked(member.address.spelling()).to_string()).collect();
+    let mut names: Vec<String> =
+        queue.iter().take(NAMED_MAX).map(|member| Masked(member.address.spelling()).to_string()).collect();
     if queue.len() > NAMED_MAX {
         names.push(format!("{} more", queue.len() - NAMED_MAX));
     }
@@ -76,7 +77,11 @@ mod tests {
     #[test]
     fn a_full_subscription_names_the_seats_to_buy_and_the_queue_in_order() {
         let seats = Seats { available: 10, assigned: 9, as_of: DateTime::UNIX_EPOCH };
-        let queue = [waiting("late@contoso.com", 100, 9), waiting("early@contoso.com", 100, 5), waiting("boss@contoso.com", 1, 9)];
+        let queue = [
+            waiting("late@contoso.com", 100, 9),
+            waiting("early@contoso.com", 100, 5),
+            waiting("boss@contoso.com", 1, 9),
+        ];
         insta::assert_snapshot!(seats_exhausted("contoso", Some(seats), &queue), @"");
         assert_eq!(shortage(None, 2), 2);
         assert_eq!(shortage(Some(seats), 1), 0);

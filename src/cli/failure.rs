@@ -5,15 +5,15 @@ use std::io::{self, IsTerminal};
 
 use crate::exit::ExitStatus;
 use crate::ledger::LedgerError;
-use crate::telemetry;
 use crate::report::text::Style;
+use crate::telemetry;
 
 /// An error on its way to the terminal: what, where, what to do.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) status: ExitStatus,
     /// Without the word "error", where that is not in it already.
-    message: String,
+    pub(super) message: String,
     is_rendered: bool,
     hint: Option<String>,
 }

@@ -123,7 +123,14 @@ struct Daemon {
 
 impl Daemon {
     fn new(world: World, events: mpsc::Sender<Event>) -> Daemon {
-        Daemon { world, eyes: BTreeMap::new(), subscriptions: Agenda::default(), sources: Agenda::default(), tasks: TaskTracker::new(), events }
+        Daemon {
+            world,
+            eyes: BTreeMap::new(),
+            subscriptions: Agenda::default(),
+            sources: Agenda::default(),
+            tasks: TaskTracker::new(),
+            events,
+        }
     }
 
     /// Watches every source that can be watched. An event is only a hint: the timed look stays on.

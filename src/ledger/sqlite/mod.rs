@@ -23,6 +23,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
 use self::work::Work;
@@ -39,6 +40,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A ledger up to this size is checked whole when it is opened; of a larger one, damage shows where it is read.
 const CHECKED_BYTES_MAX: u64 = 4 << 20;
+
+/// A copy is made in steps of so many pages.
+const SCRATCH_PAGES: i32 = 4096;
 
 /// A connection to the ledger. One for all writing in a process (see [`super::handle`]); any number for reading.
 pub struct Ledger {
@@ -86,6 +90,23 @@ impl Ledger {
                 Err(LedgerError::Older { path: path.to_owned(), found, known: migrations::KNOWN })
             }
             _ => Ok(()),
+        })
+    }
+
+    /// A copy in memory, to try things on: what happens to it touches nothing. An empty one where there is no ledger.
+    pub fn scratch(path: &Path) -> Result<Ledger> {
+        let source = match Ledger::open_readonly(path) {
+            Ok(ledger) => Some(ledger),
+            Err(LedgerError::Missing { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ledger::connect(Path::new(":memory:"), OpenFlags::default(), |connection| {
+            if let Some(source) = source {
+                let backup = Backup::new(&source.connection, connection)?;
+                backup.run_to_completion(SCRATCH_PAGES, Duration::ZERO, None)?;
+            }
+            migrations::migrate(connection)?;
+            Ok(())
         })
     }
 
