@@ -76,7 +76,7 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
-    for (what, secret) in super::build::secrets(config) {
+    for (what, secret) in secrets(config) {
         let SecretRef::File(path) = secret else { continue };
         if let Some(mode) = mode(path).filter(|mode| mode & 0o077 != 0) {
             warnings.push(format!(
@@ -86,6 +86,13 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
+}
+
+/// The secrets that this version uses, with what they are.
+fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
+    let keys = config.subscriptions.values().map(|it| (format!("the API key of `{}`", it.name), &it.api_key));
+    let token = config.http.token.iter().map(|token| ("the token of [http]".to_owned(), token));
+    keys.chain(token).collect()
 }
 
 #[cfg(unix)]

@@ -20,7 +20,7 @@ fn csv(config: &Config) -> &Csv {
     }
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
 fn a_subscription_overrides_single_keys_of_the_defaults() {
