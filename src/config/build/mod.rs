@@ -204,6 +204,10 @@ impl<'a> Build<'a> {
             let help = "add token = { file = \"web.token\" } to [http], or listen on 127.0.0.1";
             self.complain(file, value.span(), "an address that is not loopback needs a token", help);
         }
+        if listen.is_some() && http.layers.iter().any(|(_, values)| !values.is_empty()) {
+            let says = "The dashboard and the API are not served by this version: [http] is checked and not used yet.";
+            self.warnings.push(says.to_owned());
+        }
         Some(Http { listen, token: http.get("token", |at| at.secret()) })
     }
 

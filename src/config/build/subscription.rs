@@ -17,27 +17,33 @@ use super::{Build, Named};
 impl<'a> Build<'a> {
     /// Two subscriptions with one GUID would take away each other's seats.
     pub(super) fn check_ids(&mut self, subscriptions: &BTreeMap<&'a str, Named<'a>>) {
-        let mut all: BTreeMap<String, (&Named<'a>, &Value<'a>)> = BTreeMap::new();
+        let mut all: BTreeMap<String, (&Named<'a>, (&File, &Value<'a>))> = BTreeMap::new();
         for named in subscriptions.values() {
-            let Some(value) = named.values.get("id") else { continue };
-            let Ok(id) = (At { file: named.file, kind: &Kind::Guid, value }).guid() else { continue };
+            let Some((file, value)) = self.values(named).find("id") else { continue };
+            let Ok(id) = (At { file, kind: &Kind::Guid, value }).guid() else { continue };
             if let Some((first, place)) = all.get(&id.to_string()) {
                 let says = format!("`{}` and `{}` are one subscription: they have one id", first.name, named.name);
                 let help = "make one of the two, with the sources of both";
-                let problem = Problem::at(named.file, value.span(), Complaint::new(says, help));
-                self.problems.push(problem.and(first.file, place.span(), "the first is here"));
+                let problem = Problem::at(file, value.span(), Complaint::new(says, help));
+                self.problems.push(problem.and(place.0, place.1.span(), "the first is here"));
                 continue;
             }
-            all.insert(id.to_string(), (named, value));
+            all.insert(id.to_string(), (named, (file, value)));
         }
     }
 
-    pub(super) fn subscription(&mut self, named: &Named<'a>, sources: &[String]) -> Option<Subscription> {
+    /// A subscription's own values, then those of `[defaults]`.
+    fn values(&self, named: &Named<'a>) -> Values<'a> {
         let mut layers = vec![(named.file, named.values)];
         let defaults = self.root.get("defaults").and_then(|value| value.get_ref().as_table());
         layers.extend(defaults.map(|defaults| (self.main, defaults)));
-        let values = Values { table: &keys::SUBSCRIPTION, layers };
-        self.check_names(&values, "sources", "source", sources);
+        Values { table: &keys::SUBSCRIPTION, layers }
+    }
+
+    /// `sources` are the names of those that there are, in order.
+    pub(super) fn subscription(&mut self, named: &Named<'a>, sources: &[String]) -> Option<Subscription> {
+        let values = self.values(named);
+        self.check_sources(&values, sources);
         let timezone = values.get("timezone", |at| at.zone())?;
         Some(Subscription {
             name: named.name.to_owned(),
@@ -53,9 +59,8 @@ impl<'a> Build<'a> {
         })
     }
 
-    /// Complains about names in a list that nothing has.
-    fn check_names(&mut self, values: &Values<'a>, key: &str, what: &str, known: &[String]) {
-        let Some((file, value)) = values.find(key) else { return };
+    fn check_sources(&mut self, values: &Values<'a>, known: &[String]) {
+        let Some((file, value)) = values.find("sources") else { return };
         let mut seen = Vec::new();
         for name in value.get_ref().as_array().into_iter().flat_map(|list| list.iter()) {
             let Some(text) = name.get_ref().as_str().map(str::trim) else { continue };
@@ -63,13 +68,14 @@ impl<'a> Build<'a> {
                 self.complain(file, name.span(), format!("`{text}` is here twice"), "name it once");
             }
             seen.push(text);
-            self.check_name(file, name, what, known);
+            self.check_name(file, name, "source", known);
         }
     }
 
+    /// Complains about a name that nothing has; `known` is sorted.
     pub(super) fn check_name(&mut self, file: &File, name: &Value<'_>, what: &str, known: &[String]) {
         let Some(text) = name.get_ref().as_str().map(str::trim).filter(|text| !text.is_empty()) else { return };
-        if !self.whole || known.iter().any(|known| known == text) {
+        if !self.whole || known.binary_search_by(|known| known.as_str().cmp(text)).is_ok() {
             return;
         }
         let help = match nearest(text, known.iter().map(String::as_str)) {

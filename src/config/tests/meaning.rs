@@ -118,6 +118,9 @@ fn what_is_not_done_yet_is_said_once_each() {
     ));
     assert_eq!(config.warnings.len(), 1);
     assert_eq!(config.alerts.len(), 2);
+    let config = good(&format!("[http]\nlisten = \"[::1]:80\"{GOOD}"));
+    assert!(config.warnings.len() == 1 && config.warnings[0].contains("dashboard"), "{:?}", config.warnings);
+    assert_eq!(good(&format!("[http]\nlisten = \"off\"{GOOD}")).warnings, [""; 0]);
 }
 
 #[test]

@@ -409,6 +409,14 @@ fn one_subscription_can_not_be_configured_twice() {
 }
 
 #[test]
+fn one_id_in_the_defaults_is_no_better() {
+    let text = "[defaults]\nid = \"ff3d3cf5-5388-40a0-915f-970c1d2d972f\"\ntype = \"Manual\"\nsources = [\"hr\"]\n\
+                api_key = { env = \"KEY\" }\n[subscriptions.a]\n[subscriptions.b]\n\
+                [sources.hr]\nkind = \"csv\"\npath = \"x\"\n";
+    assert!(said(text).contains("`a` and `b` are one subscription"));
+}
+
+#[test]
 fn colour_changes_nothing_but_colour() {
     let problems = parse("x = 1").unwrap_err();
     let coloured = problems.render(true);
@@ -426,7 +434,7 @@ fn a_terminal_is_not_disturbed_by_what_a_file_holds() {
 
 #[test]
 fn a_long_line_is_shown_in_part_with_the_caret_in_place() {
-    let text = format!("[defaults]\nexclude = [{} \"x\"]\n", "\"*@example.org\", ".repeat(1000));
+    let text = format!("[defaults]\nexclude = [{} \"x\"]\n", "\"*@example.org\", ".repeat(30));
     let shown = refused(&text);
     let lines: Vec<_> = shown.lines().collect();
     let (line, caret) = (lines[3], lines[4]);
