@@ -18,8 +18,8 @@ pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 /// Where a configuration was looked for in vain.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no configuration: looked at {}; name one with --config or $ROSTERD_CONFIG, have one written by \
-     `rosterd init`, or see what rosterd does with `rosterd demo`",
+    "there is no configuration: looked at {}; write one after the reference (config/rosterd.toml), or name one with \
+     --config or $ROSTERD_CONFIG; `rosterd demo` shows what rosterd does and needs none",
     shown(looked)
 )]
 pub struct NotFound {
@@ -103,10 +103,9 @@ impl File {
 
 fn unreadable(cause: &io::Error) -> Complaint {
     match cause.kind() {
-        io::ErrorKind::NotFound => Complaint::new(
-            "this file is not there",
-            "name another one with --config, or have one written by `rosterd init`",
-        ),
+        io::ErrorKind::NotFound => {
+            Complaint::new("this file is not there", "write it, or name another one with --config")
+        }
         io::ErrorKind::PermissionDenied => Complaint::new(
             "this file may not be read by the user that runs rosterd",
             "give that user the right to read it",

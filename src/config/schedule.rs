@@ -45,10 +45,9 @@ impl Schedule {
         }
         let parser = CronParser::builder().year(Year::Disallowed).build();
         let cron = parser.parse(text).map_err(|error| NoSchedule::Field(lower_first(&error.to_string())))?;
-        let schedule = Schedule { cron, zone };
-        // Impossible dates show only when one asks for them.
-        schedule.next_after(Timestamp::UNIX_EPOCH).ok_or(NoSchedule::Never)?;
-        Ok(schedule)
+        // Impossible dates show only when one asks for them; they are the same in every zone.
+        cron.find_next_occurrence(&Timestamp::UNIX_EPOCH, false).map_err(|_| NoSchedule::Never)?;
+        Ok(Schedule { cron, zone })
     }
 
     /// The next moment after this one; `None` where there is none in the years that cron can see.

@@ -513,7 +513,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
 fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     let units = [("d", 24 * 3_600_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    let unit = units.iter().find(|(_, size)| ms > 0 && ms % size == 0);
+    let unit = units.iter().find(|(_, size)| ms > 0 && ms.is_multiple_of(*size));
     unit.map_or_else(
         || if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") },
         |(unit, size)| format!("{}{unit}", ms / size),

@@ -20,7 +20,7 @@ fn csv(config: &Config) -> &Csv {
     }
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
 fn a_subscription_overrides_single_keys_of_the_defaults() {
@@ -118,6 +118,9 @@ fn what_is_not_done_yet_is_said_once_each() {
     ));
     assert_eq!(config.warnings.len(), 1);
     assert_eq!(config.alerts.len(), 2);
+    let config = good(&format!("[http]\nlisten = \"[::1]:80\"{GOOD}"));
+    assert!(config.warnings.len() == 1 && config.warnings[0].contains("dashboard"), "{:?}", config.warnings);
+    assert_eq!(good(&format!("[http]\nlisten = \"off\"{GOOD}")).warnings, [""; 0]);
 }
 
 #[test]

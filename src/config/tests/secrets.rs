@@ -41,6 +41,7 @@ fn a_secret_in_place_is_never_shown() {
         "type = \"Padle\" # KEY is the key",
         "schedule = 15 # the token was KEY",
         "[http]\ntoken = \"KEY\"",
+        "[heartbeat] # KEY",
         "[http] token = \"KEY\"",
         "[http]\ntoken = { credential = \"whsec_KEY\" }",
         "http = { listen = \"x\", token = \"KEY\" }",
