@@ -32,7 +32,7 @@ const TEMPORARY: &[&str] =
     &["~", ".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp"];
 
 /// A digest that does not fit is waited for at least this long: file and digest come one after the other.
-const DIGEST_PATIENCE: Duration = Duration::from_secs(60);
+const DIGEST_PATIENCE: Duration = Duration::from_mins(1);
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,7 +263,12 @@ fn expected_digest(path: &Path) -> io::Result<Option<String>> {
 fn sha256(file: &File) -> io::Result<String> {
     let mut hasher = Sha256::new();
     for_each_piece(file, |piece| hasher.update(piece))?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// How long until `quiet` has passed since a moment; `None`: it has.

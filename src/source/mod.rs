@@ -68,7 +68,7 @@ pub enum Entries {
     /// `place` is an index.
     Memory(Vec<Entry>),
     /// `place` is as the CSV reader wants it.
-    Csv(csv::Rereader),
+    Csv(Box<csv::Rereader>),
 }
 
 impl Entries {

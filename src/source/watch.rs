@@ -122,7 +122,7 @@ fn is_on_network(path: &Path) -> bool {
     /// NFS, SMB, CIFS, SMB2, FUSE, 9P, Ceph, AFS, from linux/magic.h and the file systems' own headers.
     const MAGIC: [u32; 8] =
         [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x0102_1997, 0x00c3_6400, 0x5346_414f];
-    let told = rustix::fs::statfs(path).or_else(|_| rustix::fs::statfs(&folder_of(path)));
+    let told = rustix::fs::statfs(path).or_else(|_| rustix::fs::statfs(folder_of(path)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers have 32 bits")]
     told.is_ok_and(|told| MAGIC.contains(&(told.f_type as u32)))
 }
@@ -146,7 +146,7 @@ mod tests {
 
     fn watcher(path: &Path) -> (Watcher, Receiver<()>) {
         let (send, heard) = channel();
-        let wake = move || drop(send.send(()));
+        let wake = move || send.send(()).unwrap_or_default();
         (Watcher::new(path, config::Watch::Native, wake).unwrap(), heard)
     }
 
