@@ -356,7 +356,7 @@ impl Machine {
 
     fn no_seats(&mut self, stats: Option<Stats>) {
         let Some(flight) = &mut self.flight else { return };
-        let decided = flight.batch.no_seats(flight.request.len, self.seats.stats(), stats);
+        let decided = flight.batch.no_seats(flight.request.len, stats);
         flight.decided.extend(decided);
         flight.request = Attempts::default();
         match stats {
