@@ -8,7 +8,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::machine::{Commit, Habits, Machine, NewIntent, Outcome, Report, Request, Settings, Step, Work};
+use super::machine::{Commit, Habits, Machine, NewIntent, Outcome, Report, Request, Settings, Step, Stop, Work};
 use crate::address::Address;
 use crate::ledger::IntentId;
 use crate::licensing::wire::{Answer, Operation, Stats};
@@ -121,14 +121,6 @@ impl Run {
             format!("{} {}{again}\n", request.operation.method(), names.join(" "))
         };
         self.requests.iter().map(line).collect()
-    }
-
-    /// Local part and outcome, one a line.
-    fn outcomes(&self) -> String {
-        let line = |(address, outcome): (&Address, &Outcome)| {
-            format!("{} {outcome:?}\n", address.spelling().split('@').next().unwrap())
-        };
-        self.records.outcomes.iter().map(line).collect()
     }
 }
 
