@@ -349,8 +349,8 @@ impl Machine {
         match (stats, refusal.done_before, flight.batch.operation()) {
             (Some(stats), ..) => self.learn(stats),
             (None, None, _) => self.seats.forget(),
-            (None, Some(seats), Operation::Assign) => self.seats.took(seats),
-            (None, Some(seats), Operation::Unassign) => self.seats.freed(seats),
+            (None, Some(done), Operation::Assign) => self.seats.took(done),
+            (None, Some(done), Operation::Unassign) => self.seats.freed(done),
         }
     }
 

@@ -107,8 +107,6 @@ struct Run {
     report: Report,
     requests: Vec<Request>,
     records: Records,
-    /// At its end.
-    now: Duration,
 }
 
 impl Run {
@@ -155,7 +153,7 @@ fn run_until(settings: Settings, work: Work, mut serve: impl FnMut(Duration, &Re
                 assert!(until > now, "waits for what is past");
                 now = until;
             }
-            Step::Done(report) => return Run { report, requests, records, now },
+            Step::Done(report) => return Run { report, requests, records },
         }
     }
     panic!("does not end");

@@ -108,7 +108,7 @@ fn script(batch_size: usize, work: Work, answers: impl IntoIterator<Item = Answe
                 line
             }
             Step::Wait(until) => {
-                let line = format!("wait {:.1} s", (until - now).as_secs_f64());
+                let line = format!("wait {:.1} s", until.saturating_sub(now).as_secs_f64());
                 now = until;
                 line
             }
