@@ -219,22 +219,14 @@ impl Batch {
         decided
     }
 
-    /// The first `len` were refused for want of seats. `before` and `stats`: the stats before this answer and in it.
-    pub(super) fn no_seats(&mut self, len: usize, before: Option<Stats>, stats: Option<Stats>) -> Decided {
-        let free = stats.map(|stats| stats.available.saturating_sub(stats.assigned));
-        let untouched = before.zip(stats).is_some_and(|(before, stats)| before.assigned == stats.assigned);
-        let fit = match free {
-            _ if self.uncertain => None,
-            // A server that fills leaves none free, and had it filled, more would be assigned than before.
-            Some(0) if untouched => Some(0),
-            Some(0) | None => None,
-            Some(free) => usize::try_from(free).ok().filter(|free| *free < len),
-        };
+    /// The first `len` were refused for want of seats. `stats`: from this answer.
+    pub(super) fn no_seats(&mut self, len: usize, stats: Option<Stats>) -> Decided {
+        let free = stats.map_or(0, |stats| stats.available.saturating_sub(stats.assigned));
+        let fit = usize::try_from(free).unwrap_or(usize::MAX);
+        // A server that fills leaves none free; so where some are, it has assigned nobody.
+        let exact = fit > 0 && fit < len && !self.uncertain;
         self.uncertain = true;
-        self.overfull = Some(match fit {
-            Some(fit) => Overfull { len: fit + 1, exact: true },
-            None => Overfull { len, exact: false },
-        });
+        self.overfull = Some(Overfull { len: if exact { fit + 1 } else { len }, exact });
         let mut decided = Vec::new();
         self.conclude(&mut decided);
         decided

@@ -349,14 +349,14 @@ impl Machine {
         match (stats, refusal.done_before, flight.batch.operation()) {
             (Some(stats), ..) => self.learn(stats),
             (None, None, _) => self.seats.forget(),
-            (None, Some(seats), Operation::Assign) => self.seats.took(seats),
-            (None, Some(seats), Operation::Unassign) => self.seats.freed(seats),
+            (None, Some(done), Operation::Assign) => self.seats.took(done),
+            (None, Some(done), Operation::Unassign) => self.seats.freed(done),
         }
     }
 
     fn no_seats(&mut self, stats: Option<Stats>) {
         let Some(flight) = &mut self.flight else { return };
-        let decided = flight.batch.no_seats(flight.request.len, self.seats.stats(), stats);
+        let decided = flight.batch.no_seats(flight.request.len, stats);
         flight.decided.extend(decided);
         flight.request = Attempts::default();
         match stats {

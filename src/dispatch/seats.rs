@@ -11,10 +11,6 @@ impl Seats {
         Seats(known)
     }
 
-    pub(super) fn stats(&self) -> Option<Stats> {
-        self.0
-    }
-
     /// `None`: not known. Nothing is free where more are assigned than there are.
     pub(super) fn free(&self) -> Option<u64> {
         self.0.map(|stats| stats.available.saturating_sub(stats.assigned))

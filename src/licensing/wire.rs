@@ -71,7 +71,7 @@ pub struct Headers<'a> {
 }
 
 /// No answer makes anyone wait longer than this.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// What is shown of a page that is no answer, in characters.
 const STRANGE_CHARS_MAX: usize = 200;
 /// What is kept of one error, in characters.

@@ -105,7 +105,7 @@ impl World {
     }
 }
 
-fn is_bad(address: &&Address) -> bool {
+fn is_bad(address: &Address) -> bool {
     address.spelling().starts_with("bad")
 }
 
@@ -140,7 +140,7 @@ fn a_life(dialect: Dialect, batch_size: usize, seed: u64) {
     // Everybody leaves, some of them having lost their seat: at the start, in the middle, many in a row.
     let mut last: Vec<Address> = stayers[4..].to_vec();
     last.extend(renames.into_iter().map(|(_, to)| to));
-    last.extend(joiners.into_iter().filter(|a| !is_bad(&a)));
+    last.extend(joiners.into_iter().filter(|a| !is_bad(a)));
     world.lose(&last[..2]);
     world.lose(&last[70..75]);
     let run = world.run(Work { unassign: last.clone(), ..Work::default() });

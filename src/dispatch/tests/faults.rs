@@ -47,8 +47,12 @@ impl World {
         for i in 0..30 {
             let person = address(&if i % 10 == 9 { format!("bad{i}@x.example") } else { format!("p{i}@x.example") });
             match self.rng.u32(..10) {
-                0..3 => drop(self.desired.insert(person)),
-                3..5 => drop(self.desired.remove(&person)),
+                0..3 => {
+                    self.desired.insert(person);
+                }
+                3..5 => {
+                    self.desired.remove(&person);
+                }
                 _ => {}
             }
         }
@@ -134,7 +138,7 @@ impl World {
         for (address, outcome) in outcomes {
             match outcome {
                 Outcome::Assigned | Outcome::AssignedAlready { .. } => {
-                    drop(self.has_seat.insert(address.clone(), true))
+                    self.has_seat.insert(address.clone(), true);
                 }
                 Outcome::Unassigned | Outcome::UnassignedAlready { .. } => {
                     self.has_seat.insert(address.clone(), false);

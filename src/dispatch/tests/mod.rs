@@ -8,7 +8,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::machine::{Commit, Habits, Machine, NewIntent, Outcome, Report, Request, Settings, Step, Work};
+use super::machine::{Commit, Habits, Machine, NewIntent, Outcome, Report, Request, Settings, Step, Stop, Work};
 use crate::address::Address;
 use crate::ledger::IntentId;
 use crate::licensing::wire::{Answer, Operation, Stats};
@@ -107,8 +107,6 @@ struct Run {
     report: Report,
     requests: Vec<Request>,
     records: Records,
-    /// At its end.
-    now: Duration,
 }
 
 impl Run {
@@ -121,14 +119,6 @@ impl Run {
             format!("{} {}{again}\n", request.operation.method(), names.join(" "))
         };
         self.requests.iter().map(line).collect()
-    }
-
-    /// Local part and outcome, one a line.
-    fn outcomes(&self) -> String {
-        let line = |(address, outcome): (&Address, &Outcome)| {
-            format!("{} {outcome:?}\n", address.spelling().split('@').next().unwrap())
-        };
-        self.records.outcomes.iter().map(line).collect()
     }
 }
 
@@ -163,7 +153,7 @@ fn run_until(settings: Settings, work: Work, mut serve: impl FnMut(Duration, &Re
                 assert!(until > now, "waits for what is past");
                 now = until;
             }
-            Step::Done(report) => return Run { report, requests, records, now },
+            Step::Done(report) => return Run { report, requests, records },
         }
     }
     panic!("does not end");

@@ -6,6 +6,7 @@ use super::{Address, Answer, Operation, Request, Stats};
 
 /// An answer to each open question; all `false`: the simplest server.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each open question")]
 pub(super) struct Dialect {
     /// Assigning who is assigned is an error.
     pub(super) already_is_error: bool,
@@ -85,7 +86,7 @@ impl Server {
     }
 
     fn decide(&mut self, request: &Request) -> Answer {
-        let emails: Vec<&str> = request.addresses.iter().map(|address| address.spelling()).collect();
+        let emails: Vec<&str> = request.addresses.iter().map(Address::spelling).collect();
         let mut errors = Vec::new();
         let mut sound = Vec::new();
         for email in emails {
