@@ -9,6 +9,8 @@ pub mod lease;
 pub mod migrations;
 pub mod operation;
 pub mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use std::path::PathBuf;
 

@@ -14,7 +14,7 @@ mod values;
 mod work;
 
 #[cfg(test)]
-mod files_tests;
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -39,6 +39,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A ledger up to this size is checked whole when it is opened; of a larger one, damage shows where it is read.
 const CHECKED_BYTES_MAX: u64 = 4 << 20;
+
+/// SQLite's smallest page, which holds its header.
+const HEADER_BYTES: u64 = 512;
 
 /// A connection to the ledger. One for all writing in a process (see [`super::handle`]); any number for reading.
 pub struct Ledger {
@@ -193,6 +196,10 @@ fn check_sound(connection: &Connection, path: &Path) -> Result<()> {
     log.push("-wal");
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| values::counted(row, 0));
     let bytes = number("page_count")? * number("page_size")?;
+    // SQLite takes a file without a whole header for an empty one; only one without anything is.
+    if (1..HEADER_BYTES).contains(&length(path)) {
+        return Err(damaged(format!("it has {} bytes", length(path))));
+    }
     // With a log beside it, pages may stand there alone.
     if length(Path::new(&log)) == 0 && length(path) < bytes {
         return Err(damaged(format!("it has {} bytes of {bytes}", length(path))));

@@ -63,7 +63,10 @@ impl Ledger {
     pub fn entries_by_id(&self, source: &str, ids: &[&str]) -> Result<Vec<Entry>> {
         self.read(|connection| {
             let Some(source) = source_id(connection, source)? else { return Ok(Vec::new()) };
-            let sql = format!("SELECT {ENTRY} FROM roster_entry WHERE source_id = ?1 AND stable_id = ?2 ORDER BY key");
+            let sql = format!(
+                "SELECT {ENTRY} FROM roster_entry INDEXED BY roster_entry_stable_id
+                 WHERE source_id = ?1 AND stable_id = ?2 ORDER BY key"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
             let mut entries = Vec::with_capacity(ids.len());
             for id in ids {
@@ -269,7 +272,8 @@ fn make_source(connection: &Connection, name: &str) -> Result<i64> {
     if let Some(id) = source_id(connection, name)? {
         return Ok(id);
     }
-    connection.execute("INSERT INTO source (name) VALUES (?1)", [name])?;
+    let sql = "INSERT INTO source (name, evidence) VALUES (?1, ?2)";
+    connection.execute(sql, params![name, Json(Evidence::default())])?;
     Ok(connection.last_insert_rowid())
 }
 
