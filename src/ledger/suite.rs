@@ -70,7 +70,7 @@ macro_rules! ledger_suite {
 }
 pub(super) use ledger_suite;
 
-const TERM: Duration = Duration::from_secs(60);
+const TERM: Duration = Duration::from_mins(1);
 const RUN: RunId = uuid::Uuid::from_u128(1);
 
 /// Minutes after the beginning of the test's time.
@@ -699,6 +699,11 @@ pub(super) fn a_removal_that_failed_keeps_its_reason(ledger: &mut Ledger) {
     record(ledger, &lease, Plan::default(), 7);
     assert_eq!(touched(ledger, 8), ["ann"], "it has a departure, so every plan looks at it");
     assert_eq!(member(ledger, "ann").unwrap().departure.unwrap().reason, Reason::Left);
+
+    ledger.accept(&acceptance(added(&["ann"])), at(9)).unwrap();
+    assert_eq!(member(ledger, "ann").unwrap().departure, None);
+    record(ledger, &lease, Plan::default(), 9);
+    assert_eq!(touched(ledger, 10), Vec::<String>::new());
 }
 
 pub(super) fn a_run_that_breaks_off_leaves_everybody_to_the_next_plan(ledger: &mut Ledger) {

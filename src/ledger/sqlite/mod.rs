@@ -8,6 +8,8 @@ mod books;
 mod past;
 mod people;
 mod planning;
+mod recorded;
+mod requests;
 mod rosters;
 mod run;
 mod values;
@@ -231,6 +233,13 @@ fn named(path: &Path, error: LedgerError) -> LedgerError {
         }
         Some(ErrorCode::ReadOnly) => LedgerError::ReadOnly { path },
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerError::Open { path, cause },
+        None if is_unreadable(&cause) => LedgerError::Damaged { path, detail: cause.to_string() },
         _ => LedgerError::Sqlite(cause),
     }
+}
+
+/// Whether a value was read that this program never wrote.
+fn is_unreadable(cause: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(cause, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..))
 }

@@ -161,9 +161,15 @@ impl Ledger {
 
     /// A look that went well clears the problem of an earlier one.
     pub fn source_well(&mut self, source: &str) -> Result<()> {
+        let ill = self.read(|connection| {
+            let sql = "SELECT 1 FROM source WHERE name = ?1 AND problem IS NOT NULL";
+            Ok(connection.prepare_cached(sql)?.exists([source])?)
+        })?;
+        if !ill {
+            return Ok(());
+        }
         self.write(|transaction| {
-            let sql = "
-                UPDATE source SET problem = NULL, problem_since = NULL WHERE name = ?1 AND problem IS NOT NULL";
+            let sql = "UPDATE source SET problem = NULL, problem_since = NULL WHERE name = ?1";
             transaction.execute(sql, [source])?;
             Ok(())
         })
@@ -402,8 +408,8 @@ impl<'c> Touch<'c> {
         Ok(())
     }
 
-    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept by a
-    /// rejected removal any more whom a roster names again.
+    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept any more,
+    /// by a person or for a bad row, whom a roster names again; a leaver's record is the plan's to change.
     fn named(&mut self, name: &str, acceptance: &Acceptance, first: bool) -> Result<()> {
         let named = acceptance.changes.iter().filter_map(|change| match change {
             Change::Added(entry) | Change::Changed(entry) if concerns(entry, name) => Some(&entry.address),
@@ -412,10 +418,17 @@ impl<'c> Touch<'c> {
         let all = first || named.clone().count() > TOUCHED_MAX;
         let departed =
             self.identities("SELECT identity FROM touched WHERE subscription_id = ?1 AND departure IS NOT NULL")?;
-        let kept = self.identities("SELECT identity FROM member WHERE subscription_id = ?1 AND kept = 1")?;
+        let kept = self.identities(
+            "SELECT identity FROM member WHERE subscription_id = ?1 AND kept = 1
+             UNION ALL
+             SELECT identity FROM member INDEXED BY member_unsettled
+             WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL) AND state = 'assigned'",
+        )?;
         for address in named {
             if kept.contains(address.identity()) {
-                let sql = "UPDATE member SET kept = 0 WHERE subscription_id = ?1 AND identity = ?2";
+                let sql = "
+                    UPDATE member SET kept = 0, departure = CASE state WHEN 'assigned' THEN NULL ELSE departure END
+                    WHERE subscription_id = ?1 AND identity = ?2";
                 self.connection.prepare_cached(sql)?.execute(params![self.subscription, address.identity()])?;
             }
             if !all || departed.contains(address.identity()) {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_ERROR, SQLITE_READONLY, SQLITE_READONLY_DIRECTORY};
 
 use super::*;
 use crate::address::Address;
@@ -33,7 +34,7 @@ fn new_ledger() -> (tempfile::TempDir, PathBuf, Ledger) {
 }
 
 fn lease(ledger: &mut Ledger) -> Lease {
-    ledger.acquire("contoso", &Owner("me".into()), Duration::from_secs(60), NOW).unwrap().unwrap()
+    ledger.acquire("contoso", &Owner("me".into()), Duration::from_mins(1), NOW).unwrap().unwrap()
 }
 
 fn adopt(ledger: &mut Ledger, count: usize) -> Lease {
@@ -121,12 +122,12 @@ fn two_writers_take_turns_and_one_lease() {
     let (_folder, path, mut ledger) = new_ledger();
     let mut other = Ledger::open(&path, NOW).unwrap();
     let lease = adopt(&mut ledger, 1);
-    let taken = other.acquire("contoso", &Owner("you".into()), Duration::from_secs(60), NOW).unwrap();
+    let taken = other.acquire("contoso", &Owner("you".into()), Duration::from_mins(1), NOW).unwrap();
     assert!(taken.is_none());
     other.ask_for_run("contoso", NOW).unwrap();
     assert_eq!(ledger.take_asked().unwrap(), ["contoso"]);
     ledger.release(lease).unwrap();
-    assert!(other.acquire("contoso", &Owner("you".into()), Duration::from_secs(60), NOW).unwrap().is_some());
+    assert!(other.acquire("contoso", &Owner("you".into()), Duration::from_mins(1), NOW).unwrap().is_some());
 }
 
 #[test]
@@ -206,6 +207,14 @@ fn damage_in_the_middle_is_found() {
 }
 
 #[test]
+fn a_value_that_nobody_wrote_is_damage() {
+    let (_folder, _, mut ledger) = new_ledger();
+    adopt(&mut ledger, 1);
+    ledger.connection.execute("UPDATE subscription SET habits = 'nonsense'", []).unwrap();
+    assert!(matches!(ledger.subscription("contoso"), Err(LedgerError::Damaged { .. })));
+}
+
+#[test]
 fn a_full_disk_loses_nothing() {
     let (_folder, _, mut ledger) = new_ledger();
     let lease = adopt(&mut ledger, 10);
@@ -236,7 +245,6 @@ fn sqlite_s_errors_have_names() {
         let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
         super::named(Path::new("rosterd.db"), LedgerError::Sqlite(error))
     };
-    use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_ERROR, SQLITE_READONLY, SQLITE_READONLY_DIRECTORY};
     assert!(matches!(named(SQLITE_READONLY), LedgerError::ReadOnly { .. }));
     assert!(matches!(named(SQLITE_READONLY_DIRECTORY), LedgerError::ReadOnly { .. }));
     assert!(matches!(named(SQLITE_CANTOPEN), LedgerError::Open { .. }));
