@@ -8,13 +8,15 @@ mod books;
 mod past;
 mod people;
 mod planning;
+mod recorded;
+mod requests;
 mod rosters;
 mod run;
 mod values;
 mod work;
 
 #[cfg(test)]
-mod files_tests;
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -43,6 +45,9 @@ const CHECKED_BYTES_MAX: u64 = 4 << 20;
 
 /// A copy is made in steps of so many pages.
 const SCRATCH_PAGES: i32 = 4096;
+
+/// SQLite's smallest page, which holds its header.
+const HEADER_BYTES: u64 = 512;
 
 /// A connection to the ledger. One for all writing in a process (see [`super::handle`]); any number for reading.
 pub struct Ledger {
@@ -214,6 +219,10 @@ fn check_sound(connection: &Connection, path: &Path) -> Result<()> {
     log.push("-wal");
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| values::counted(row, 0));
     let bytes = number("page_count")? * number("page_size")?;
+    // SQLite takes a file without a whole header for an empty one; only one without anything is.
+    if (1..HEADER_BYTES).contains(&length(path)) {
+        return Err(damaged(format!("it has {} bytes", length(path))));
+    }
     // With a log beside it, pages may stand there alone.
     if length(Path::new(&log)) == 0 && length(path) < bytes {
         return Err(damaged(format!("it has {} bytes of {bytes}", length(path))));
@@ -245,6 +254,13 @@ fn named(path: &Path, error: LedgerError) -> LedgerError {
         }
         Some(ErrorCode::ReadOnly) => LedgerError::ReadOnly { path },
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerError::Open { path, cause },
+        None if is_unreadable(&cause) => LedgerError::Damaged { path, detail: cause.to_string() },
         _ => LedgerError::Sqlite(cause),
     }
+}
+
+/// Whether a value was read that this program never wrote.
+fn is_unreadable(cause: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(cause, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..))
 }

@@ -148,7 +148,8 @@ impl Ledger {
             let rest = match state {
                 None | Some(MemberState::Assigned) => "WHERE subscription_id = ?1 AND (?2 IS NULL OR state = ?2)",
                 Some(_) => {
-                    "WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL) AND state = ?2"
+                    "INDEXED BY member_unsettled
+                     WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL) AND state = ?2"
                 }
             };
             let sql = select_members(&format!("{rest} ORDER BY identity"));
@@ -266,7 +267,8 @@ impl<'c> Search<'c> {
         let mut identities = BTreeSet::new();
         for sql in [
             "SELECT identity FROM touched WHERE subscription_id = ?1",
-            "SELECT identity FROM member WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL)",
+            "SELECT identity FROM member INDEXED BY member_unsettled
+             WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL)",
         ] {
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query([self.subscription])?;
