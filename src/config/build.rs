@@ -63,7 +63,11 @@ fn load_file(main: &File) -> Result<Config, Problems> {
     let defaults = root.get("defaults").and_then(|value| value.get_ref().as_table());
     for (index, (file, document)) in documents.iter().enumerate() {
         let mut check = Check::new(file, defaults);
-        if index == 0 { check.main(document) } else { check.included(document) }
+        if index == 0 {
+            check.main(document);
+        } else {
+            check.included(document);
+        }
         problems.append(&mut check.problems);
     }
     let mut build = Build { main, root, documents: &documents, problems, warnings, whole };
@@ -220,7 +224,10 @@ impl<'a> Build<'a> {
             },
             http: http?,
             licensing: licensing?,
-            subscriptions: built_subscriptions.into_iter().map(|it| it.map(|it| (it.name.clone(), it))).collect::<Option<_>>()?,
+            subscriptions: built_subscriptions
+                .into_iter()
+                .map(|it| it.map(|it| (it.name.clone(), it)))
+                .collect::<Option<_>>()?,
             sources: built_sources.into_iter().map(|it| it.map(|it| (it.name.clone(), it))).collect::<Option<_>>()?,
             heartbeat: heartbeat?,
             alerts: alerts?,
@@ -360,7 +367,10 @@ impl<'a> Build<'a> {
         let help = match nearest(text, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => format!("add a table [{what}s.{text}]"),
-            None => format!("add a table [{what}s.{text}], or name {}", one_of(known.iter().take(8).map(String::as_str), "`")),
+            None => format!(
+                "add a table [{what}s.{text}], or name {}",
+                one_of(known.iter().take(8).map(String::as_str), "`")
+            ),
         };
         self.complain(file, name.span(), format!("there is no {what} `{text}`"), help);
     }
@@ -369,7 +379,11 @@ impl<'a> Build<'a> {
         let kind = named.values.get("kind")?.get_ref().as_str()?;
         let (kind, table) = keys::SOURCES.iter().find(|(name, _)| *name == kind)?;
         let values = Values { table, layers: vec![(named.file, named.values)] };
-        let built = if *kind == "csv" { csv(&values).map(SourceKind::Csv) } else { self.ldap(named, &values, subscriptions).map(SourceKind::Ldap) };
+        let built = if *kind == "csv" {
+            csv(&values).map(SourceKind::Csv)
+        } else {
+            self.ldap(named, &values, subscriptions).map(SourceKind::Ldap)
+        };
         Some(Source {
             name: named.name.to_owned(),
             allow_empty: values.flag("allow_empty")?,
@@ -400,7 +414,9 @@ impl<'a> Build<'a> {
             let says = format!("`{key}` is missing here: auth = \"{auth}\" needs it");
             self.complain(named.file, named.span.clone(), says, format!("add {key}, or change auth"));
         }
-        let groups = values.find("groups").is_some_and(|(_, value)| value.get_ref().as_array().is_some_and(|list| !list.is_empty()));
+        let groups = values
+            .find("groups")
+            .is_some_and(|(_, value)| value.get_ref().as_array().is_some_and(|list| !list.is_empty()));
         if !groups && !values.has("user_filter") {
             let help = "add groups = [\"CN=…\"], or a user_filter with base_dn";
             self.complain(named.file, named.span.clone(), "this does not say who should have a licence", help);
@@ -530,7 +546,15 @@ impl Columns {
     /// Every column with its name, for the fingerprint of what is looked at.
     pub(super) fn scope(&self) -> String {
         let Columns { email, id, action, priority, start, end, subscription } = self;
-        let all = [("email", email), ("id", id), ("action", action), ("priority", priority), ("start", start), ("end", end), ("subscription", subscription)];
+        let all = [
+            ("email", email),
+            ("id", id),
+            ("action", action),
+            ("priority", priority),
+            ("start", start),
+            ("end", end),
+            ("subscription", subscription),
+        ];
         let given = all.iter().filter_map(|(key, name)| name.as_ref().map(|name| format!("{key}={name:?}")));
         given.collect::<Vec<_>>().join(",")
     }

@@ -109,19 +109,23 @@ fn hide(line: &str, shown: Shown, from: usize) -> (String, Vec<usize>) {
     let mut text = String::new();
     let mut columns = Vec::with_capacity(line.len() + 1);
     let mut width = 0;
-    let mut put = |original: &str, instead: Option<&str>| {
-        match instead {
-            Some(instead) => {
-                columns.extend(std::iter::repeat_n(width, original.len()));
-                text.push_str(instead);
-                width += instead.chars().count();
-            }
-            None => {
-                for c in original.chars() {
-                    columns.extend(std::iter::repeat_n(width, c.len_utf8()));
-                    text.push(if c == '\t' { ' ' } else if c.is_control() { '\u{fffd}' } else { c });
-                    width += 1;
-                }
+    let mut put = |original: &str, instead: Option<&str>| match instead {
+        Some(instead) => {
+            columns.extend(std::iter::repeat_n(width, original.len()));
+            text.push_str(instead);
+            width += instead.chars().count();
+        }
+        None => {
+            for c in original.chars() {
+                columns.extend(std::iter::repeat_n(width, c.len_utf8()));
+                text.push(if c == '\t' {
+                    ' '
+                } else if c.is_control() {
+                    '\u{fffd}'
+                } else {
+                    c
+                });
+                width += 1;
             }
         }
     };

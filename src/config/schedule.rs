@@ -95,4 +95,15 @@ mod tests {
         insta::assert_snapshot!(refused("x * * * *"), @"cronPattern contains illegal character 'X' in part 'X'");
         assert_eq!(refused("０ * * * *"), "it has a character that is no part of cron");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_stops_the_parser(text in "([0-9*/,LW#+?-]{1,4} ){4,6}(MON|JAN|[0-9*]{1,2})", other in "\\PC{0,20}") {
+            for text in [text, other] {
+                if let Ok(schedule) = Schedule::parse(&text, chrono_tz::Europe::Berlin) {
+                    proptest::prop_assert!(schedule.next_after(Timestamp::UNIX_EPOCH).is_some());
+                }
+            }
+        }
+    }
 }

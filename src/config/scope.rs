@@ -10,7 +10,7 @@ impl Source {
     pub fn scope(&self) -> String {
         match &self.kind {
             SourceKind::Csv(csv) => {
-                let (path, pattern, mode) = (&csv.path, &csv.pattern, csv.mode);
+                let (path, pattern, mode) = (csv.path.to_string_lossy(), &csv.pattern, csv.mode);
                 format!("csv path={path:?} pattern={pattern:?} mode={mode:?} columns={{{}}}", csv.columns.scope())
             }
             SourceKind::Ldap(ldap) => format!("ldap {}", ldap.scope),

@@ -34,7 +34,8 @@ fn not_yet(config: &Config, warnings: &mut Vec<String>) {
 
 fn loose_ends(config: &Config, warnings: &mut Vec<String>) {
     if config.subscriptions.is_empty() {
-        warnings.push("There is no subscription, so there is nothing to do: add a table [subscriptions.NAME].".to_owned());
+        warnings
+            .push("There is no subscription, so there is nothing to do: add a table [subscriptions.NAME].".to_owned());
     }
     for source in config.sources.keys() {
         if config.subscriptions_of(source).is_empty() {

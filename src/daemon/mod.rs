@@ -7,7 +7,8 @@
 pub mod schedule;
 pub mod wake;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -18,10 +19,12 @@ use tracing::{error, info, warn};
 
 use crate::clock::{self, Timestamp};
 use crate::config::{Source, SourceKind, Subscription};
-use crate::intake::{self, Intake};
-use crate::ledger::{LedgerError, Trigger};
+use crate::intake::{self, Files, Intake};
+use crate::ledger::{Ledger, LedgerError, Trigger};
 use crate::pass::{self, PassError, Passed, World};
+use crate::source::csv_source::CsvSource;
 use crate::source::watch::Watcher;
+use crate::telemetry::chain;
 use wake::Agenda;
 
 /// Events that wait for the loop; a heartbeat that finds the queue full is left out.
@@ -45,7 +48,7 @@ enum Event {
     Tick,
     /// Something stirred where a source is.
     Stirred(String),
-    Looked(String, Result<Intake, LedgerError>),
+    Looked(String, Result<Vec<Intake>, LedgerError>),
     Passed(String, Result<Passed, PassError>),
 }
 
@@ -54,7 +57,7 @@ enum Event {
 pub async fn run(world: World, ready: impl FnOnce()) -> Result<(), DaemonError> {
     let (events, mut inbox) = mpsc::channel(EVENTS_MAX);
     let mut daemon = Daemon::new(world, events.clone());
-    let watchers = daemon.watch();
+    daemon.watch();
     let mut heartbeat = heartbeat(events).await?;
     ready();
     daemon.begin();
@@ -67,7 +70,6 @@ pub async fn run(world: World, ready: impl FnOnce()) -> Result<(), DaemonError> 
             },
         }
     }
-    drop(watchers);
     info!("stopping: no new request starts, those in flight are finished and recorded");
     if let Err(cause) = heartbeat.shutdown().await {
         warn!("the heartbeat did not end cleanly: {cause}");
@@ -95,8 +97,24 @@ async fn heartbeat(events: mpsc::Sender<Event>) -> Result<JobScheduler, JobSched
     Ok(scheduler)
 }
 
+/// How one source is watched and read.
+struct Eye {
+    source: CsvSource,
+    watcher: Option<Watcher>,
+}
+
+impl Eye {
+    /// A folder that was made again is watched again.
+    fn refresh(&mut self, name: &str) {
+        if let Some(Err(cause)) = self.watcher.as_mut().map(Watcher::refresh) {
+            warn!(source = %name, "{name}: {}", chain(&cause));
+        }
+    }
+}
+
 struct Daemon {
     world: World,
+    eyes: BTreeMap<String, Arc<Mutex<Eye>>>,
     subscriptions: Agenda,
     sources: Agenda,
     tasks: TaskTracker,
@@ -105,25 +123,24 @@ struct Daemon {
 
 impl Daemon {
     fn new(world: World, events: mpsc::Sender<Event>) -> Daemon {
-        Daemon { world, subscriptions: Agenda::default(), sources: Agenda::default(), tasks: TaskTracker::new(), events }
+        Daemon { world, eyes: BTreeMap::new(), subscriptions: Agenda::default(), sources: Agenda::default(), tasks: TaskTracker::new(), events }
     }
 
     /// Watches every source that can be watched. An event is only a hint: the timed look stays on.
-    fn watch(&self) -> Vec<Watcher> {
-        let watch = |(name, source): (&String, &Source)| {
-            let SourceKind::Csv(csv) = &source.kind else { return None };
-            let (events, source) = (self.events.clone(), name.clone());
-            // Where the queue is full there is a look soon anyway.
-            let stirred = move || drop(events.try_send(Event::Stirred(source.clone())));
-            match Watcher::start(csv, stirred) {
-                Ok(watcher) => Some(watcher),
-                Err(cause) => {
-                    warn!(source = %name, "{name}: its folder gives no events ({cause}); it is looked at every {RESCAN:?}");
-                    None
-                }
-            }
-        };
-        self.world.config.sources.iter().filter_map(watch).collect()
+    fn watch(&mut self) {
+        for (name, source) in &self.world.config.sources {
+            let eye = Eye { source: CsvSource::default(), watcher: self.watcher(name, source) };
+            self.eyes.insert(name.clone(), Arc::new(Mutex::new(eye)));
+        }
+    }
+
+    fn watcher(&self, name: &str, source: &Source) -> Option<Watcher> {
+        let SourceKind::Csv(csv) = &source.kind else { return None };
+        let (events, source) = (self.events.clone(), name.to_owned());
+        // Where the queue is full there is a look soon anyway.
+        let stirred = move || drop(events.try_send(Event::Stirred(source.clone())));
+        let watcher = Watcher::new(&csv.path, csv.watch, stirred);
+        watcher.inspect_err(|cause| warn!(source = %name, "{name}: {}", chain(cause))).ok()
     }
 
     /// Every source is due at once; subscriptions follow when their sources have been looked at.
@@ -158,11 +175,16 @@ impl Daemon {
     }
 
     fn start_look(&self, name: String) {
-        let Some(source) = self.world.config.sources.get(&name).cloned() else { return };
-        let (world, events) = (self.world.clone(), self.events.clone());
-        self.tasks.spawn(async move {
-            let intake = intake::take_in(&world.config, &world.ledger, &source, intake::Wait::No).await;
-            let _ = events.send(Event::Looked(name, intake)).await;
+        let (Some(source), Some(eye)) = (self.world.config.sources.get(&name).cloned(), self.eyes.get(&name)) else {
+            return;
+        };
+        let (world, events, eye) = (self.world.clone(), self.events.clone(), Arc::clone(eye));
+        self.tasks.spawn_blocking(move || {
+            let mut eye = eye.lock().unwrap_or_else(PoisonError::into_inner);
+            eye.refresh(&name);
+            let looked = intake::take_in(&world.config, &world.ledger, &source, &mut eye.source, Files::PutAway);
+            // Nobody listens when the daemon is ending; what was read is in the ledger.
+            let _ = events.blocking_send(Event::Looked(name, looked));
         });
     }
 
@@ -175,23 +197,24 @@ impl Daemon {
         });
     }
 
-    fn looked(&mut self, name: &str, intake: Result<Intake, LedgerError>, now: Timestamp) {
+    fn looked(&mut self, name: &str, looked: Result<Vec<Intake>, LedgerError>, now: Timestamp) {
         let mut next = vec![(now + delta(self.rescan(name)), Trigger::Schedule)];
-        let mut went_well = true;
-        match intake {
-            Ok(Intake::Accepted { .. }) => {
-                for subscription in self.world.config.subscriptions_of(name) {
-                    self.subscriptions.want(&subscription, now, Trigger::Roster);
+        let intakes = looked.as_deref().unwrap_or_default();
+        for intake in intakes {
+            match intake {
+                Intake::Accepted { .. } => {
+                    for subscription in self.world.config.subscriptions_of(name) {
+                        self.subscriptions.want(&subscription, now, Trigger::Roster);
+                    }
                 }
-            }
-            Ok(Intake::Settling(wait)) => next.push((now + delta(wait), Trigger::Roster)),
-            Ok(Intake::Unchanged | Intake::Refused(_)) => {}
-            Err(cause) => {
-                error!(source = %name, "{name}: {}", crate::telemetry::chain(&cause));
-                went_well = false;
+                Intake::Settling(wait) => next.push((now + delta(*wait), Trigger::Roster)),
+                Intake::Unchanged | Intake::Refused(_) => {}
             }
         }
-        self.sources.finished(name, now, went_well, &next);
+        if let Err(cause) = &looked {
+            error!(source = %name, "{name}: {}", chain(cause));
+        }
+        self.sources.finished(name, now, looked.is_ok(), &next);
     }
 
     async fn passed(&mut self, name: &str, passed: Result<Passed, PassError>, now: Timestamp) {
@@ -200,7 +223,7 @@ impl Daemon {
             Ok(Passed::Quiet(_)) => true,
             Ok(Passed::Elsewhere) => false,
             Err(cause) => {
-                error!(subscription = %name, "{name}: {}", crate::telemetry::chain(cause));
+                error!(subscription = %name, "{name}: {}", chain(cause));
                 false
             }
         };
@@ -219,21 +242,20 @@ impl Daemon {
         }
         match pass::look(&self.world, subscription, false).await {
             Ok(seen) => next.extend(seen.next_moments(subscription, now)),
-            Err(cause) => warn!(subscription = %subscription.name, "{}", crate::telemetry::chain(&cause)),
+            Err(cause) => warn!(subscription = %subscription.name, "{}", chain(&cause)),
         }
         next
     }
 
     /// Runs that another process asked for: `approve`, `retry` … while this one had the subscription.
     async fn take_asked(&mut self, now: Timestamp) {
-        let asked = self.world.ledger.with(|ledger| ledger.take_asked()).await;
-        match asked.and_then(|asked| asked) {
+        match self.world.ledger.with(Ledger::take_asked).await {
             Ok(asked) => {
                 for name in asked {
                     self.subscriptions.want(&name, now, Trigger::Command);
                 }
             }
-            Err(cause) => warn!("{}", crate::telemetry::chain(&cause)),
+            Err(cause) => warn!("{}", chain(&cause)),
         }
     }
 

@@ -462,6 +462,20 @@ fn a_renamed_person_who_has_the_new_seat_gives_the_old_one_back() {
 }
 
 #[test]
+fn nobody_is_renamed_out_of_a_seat_while_there_are_too_few() {
+    let mut input = world();
+    input.seats = Some(Seats { available: 5, assigned: 6, as_of: now() });
+    let renamed =
+        || vec![candidate("a@contoso.com").is(MemberState::Assigned).renamed("b@contoso.com"), wanted("b@contoso.com")];
+    let over = plan(&mut input, renamed());
+    assert_eq!((over.rename.len(), over.unassign.len(), over.fits), (0, 0, Some(0)));
+    assert!(matches!(over.leaving[0].until, LeavingUntil::Renamed(_)));
+    let mut candidates = renamed();
+    candidates.push(leaver("c@contoso.com"));
+    assert_eq!(plan(&mut input, candidates).rename.len(), 1, "a leaver's seat makes room");
+}
+
+#[test]
 fn two_old_addresses_of_one_person_hand_over_one_seat() {
     let old = |raw: &str| candidate(raw).is(MemberState::Assigned).renamed("c@contoso.com");
     let plan = plan(&mut world(), vec![old("a@contoso.com"), old("b@contoso.com"), wanted("c@contoso.com")]);

@@ -43,12 +43,14 @@ pub enum Problem {
     TranscodedTooLarge,
     #[error("changed while it was being read; it is read again when it stands still")]
     Changed,
+    #[error("vanished before it had been read whole; nothing is concluded from that")]
+    Vanished,
 }
 
 impl Problem {
     /// Whether trying again later may help without anybody's doing.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Problem::Io(_) | Problem::Changed)
+        matches!(self, Problem::Io(_) | Problem::Changed | Problem::Vanished)
     }
 }
 

@@ -205,12 +205,14 @@ impl<R: Read> Records<R> {
 
     /// Reads on, behind what has not been used yet.
     fn fill(&mut self) -> Result<(), RecordError> {
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        if self.buffer.len() < self.end + self.stride {
-            self.buffer.resize(self.end + self.stride, 0);
+        let used = self.start..self.end;
+        (self.start, self.end) = (0, used.len());
+        if self.buffer.len() < self.end + self.stride / 2 {
+            let mut larger = vec![0; self.end + self.stride];
+            larger[..self.end].copy_from_slice(&self.buffer[used]);
+            self.buffer = larger;
+        } else {
+            self.buffer.copy_within(used, 0);
         }
         loop {
             match self.input.read(&mut self.buffer[self.end..]) {

@@ -4,11 +4,13 @@
 //! and only a roster can lead to a removal: no error, limit or missing file ever turns into an empty list.
 
 pub mod csv;
+pub mod csv_archive;
 pub mod csv_doubles;
 pub mod csv_pass;
 pub mod csv_record;
 pub mod csv_reread;
 pub mod csv_row;
+pub mod csv_source;
 pub mod csv_text;
 pub mod drop_folder;
 pub mod watch;

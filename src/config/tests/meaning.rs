@@ -76,9 +76,12 @@ fn durations_shares_and_words_mean_what_they_say() {
     for (text, delimiter) in [("auto", None), ("tab", Some(b'\t')), ("\\t", Some(b'\t')), ("|", Some(b'|'))] {
         assert_eq!(csv(&with_source(&format!("delimiter = \"{text}\""))).delimiter, delimiter, "{text}");
     }
-    for (text, encoding) in
-        [("auto", Encoding::Auto), ("utf-8", Encoding::Utf8), ("utf-16", Encoding::Utf16), ("windows-1252", Encoding::Windows1252)]
-    {
+    for (text, encoding) in [
+        ("auto", Encoding::Auto),
+        ("utf-8", Encoding::Utf8),
+        ("utf-16", Encoding::Utf16),
+        ("windows-1252", Encoding::Windows1252),
+    ] {
         assert_eq!(csv(&with_source(&format!("encoding = \"{text}\""))).encoding, encoding);
     }
     for (text, after) in [("archive", After::Archive), ("leave", After::Leave), ("delete", After::Delete)] {
@@ -87,7 +90,9 @@ fn durations_shares_and_words_mean_what_they_say() {
     for (text, watch) in [("auto", Watch::Auto), ("native", Watch::Native), ("poll", Watch::Poll)] {
         assert_eq!(csv(&with_source(&format!("watch = \"{text}\""))).watch, watch);
     }
-    let domains = |text: &str| good(&format!("[defaults]\ndomains = [\"{text}\"]{GOOD}")).subscriptions["contoso"].policy.domains.clone();
+    let domains = |text: &str| {
+        good(&format!("[defaults]\ndomains = [\"{text}\"]{GOOD}")).subscriptions["contoso"].policy.domains.clone()
+    };
     assert_eq!(domains("Contoso.COM"), ["contoso.com"]);
     assert_eq!(domains("bücher.example"), ["xn--bcher-kva.example"]);
 }
@@ -108,7 +113,9 @@ fn places_are_understood_in_their_usual_forms() {
 
 #[test]
 fn what_is_not_done_yet_is_said_once_each() {
-    let config = good(&format!("[[alerts]]\nkind = \"slack\"\nurl = \"https://x.example/y\"\n[[alerts]]\nkind = \"command\"\ncommand = [\"x\"]\n{GOOD}"));
+    let config = good(&format!(
+        "[[alerts]]\nkind = \"slack\"\nurl = \"https://x.example/y\"\n[[alerts]]\nkind = \"command\"\ncommand = [\"x\"]\n{GOOD}"
+    ));
     assert_eq!(config.warnings.len(), 1);
     assert_eq!(config.alerts.len(), 2);
 }
@@ -116,7 +123,9 @@ fn what_is_not_done_yet_is_said_once_each() {
 #[test]
 fn two_sources_on_the_same_files_are_a_warning() {
     let twin = "[sources.hr2]\nkind = \"csv\"\npath = \"drops/hr\"\n";
-    let warnings = good(&GOOD.replace("[\"hr\"]", "[\"hr\", \"hr2\"]").replace("[sources.hr]", &format!("{twin}[sources.hr]"))).warnings;
+    let warnings =
+        good(&GOOD.replace("[\"hr\"]", "[\"hr\", \"hr2\"]").replace("[sources.hr]", &format!("{twin}[sources.hr]")))
+            .warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("`hr` and `hr2`"), "{warnings:?}");
 }
 
@@ -133,7 +142,9 @@ fn the_scope_changes_with_what_is_looked_at_and_with_nothing_else() {
     domains []
     "#);
     for same in [
-        format!("# a comment\n[defaults]\nschedule = \"0 * * * *\"\ntimezone = \"Europe/Berlin\"\n{GOOD}settle = \"9s\"\nafter = \"leave\"\n"),
+        format!(
+            "# a comment\n[defaults]\nschedule = \"0 * * * *\"\ntimezone = \"Europe/Berlin\"\n{GOOD}settle = \"9s\"\nafter = \"leave\"\n"
+        ),
         GOOD.replace("path = \"drops/hr\"", "path = \"/etc/rosterd/drops/hr\""),
         format!("{GOOD}pattern = \"*.csv\"\nmode = \"snapshot\"\ncolumns = {{}}\n"),
     ] {
@@ -155,7 +166,8 @@ fn the_scope_changes_with_what_is_looked_at_and_with_nothing_else() {
 #[test]
 fn the_scope_of_a_directory_does_not_depend_on_the_layout() {
     let scope = |keys: &str| {
-        let text = format!("{GOOD}[sources.ad]\nkind = \"ldap\"\nauth = \"gssapi\"\nurls = [\"ldaps://dc1\"]\n{keys}\n");
+        let text =
+            format!("{GOOD}[sources.ad]\nkind = \"ldap\"\nauth = \"gssapi\"\nurls = [\"ldaps://dc1\"]\n{keys}\n");
         good(&text).sources["ad"].scope()
     };
     assert_eq!(scope("nested = true\ngroups = [ \"CN=a\" ]"), scope("groups = ['CN=a']\nnested = true"));

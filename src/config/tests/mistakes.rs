@@ -294,10 +294,14 @@ fn values_that_can_not_be_say_what_can() {
 fn directories_are_checked_although_they_are_not_read_yet() {
     let ldap = |keys: &str| said(&format!("[sources.ad]\nkind = \"ldap\"\n{keys}{GOOD}"));
     let all = [
-        ldap("urls = [\"ldap://dc1.contoso.com\"]\nbind_dn = \"CN=x\"\nbind_password = { env = \"AD\" }\ngroups = [\"CN=x\"]"),
+        ldap(
+            "urls = [\"ldap://dc1.contoso.com\"]\nbind_dn = \"CN=x\"\nbind_password = { env = \"AD\" }\ngroups = [\"CN=x\"]",
+        ),
         ldap("urls = [\"https://dc1.contoso.com\"]\nauth = \"external\"\nuser_filter = \"(a=b)\""),
         ldap("urls = []\nauth = \"gssapi\""),
-        ldap("urls = [\"ldaps://dc1\"]\nauth = \"gssapi\"\ngroups = [{ priority = 1 }, { dn = \"CN=x\", subscription = \"contosso\" }, 7]"),
+        ldap(
+            "urls = [\"ldaps://dc1\"]\nauth = \"gssapi\"\ngroups = [{ priority = 1 }, { dn = \"CN=x\", subscription = \"contosso\" }, 7]",
+        ),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
     3: ldap:// would show the password and the people to the network; write ldaps://, or add start_tls = true
@@ -311,7 +315,8 @@ fn directories_are_checked_although_they_are_not_read_yet() {
     5: there is no subscription `contosso`; did you mean `contoso`?
     5: expected a table, found a number; write it as [header] with keys below, or as { key = value }
     "#);
-    let plain = "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldap://127.0.0.1:389\"]\nauth = \"gssapi\"\ngroups = [\"CN=x\"]";
+    let plain =
+        "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldap://127.0.0.1:389\"]\nauth = \"gssapi\"\ngroups = [\"CN=x\"]";
     assert!(parse(&format!("{plain}{GOOD}")).is_ok());
 }
 

@@ -2,9 +2,9 @@ use std::path::Path;
 
 use super::*;
 
-mod mistakes;
 mod files;
 mod meaning;
+mod mistakes;
 mod properties;
 mod reference;
 mod secrets;

@@ -69,7 +69,12 @@ fn a_secret_in_place_is_never_shown() {
         "subscriptions.x.api_key = \"KEY\"",
         "api_key = { file = \"a\" }\napi_key = \"KEY\"",
     ] {
-        for text in [line.to_owned(), format!("[subscriptions.y]\n{line}\n"), format!("{line}\n{GOOD}"), format!("{GOOD}{line}\n")] {
+        for text in [
+            line.to_owned(),
+            format!("[subscriptions.y]\n{line}\n"),
+            format!("{line}\n{GOOD}"),
+            format!("{GOOD}{line}\n"),
+        ] {
             for secret in [KEY, "hunter2+/=="] {
                 let said = everything(&text.replace("KEY", secret));
                 assert!(!said.contains(secret) && !said.contains("hunter2"), "{text}\n{said}");
