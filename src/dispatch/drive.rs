@@ -243,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn a_429_parks_the_whole_host_and_a_long_pause_ends_the_run() {
         let pacer = pacer();
-        let answer = Answer::Busy { status: 429, retry_after: Some(Duration::from_secs(600)), words: String::new() };
+        let answer = Answer::Busy { status: 429, retry_after: Some(Duration::from_mins(10)), words: String::new() };
         let world = World { answers: Mutex::new([answer].into()), ..World::default() };
         let report = drive(machine(), "contoso", &world, &world, &pacer, &CancellationToken::new()).await.unwrap();
         assert!(matches!(report.stopped, Some(Stop::Unreachable { .. })), "{report:?}");
