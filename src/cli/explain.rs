@@ -40,7 +40,12 @@ pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<ExitStatus, F
     Ok(ExitStatus::Done)
 }
 
-fn gather(typed: &str, config: &Config, ledger: &Ledger, now: Timestamp) -> Result<ExplainInput, LedgerError> {
+pub(super) fn gather(
+    typed: &str,
+    config: &Config,
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<ExplainInput, LedgerError> {
     let mut input = ExplainInput {
         typed: typed.to_owned(),
         address: Address::parse(typed),
@@ -113,7 +118,7 @@ fn source_view(source: &Source, address: &Address, ledger: &Ledger) -> Result<So
     };
     let record = ledger.source(&source.name)?;
     let (accepted_at, problem, mut bad_rows) = match record {
-        Some(record) => (Some(record.accepted_at), record.problem.map(|(words, _)| words), record.bad_rows),
+        Some(record) => (record.accepted_at, record.problem.map(|(words, _)| words), record.bad_rows),
         None => (None, None, Vec::new()),
     };
     bad_rows.retain(|row| row.address.as_ref() == Some(address));
