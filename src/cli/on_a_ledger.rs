@@ -1,11 +1,14 @@
 //! The verbs that read, on a real ledger.
 
+use std::ops::ControlFlow;
+
 use super::*;
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::{Config, load_str};
 use crate::ledger::{Ledger, Owner};
 use crate::report::explain::explain as explained;
+use crate::report::members::MemberLine;
 use crate::report::text::Style;
 use crate::roster::When;
 
@@ -87,4 +90,50 @@ fn without_a_ledger_nothing_is_made() {
     assert!(context::read_ledger(&config).is_err());
     assert!(context::write_ledger(&config, at(NOW)).is_err());
     assert!(!folder.path().join("rosterd.db").exists());
+}
+
+#[test]
+fn members_of_several_batches_are_listed_with_their_origins() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let mut ledger = ledger(&config);
+    let addresses: Vec<Address> = (0..1200).map(|i| Address::parse(&format!("p{i}@contoso.com")).unwrap()).collect();
+    let term = std::time::Duration::from_secs(60);
+    let lease = ledger.acquire("contoso", &Owner::this_process(), term, at(NOW)).unwrap().unwrap();
+    ledger.adopt(&lease, &addresses, "ann", at(NOW)).unwrap();
+    ledger.release(lease).unwrap();
+    let entry = crate::roster::Entry {
+        address: addresses[7].clone(),
+        stable_id: None,
+        route: None,
+        priority: 100,
+        starts: None,
+        ends: None,
+        origin: "staff.csv line 7".into(),
+    };
+    let acceptance = crate::ledger::Acceptance {
+        source: "hr".into(),
+        scope: String::new(),
+        subscriptions: vec!["contoso".into()],
+        changes: vec![crate::roster::change::Change::Added(entry)],
+        fingerprint: crate::roster::Fingerprint::default(),
+        entries: 1,
+        bad_rows: vec![],
+        evidence: crate::source::Evidence::default(),
+    };
+    ledger.accept(&acceptance, at(NOW)).unwrap();
+    drop(ledger);
+
+    let open = || context::read_ledger(&config).unwrap();
+    let reader = members::Reader { members: open(), rosters: open() };
+    let mut lines = Vec::new();
+    let mut gather = |batch: &[MemberLine]| {
+        lines.extend_from_slice(batch);
+        Ok(ControlFlow::Continue(()))
+    };
+    reader.for_each_batch(&config.subscriptions["contoso"], None, &mut gather).unwrap();
+    assert_eq!(lines.len(), 1201);
+    let named: Vec<_> = lines.iter().filter(|line| !line.origins.is_empty()).collect();
+    assert_eq!((named.len(), named[0].address.identity()), (1, "p7@contoso.com"));
+    assert_eq!(named[0].origins, ["hr: staff.csv line 7"]);
 }
