@@ -53,7 +53,8 @@ pub(super) fn by() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-    format!("{} on the command line", user.as_deref().unwrap_or("somebody"))
+    let user = user.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()));
+    format!("{user} on the command line")
 }
 
 /// Does something that only one process at a time may do for a subscription; waits for a run that is under way.

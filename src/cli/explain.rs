@@ -40,7 +40,12 @@ pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<ExitStatus, F
     Ok(ExitStatus::Done)
 }
 
-fn gather(typed: &str, config: &Config, ledger: &Ledger, now: Timestamp) -> Result<ExplainInput, LedgerError> {
+pub(super) fn gather(
+    typed: &str,
+    config: &Config,
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<ExplainInput, LedgerError> {
     let mut input = ExplainInput {
         typed: typed.to_owned(),
         address: Address::parse(typed),

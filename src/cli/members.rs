@@ -1,5 +1,7 @@
 //! `rosterd members`.
 
+use std::ops::ControlFlow;
+
 use super::context::{Context, read_ledger, subscriptions};
 use super::failure::Failure;
 use super::output::Output;
@@ -34,10 +36,10 @@ pub(super) struct MembersArgs {
 pub(super) fn run(args: &MembersArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let config = context.config()?;
     let subscriptions = subscriptions(&config, &args.names)?;
-    let ledger = read_ledger(&config)?;
+    let reader = Reader { members: read_ledger(&config)?, rosters: read_ledger(&config)? };
     let mut listing = Listing::new(args.json);
     for subscription in subscriptions {
-        list(&ledger, subscription, args.state, &mut listing)?;
+        reader.for_each_batch(subscription, args.state, &mut |lines| listing.write(lines))?;
     }
     listing.output.flush()?;
     Ok(ExitStatus::Done)
@@ -56,68 +58,71 @@ impl Listing {
         Listing { output: Output::stdout(), columns: Columns::default(), json, is_first: true }
     }
 
-    fn write(&mut self, lines: &[MemberLine]) -> Result<(), Failure> {
+    fn write(&mut self, lines: &[MemberLine]) -> Result<ControlFlow<()>, Failure> {
         if self.json {
             let json = |line: &MemberLine| line.json().map_err(|error| Failure::from_error(&error));
-            return lines.iter().try_for_each(|line| self.output.line(&json(line)?));
+            lines.iter().try_for_each(|line| self.output.line(&json(line)?))?;
+        } else {
+            let text = render(lines, &mut self.columns, std::mem::take(&mut self.is_first));
+            self.output.write(&text)?;
         }
-        let text = render(lines, &mut self.columns, std::mem::take(&mut self.is_first));
-        self.output.write(&text)
+        Ok(if self.output.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 
-fn list(
-    ledger: &Ledger,
-    subscription: &Subscription,
-    state: Option<MemberState>,
-    listing: &mut Listing,
-) -> Result<(), Failure> {
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut result = Ok(());
-    ledger.for_each_member(&subscription.name, state, &mut |member| {
-        if result.is_err() || listing.output.is_closed() {
-            return;
-        }
-        batch.push(member);
-        if batch.len() == BATCH {
-            result = write_batch(ledger, subscription, std::mem::take(&mut batch), listing);
-        }
-    })?;
-    result?;
-    if batch.is_empty() { Ok(()) } else { write_batch(ledger, subscription, batch, listing) }
+/// Reads members and, beside them, where rosters name them: with two connections, because a listing keeps its own busy.
+pub(super) struct Reader {
+    pub(super) members: Ledger,
+    pub(super) rosters: Ledger,
 }
 
-fn write_batch(
-    ledger: &Ledger,
-    subscription: &Subscription,
-    members: Vec<Member>,
-    listing: &mut Listing,
-) -> Result<(), Failure> {
-    let mut entries = entries(ledger, subscription, &members)?;
-    entries.sort_by(|(_, a), (_, b)| a.address.cmp(&b.address));
-    let line = |member: Member| {
-        let start = entries.partition_point(|(_, entry)| entry.address < member.address);
-        let end = entries.partition_point(|(_, entry)| entry.address <= member.address);
-        MemberLine::new(&subscription.name, member, &entries[start..end])
-    };
-    let lines: Vec<MemberLine> = members.into_iter().map(line).collect();
-    listing.write(&lines)
-}
-
-/// What the subscription's rosters say of these members, each entry with its source's name.
-fn entries(
-    ledger: &Ledger,
-    subscription: &Subscription,
-    members: &[Member],
-) -> Result<Vec<(String, Entry)>, LedgerError> {
-    let hasher = ledger.hasher();
-    let routes = [None, Some(subscription.name.as_str())];
-    let keys = |member: &Member| routes.map(|route| hasher.entry_key(member.address.identity(), route));
-    let mut keys: Vec<_> = members.iter().flat_map(keys).collect();
-    keys.sort_unstable();
-    let mut found = Vec::new();
-    for source in &subscription.sources {
-        found.extend(ledger.entries_by_key(source, &keys)?.into_iter().map(|entry| (source.clone(), entry)));
+impl Reader {
+    /// Some members at a time, by address, until nobody wants more.
+    pub(super) fn for_each_batch(
+        &self,
+        subscription: &Subscription,
+        state: Option<MemberState>,
+        each: &mut dyn FnMut(&[MemberLine]) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut going = Ok(ControlFlow::Continue(()));
+        self.members.for_each_member(&subscription.name, state, &mut |member| {
+            if !matches!(going, Ok(ControlFlow::Continue(()))) {
+                return;
+            }
+            batch.push(member);
+            if batch.len() == BATCH {
+                going = self.lines(subscription, std::mem::take(&mut batch)).and_then(|lines| each(&lines));
+            }
+        })?;
+        if going?.is_continue() && !batch.is_empty() {
+            let _ = each(&self.lines(subscription, batch)?)?;
+        }
+        Ok(())
     }
-    Ok(found)
+
+    fn lines(&self, subscription: &Subscription, members: Vec<Member>) -> Result<Vec<MemberLine>, Failure> {
+        let mut entries = self.entries(subscription, &members)?;
+        entries.sort_by(|(_, a), (_, b)| a.address.cmp(&b.address));
+        let line = |member: Member| {
+            let start = entries.partition_point(|(_, entry)| entry.address < member.address);
+            let end = entries.partition_point(|(_, entry)| entry.address <= member.address);
+            MemberLine::new(&subscription.name, member, &entries[start..end])
+        };
+        Ok(members.into_iter().map(line).collect())
+    }
+
+    /// What the subscription's rosters say of these members, each entry with its source's name.
+    fn entries(&self, subscription: &Subscription, members: &[Member]) -> Result<Vec<(String, Entry)>, LedgerError> {
+        let hasher = self.rosters.hasher();
+        let routes = [None, Some(subscription.name.as_str())];
+        let keys = |member: &Member| routes.map(|route| hasher.entry_key(member.address.identity(), route));
+        let mut keys: Vec<_> = members.iter().flat_map(keys).collect();
+        keys.sort_unstable();
+        let mut found = Vec::new();
+        for source in &subscription.sources {
+            found.extend(self.rosters.entries_by_key(source, &keys)?.into_iter().map(|entry| (source.clone(), entry)));
+        }
+        Ok(found)
+    }
 }

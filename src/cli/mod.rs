@@ -15,6 +15,8 @@ mod forget;
 mod history;
 mod man;
 mod members;
+#[cfg(test)]
+mod on_a_ledger;
 mod output;
 mod plan;
 mod reject;
@@ -39,7 +41,7 @@ use failure::Failure;
 ///
 /// Sources (CSV files) say who should have a licence; rosterd assigns and unassigns them, and remembers what it did.
 #[derive(Debug, Parser)]
-#[command(name = "rosterd", version, propagate_version = true, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "rosterd", version, propagate_version = true, after_help = after_help(), max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -47,15 +49,21 @@ struct Cli {
     verb: Verb,
 }
 
-const AFTER_HELP: &str = "\
+fn after_help() -> String {
+    let mut help = "\
 Examples:
-  rosterd demo                        see the main job on nothing but this binary
-  rosterd check                       try everything that the configuration names
-  rosterd plan                        what would be done, without doing it
-  rosterd explain jane@contoso.com    why she has a licence, or has none
+  rosterd demo                      see the main job on nothing but this binary
+  rosterd check                     try everything that the configuration names
+  rosterd plan                      what would be done, without doing it
+  rosterd explain jane@contoso.com  why this person has a licence, or has none
 
-Exit status: 0 done, and nothing is left; 1 it could not be done; 2 the command line or the configuration is wrong;
-3 done, and something is left that a person may want to see (for `plan`: there are changes).";
+Exit status:"
+        .to_owned();
+    for status in ExitStatus::ALL {
+        help.push_str(&format!("\n  {}  {}", status.code(), status.meaning()));
+    }
+    help
+}
 
 /// What every verb takes.
 #[derive(Debug, Args)]

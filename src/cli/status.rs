@@ -35,7 +35,7 @@ pub(super) fn run(args: &StatusArgs, context: &Context) -> Result<ExitStatus, Fa
     Ok(if status.is_left() { ExitStatus::Left } else { ExitStatus::Done })
 }
 
-fn gather(
+pub(super) fn gather(
     config: &Config,
     subscriptions: &[&Subscription],
     ledger: &Ledger,
