@@ -18,7 +18,7 @@ use crate::roster::PRIORITY_DEFAULT;
 /// Writes what the plan says without a request.
 pub(super) fn put_plan(connection: &Connection, subscription: i64, books: &mut Books<'_>, plan: &Plan) -> Result<()> {
     plan.settle.iter().try_for_each(|settlement| settle(books, settlement))?;
-    plan.leaving.iter().try_for_each(|leaving| leave(books, leaving))?;
+    plan.leaving.iter().try_for_each(|leaving| leave(books, leaving, departure(plan, &leaving.address)))?;
     plan.waiting.iter().try_for_each(|waiting| wait(books, waiting))?;
     plan.quarantined.iter().try_for_each(|quarantine| set_aside(books, quarantine))?;
     put_hold(connection, subscription, books, plan.hold.as_ref())
@@ -76,25 +76,23 @@ fn change(
     Ok(())
 }
 
-fn leave(books: &mut Books<'_>, leaving: &Leaving) -> Result<()> {
-    let Leaving { address, reason, detail, since, until } = leaving;
+/// How this leaver stopped being desired.
+fn departure(plan: &Plan, address: &Address) -> Option<Departure> {
+    let at = plan.departures.binary_search_by(|(leaver, _)| leaver.cmp(address)).ok()?;
+    Some(plan.departures[at].1.clone())
+}
+
+fn leave(books: &mut Books<'_>, leaving: &Leaving, departure: Option<Departure>) -> Result<()> {
+    let Leaving { address, detail, until, .. } = leaving;
     let old = books.record(address.identity())?;
     let state = step(old.as_ref(), address, Step::Leaves)?;
-    let noted = books.touched_departure(address.identity())?;
-    let known = old.as_ref().and_then(|old| old.member.departure.clone());
-    let departure = [noted, known].into_iter().flatten().find(|departure| departure.reason == *reason);
-    let departure = match departure {
-        Some(departure) => Departure { at: *since, ..departure },
-        None => {
-            Departure { reason: *reason, source: String::new(), at: *since, renamed_to: None, origin: String::new() }
-        }
-    };
     let why = match until {
         LeavingUntil::Grace(until) => format!("{detail}; keeps the seat until {}", told_moment(*until)),
         LeavingUntil::Approval => format!("{detail}; the removal waits for an approval"),
         LeavingUntil::Protected(pattern) => format!("{detail}; protected by `{pattern}`"),
+        LeavingUntil::Renamed(why) => format!("{detail}; keeps the seat while the new address can't have one ({why})"),
     };
-    change(books, old, state, &why, Event::Leaving, |member| member.departure = Some(departure))
+    change(books, old, state, &why, Event::Leaving, |member| member.departure = departure)
 }
 
 fn wait(books: &mut Books<'_>, waiting: &Waiting) -> Result<()> {
