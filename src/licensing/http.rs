@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName};
@@ -32,9 +33,15 @@ const IDLE_MAX: Duration = Duration::from_secs(20);
 
 /// Sends requests to the licensing server. Its connections are used again; one for the whole process.
 pub struct Client {
-    http: reqwest::Client,
     /// Without a slash at the end.
     base_url: String,
+    /// No TLS and no proxy: the server is on this machine.
+    plain: bool,
+    timeout: Duration,
+    certificates: Vec<Certificate>,
+    proxy: Option<Proxy>,
+    /// Made for the first request: the system's certificates take a while to load, and most passes send nothing.
+    http: OnceLock<Result<reqwest::Client, String>>,
 }
 
 /// Why no client can be made. Each names the setting to look at.
@@ -62,25 +69,19 @@ pub enum ClientError {
         #[source]
         cause: reqwest::Error,
     },
-    #[error("the HTTP client can't be set up")]
-    Setup(#[source] reqwest::Error),
 }
 
 impl Client {
     /// Reads `ca_file`, opens no connection.
     pub fn new(licensing: &Licensing) -> Result<Client, ClientError> {
-        let builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(retry::never())
-            .timeout(licensing.timeout)
-            .connect_timeout(licensing.timeout.min(CONNECT_TIMEOUT_MAX))
-            .pool_idle_timeout(IDLE_MAX);
-        let builder =
-            if is_plain(&licensing.base_url)? { beside_the_network(builder) } else { secured(builder, licensing)? };
-        let base_url = licensing.base_url.as_str().trim_end_matches('/').to_owned();
-        Ok(Client { http: builder.build().map_err(ClientError::Setup)?, base_url })
+        Ok(Client {
+            base_url: licensing.base_url.as_str().trim_end_matches('/').to_owned(),
+            plain: is_plain(&licensing.base_url)?,
+            timeout: licensing.timeout,
+            certificates: licensing.ca_file.as_deref().map_or(Ok(Vec::new()), certificates)?,
+            proxy: licensing.proxy.as_ref().map(proxy).transpose()?,
+            http: OnceLock::new(),
+        })
     }
 
     /// Sends one request, once. Never fails: what went wrong is an answer, too.
@@ -116,8 +117,11 @@ impl Client {
             Operation::Assign => Method::PUT,
             Operation::Unassign => Method::DELETE,
         };
-        let request = self
-            .http
+        let http = match self.http.get_or_init(|| self.connectable()) {
+            Ok(http) => http,
+            Err(cause) => return Answer::NotSent { cause: cause.clone() },
+        };
+        let request = http
             .request(method, format!("{}{}", self.base_url, wire::path(kind, id)))
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
@@ -131,6 +135,32 @@ impl Client {
             Ok(body) => wire::read(status, of_interest(&headers), &body, key.expose_secret(), clock::now()),
             Err(error) => Answer::Lost { cause: cause_of(error) },
         }
+    }
+
+    fn connectable(&self) -> Result<reqwest::Client, String> {
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(retry::never())
+            .timeout(self.timeout)
+            .connect_timeout(self.timeout.min(CONNECT_TIMEOUT_MAX))
+            .pool_idle_timeout(IDLE_MAX);
+        let builder = if self.plain { builder.no_proxy().tls_certs_only([]) } else { self.secured(builder) };
+        builder.build().map_err(|error| format!("the HTTP client can't be set up: {}", cause_of(error)))
+    }
+
+    /// For a server that is not on this machine. One that is has neither: a proxy would see the key in clear, and a
+    /// bare container has no certificates.
+    fn secured(&self, builder: ClientBuilder) -> ClientBuilder {
+        let mut builder = builder.https_only(true);
+        if !self.certificates.is_empty() {
+            builder = builder.tls_certs_merge(self.certificates.iter().cloned());
+        }
+        if let Some(proxy) = &self.proxy {
+            builder = builder.no_proxy().proxy(proxy.clone());
+        }
+        builder
     }
 }
 
@@ -149,24 +179,9 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// For a server on this machine: no proxy, which would see the key in clear, and no certificates, which take time to
-/// load and which a bare container does not have.
-fn beside_the_network(builder: ClientBuilder) -> ClientBuilder {
-    builder.no_proxy().tls_certs_only([])
-}
-
-fn secured(builder: ClientBuilder, licensing: &Licensing) -> Result<ClientBuilder, ClientError> {
-    let mut builder = builder.https_only(true);
-    if let Some(path) = &licensing.ca_file {
-        builder = builder.tls_certs_merge(certificates(path)?);
-    }
-    if let Some(url) = &licensing.proxy {
-        let host = || url.host_str().unwrap_or("no host").to_owned();
-        let proxy =
-            Proxy::all(url.clone()).map_err(|cause| ClientError::Proxy { host: host(), cause: cause.without_url() })?;
-        builder = builder.no_proxy().proxy(proxy);
-    }
-    Ok(builder)
+fn proxy(url: &Url) -> Result<Proxy, ClientError> {
+    let host = url.host_str().unwrap_or("no host").to_owned();
+    Proxy::all(url.clone()).map_err(|cause| ClientError::Proxy { host, cause: cause.without_url() })
 }
 
 /// The certificates of a PEM file, at least one.
