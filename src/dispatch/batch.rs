@@ -299,3 +299,92 @@ fn says_not_assigned(lower: &str) -> bool {
     };
     words.contains(&"unassigned") || (0..words.len()).any(|i| denied(&words[i..words.len().min(i + 4)]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn people(n: usize) -> Vec<Address> {
+        (0..n).map(|i| Address::parse(&format!("p{i}@x.example")).unwrap()).collect()
+    }
+
+    /// How many requests a batch takes at a server that refuses a request whole, without a name, for any of these.
+    fn requests(operation: Operation, people: &[Address], offenders: &[usize]) -> usize {
+        let bad: Vec<&Address> = offenders.iter().map(|place| &people[*place]).collect();
+        let mut batch = Batch::new(operation, people.to_vec(), false);
+        let (mut sent, mut decided) = (0, Decided::new());
+        while !batch.is_decided() {
+            let len = batch.next_len(people.len(), None);
+            let refused = batch.start(len).any(|address| bad.contains(&address));
+            sent += 1;
+            decided.extend(if refused { batch.refused(len, &["no".to_owned()]).decided } else { batch.accepted(len) });
+        }
+        assert_eq!(decided.len(), people.len());
+        for (address, outcome) in decided {
+            let found = matches!(outcome, Outcome::Refused { .. } | Outcome::UnassignedAlready { .. });
+            assert_eq!(found, bad.contains(&&address), "{address}: {outcome:?} of {}", people.len());
+        }
+        sent
+    }
+
+    fn promised(batch_size: usize, offenders: usize) -> usize {
+        1 + offenders * (batch_size.next_power_of_two().trailing_zeros() as usize + 1)
+    }
+
+    #[test]
+    fn one_offender_anywhere_is_found_within_the_promise() {
+        for n in (1..=20).chain([31, 32, 33, 64, 65, 100, 128]) {
+            let people = people(n);
+            for place in 0..n {
+                let sent = requests(Operation::Assign, &people, &[place]);
+                assert!(sent <= promised(n, 1), "{sent} requests for {place} of {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn three_offenders_anywhere_are_found_within_the_promise() {
+        for n in [3, 4, 5, 8, 9, 16, 17] {
+            let people = people(n);
+            for a in 0..n {
+                for b in a + 1..n {
+                    for c in b + 1..n {
+                        let sent = requests(Operation::Unassign, &people, &[a, b, c]);
+                        assert!(sent <= promised(n, 3), "{sent} requests for {a}, {b}, {c} of {n}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_offender_among_a_hundred_costs_fewer_than_eight_requests_on_average() {
+        let people = people(100);
+        let all: usize = (0..100).map(|place| requests(Operation::Assign, &people, &[place]) - 1).sum();
+        // 6.72 to find it, which is the least that halving takes, and one for the rest.
+        assert!(all <= 771, "{all} for a hundred");
+    }
+
+    #[test]
+    fn offenders_alone_cost_one_request_each_and_few_more() {
+        let people = people(100);
+        let all: Vec<usize> = (0..100).collect();
+        assert!(requests(Operation::Unassign, &people, &all) <= 115);
+    }
+
+    #[test]
+    fn only_words_that_deny_it_say_that_nobody_is_assigned() {
+        for (words, says) in [
+            ("is not assigned", true),
+            ("is not currently assigned.", true),
+            ("hasn't been assigned", true),
+            ("was unassigned before", true),
+            ("cannot be unlocked: assigned by an administrator", false),
+            ("this is not the place where it was assigned", false),
+            ("is assigned", false),
+            ("", false),
+        ] {
+            assert_eq!(says_not_assigned(words), says, "{words}");
+        }
+    }
+}

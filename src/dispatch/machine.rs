@@ -51,7 +51,7 @@ pub struct Commit {
     pub left: Vec<(Address, Outcome)>,
     /// From the answer.
     pub stats: Option<Stats>,
-    /// Seats were refused though none is known to be free: nobody asks again before the next probe.
+    /// Seats were refused, and no stats say that none is free: nobody asks again before the next probe.
     pub full: bool,
     /// What the server was seen to do, where that changed.
     pub habits: Option<Habits>,
@@ -215,7 +215,7 @@ struct Attempts {
     len: usize,
     /// Made so far.
     made: u32,
-    /// When the first was handed out.
+    /// When the first was last handed out.
     first: Option<Duration>,
 }
 
@@ -253,7 +253,8 @@ impl Machine {
         }
     }
 
-    /// The next step. Calling it again without doing the step gives the same step.
+    /// The next step. Calling it again without doing the step gives the same step; who waits for a turn before the first
+    /// attempt of a `Send` calls it again after that, since `retry_for` counts from there.
     pub fn next(&mut self, now: Duration) -> Step {
         loop {
             match &self.phase {
@@ -556,10 +557,10 @@ impl Machine {
     fn request(&mut self, now: Duration) -> Option<Request> {
         let flight = self.flight.as_mut()?;
         let operation = flight.batch.operation();
-        if flight.request.made == 0 && flight.request.first.is_none() {
+        if flight.request.made == 0 {
             flight.request.len = flight.batch.next_len(self.batch_size, self.applies_rest[place(operation)]);
+            flight.request.first = Some(now);
         }
-        flight.request.first.get_or_insert(now);
         let addresses = flight.batch.start(flight.request.len).cloned().collect();
         Some(Request { operation, addresses, attempt: flight.request.made.saturating_add(1) })
     }

@@ -210,7 +210,9 @@ fn every_dialect_ends_with_who_should_have_a_seat() {
 #[test]
 fn every_dialect_fills_exactly_the_seats_there_are() {
     for (seed, dialect) in Dialect::all().enumerate() {
-        for (batch_size, seats) in [(1, 10), (7, 20), (16, 50), (64, 33), (100, 64), (100, 2), (100, 100)] {
+        for i in 0..3 {
+            let (batch_size, seats) =
+                [(1, 10), (7, 20), (16, 50), (64, 33), (100, 64), (100, 2), (100, 100)][(seed * 3 + i) % 7];
             for known in [false, true] {
                 a_shortage(dialect, batch_size, seats, known, seed as u64);
             }

@@ -73,7 +73,9 @@ impl Records {
         assert_eq!(of, outcomes.iter().map(|(address, _)| address.clone()).collect(), "all of an intent is named");
         assert_eq!(of.len(), outcomes.len(), "nobody is named twice");
         if unknown == 0 {
-            self.open_addresses.retain(|address| !of.contains(address));
+            for address in &of {
+                self.open_addresses.remove(address);
+            }
         }
         self.outcomes.extend(outcomes);
     }

@@ -104,7 +104,11 @@ impl Server {
             return refused(errors);
         }
         match request.operation {
-            Operation::Unassign => self.assigned.retain(|email| !sound.contains(email)),
+            Operation::Unassign => {
+                for email in &sound {
+                    self.assigned.remove(email);
+                }
+            }
             Operation::Assign => {
                 sound.retain(|email| !self.assigned.contains(email));
                 let free = self.seats.saturating_sub(self.assigned.len());
