@@ -1,11 +1,11 @@
 //! A person's words: approve, reject, adopt, forget, retry, and asking the daemon for a run.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::super::operation::{State, Step};
 use super::super::{Event, Lease, MemberState};
 use super::books::{Books, Record, Seat, step};
-use super::rosters::touch;
+use super::rosters::look_again;
 use super::values::{Json, Ms};
 use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
@@ -149,18 +149,6 @@ impl Ledger {
             Ok(done)
         })
     }
-}
-
-/// Has the next plan look at an address; what is noted of its departure stays.
-fn look_again(connection: &Connection, subscription: i64, address: &Address) -> Result<()> {
-    let sql = "UPDATE subscription SET seq = seq + 1 WHERE id = ?1 RETURNING seq";
-    let seq: i64 = connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?;
-    let sql = "UPDATE touched SET seq = ?3 WHERE subscription_id = ?1 AND identity = ?2";
-    let values = params![subscription, address.identity(), seq];
-    if connection.prepare_cached(sql)?.execute(values)? == 0 {
-        touch(connection, subscription, address, None, seq)?;
-    }
-    Ok(())
 }
 
 fn keep(books: &mut Books<'_>, address: &Address, by: &str) -> Result<()> {

@@ -7,6 +7,7 @@ use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
 use super::Result;
 use super::books::{Before, Books, Errand, Record, Seat, step};
 use super::recorded::seatless;
+use super::rosters::look_again;
 use super::values::{Json, Ms, Word, count, counted};
 use super::work::{Order, Work};
 use crate::address::Address;
@@ -84,14 +85,16 @@ pub(super) fn settle_intent(
     connection: &Connection,
     books: &mut Books<'_>,
     subscription: i64,
+    run: RunId,
     intent: IntentId,
     outcomes: &[(Address, Outcome)],
 ) -> Result<()> {
-    let sql = "SELECT operation, addresses FROM intent WHERE id = ?1 AND subscription_id = ?2";
-    let open = connection.prepare_cached(sql)?.query_row(params![intent.0, subscription], |row| {
-        Ok((row.get::<_, Word<Operation>>(0)?.0, row.get::<_, Json<Vec<Address>>>(1)?.0))
+    let sql = "SELECT operation, addresses, run <> ?3 FROM intent WHERE id = ?1 AND subscription_id = ?2";
+    let values = params![intent.0, subscription, run.into_bytes()];
+    let open = connection.prepare_cached(sql)?.query_row(values, |row| {
+        Ok((row.get::<_, Word<Operation>>(0)?.0, row.get::<_, Json<Vec<Address>>>(1)?.0, row.get::<_, bool>(2)?))
     });
-    let Some((operation, mut addresses)) = open.optional()? else {
+    let Some((operation, mut addresses, resumed)) = open.optional()? else {
         return Err(LedgerError::Illegal(format!("intent {} is not open", intent.0)));
     };
     if addresses.len() != outcomes.len() {
@@ -102,6 +105,9 @@ pub(super) fn settle_intent(
     for (address, outcome) in outcomes {
         if settle_address(books, intent, operation, address, outcome)?.is_open() {
             unknown.push(address);
+        } else if resumed {
+            // The plan of this run could decide nothing about it.
+            look_again(connection, subscription, address)?;
         }
     }
     if unknown.is_empty() {

@@ -480,8 +480,20 @@ fn touch_bad_rows(connection: &Connection, before: &[BadRow], after: &[BadRow]) 
     Ok(())
 }
 
+/// Has the next plan look at an address; what is noted of its departure stays.
+pub(super) fn look_again(connection: &Connection, subscription: i64, address: &Address) -> Result<()> {
+    let sql = "UPDATE subscription SET seq = seq + 1 WHERE id = ?1 RETURNING seq";
+    let seq: i64 = connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?;
+    let sql = "UPDATE touched SET seq = ?3 WHERE subscription_id = ?1 AND identity = ?2";
+    let values = params![subscription, address.identity(), seq];
+    if connection.prepare_cached(sql)?.execute(values)? == 0 {
+        touch(connection, subscription, address, None, seq)?;
+    }
+    Ok(())
+}
+
 /// Notes that the next plan is to look at an address.
-pub(super) fn touch(
+fn touch(
     connection: &Connection,
     subscription: i64,
     address: &Address,

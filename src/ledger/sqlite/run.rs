@@ -10,7 +10,7 @@ use super::super::lease::{Held, is_free};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
 use super::planning::{Seen, approvals};
-use super::recorded::{looked, put_plan};
+use super::recorded::{held_renames, looked, put_plan};
 use super::requests::{left, put_answer, put_intent, put_problem, settle_intent};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
@@ -117,12 +117,16 @@ impl Ledger {
         let work = self.fenced(lease, |transaction, subscription| {
             let mut books = Books::open(transaction, subscription, Some(run), now);
             put_plan(transaction, subscription, &mut books, plan)?;
+            let waiting = held_renames(&books, plan)?;
             books.close()?;
             if !Work::asks(plan) {
-                looked(transaction, subscription, scope, seen)?;
+                looked(transaction, subscription, scope, seen, &waiting)?;
                 return Ok(None);
             }
-            Ok(Some(Work::new(run, plan, scope, seen, &approvals(transaction, subscription, now)?)))
+            let approvals = approvals(transaction, subscription, now)?;
+            let mut work = Work::new(run, plan, scope, seen, &approvals);
+            work.waiting = waiting;
+            Ok(Some(work))
         })?;
         self.works.remove(&lease.subscription);
         if let Some(work) = work {
@@ -137,7 +141,7 @@ impl Ledger {
         let result = self.fenced(lease, |transaction, subscription| {
             let mut books = Books::open(transaction, subscription, Some(run), now);
             if let Some((intent, outcomes)) = &commit.settled {
-                settle_intent(transaction, &mut books, subscription, *intent, outcomes)?;
+                settle_intent(transaction, &mut books, subscription, run, *intent, outcomes)?;
             }
             let intent = match &commit.intent {
                 None => None,
@@ -188,7 +192,7 @@ impl Ledger {
             ];
             transaction.execute(sql, values)?;
             if let Some(work) = work {
-                looked(transaction, subscription, &work.scope, work.seen)?;
+                looked(transaction, subscription, &work.scope, work.seen, &work.waiting)?;
             }
             let books = Books::open(transaction, subscription, Some(run), now);
             put_problem(transaction, subscription, &books, problem, stopped.as_ref())?;

@@ -9,7 +9,7 @@ pub(in crate::ledger) fn a_seat_is_given_and_told(ledger: &mut Ledger) {
     let intent = begin(ledger, &lease, Operation::Assign, &["ann"], 2);
     let commit = Commit {
         stats: Some(Stats { available: 10, assigned: 1 }),
-        habits: Some(Habits { batch_size: Some(50), applies_rest: false }),
+        habits: Some(Habits { batch_size: Some(50), puts_apply_rest: true, deletes_apply_rest: false }),
         ..settled(intent, &[("ann", Outcome::Assigned)])
     };
     ledger.commit(&lease, RUN, &commit, at(3)).unwrap();
@@ -268,4 +268,29 @@ pub(in crate::ledger) fn a_run_that_breaks_off_leaves_everybody_to_the_next_plan
     finish(ledger, &lease, None, 5);
     assert_eq!(touched(ledger, 6), ["cid"]);
     assert_eq!(ledger.subscription("contoso").unwrap().scope.as_deref(), Some("policy"));
+}
+
+pub(in crate::ledger) fn who_leaves_while_a_request_is_open_is_not_forgotten(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann"])), at(0)).unwrap();
+    record(ledger, &lease, Plan { assign: vec![assignment("ann")], ..Plan::default() }, 1);
+    let intent = begin(ledger, &lease, Operation::Assign, &["ann"], 1);
+    let lost = Outcome::Unknown { cause: words() };
+    ledger.commit(&lease, RUN, &settled(intent, &[("ann", lost.clone())]), at(2)).unwrap();
+    finish(ledger, &lease, None, 2);
+    ledger.accept(&acceptance(vec![removed("ann")]), at(3)).unwrap();
+
+    // A run that is in the dark as well, then one that hears the answer.
+    let mut later = |number: u128, outcome: Outcome, minutes: i64| {
+        let run = uuid::Uuid::from_u128(number);
+        let seen = look(ledger, minutes).seen;
+        ledger.record_plan(&lease, run, &Arc::default(), "policy", seen, at(minutes)).unwrap();
+        ledger.commit(&lease, run, &settled(intent, &[("ann", outcome)]), at(minutes)).unwrap();
+        ledger.finish_run(&lease, run, RunOutcome::Incomplete, &Report::default(), None, at(minutes)).unwrap();
+        look(ledger, minutes).list
+    };
+    assert_eq!(later(2, lost, 4)[0].departure.as_ref().unwrap().reason, Reason::Left);
+    let list = later(3, Outcome::Assigned, 5);
+    assert_eq!(list[0].member.as_ref().unwrap().state, MemberState::Assigned);
+    assert_eq!(list[0].departure.as_ref().unwrap().reason, Reason::Left);
 }
