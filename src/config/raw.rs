@@ -170,3 +170,32 @@ impl Step<'_> {
         names.into_iter().map(|name| folder.join(name)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_counts_before_the_variable_and_both_before_the_usual_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["a.toml", "b.toml"].map(|name| folder.path().join(name));
+        let usual = [first.clone(), second.clone()];
+        let variable = || Some(OsString::from("variable.toml"));
+
+        assert_eq!(find_among(Some(Path::new("flag.toml")), variable(), &usual).unwrap(), Path::new("flag.toml"));
+        assert_eq!(find_among(None, variable(), &usual).unwrap(), Path::new("variable.toml"));
+        assert_eq!(find_among(None, Some(OsString::new()), &usual).unwrap_err().looked, usual);
+        fs::write(&second, "").unwrap();
+        assert_eq!(find_among(None, None, &usual).unwrap(), second);
+        fs::write(&first, "").unwrap();
+        assert_eq!(find_among(None, None, &usual).unwrap(), first);
+    }
+
+    #[test]
+    fn a_relative_configuration_includes_files_beside_it() {
+        let main = File::new(Path::new("Cargo.toml"), String::new());
+        let beside = included(&main, "*.toml").unwrap();
+        assert!(beside.contains(&PathBuf::from("clippy.toml")) && !beside.contains(&PathBuf::from("Cargo.toml")));
+        assert_eq!(included(&main, "src/config/m?d.rs").unwrap(), [Path::new("src/config/mod.rs")]);
+    }
+}
