@@ -30,7 +30,7 @@ impl Context {
             verbosity: self.global.verbose,
             clear_addresses: config.log.clear_addresses,
         })
-        .map_err(|error| Failure::from_error(&error).as_usage())?;
+        .map_err(|error| Failure::from_error(&error).into_usage())?;
         for warning in &config.warnings {
             eprintln!("warning: {warning}");
         }
