@@ -118,6 +118,22 @@ impl fmt::Display for Masked<'_> {
     }
 }
 
+/// An error and its causes in one line: "what failed: why: and why that".
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some say what their cause says, too.
+        if !words.ends_with(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = error.source();
+    }
+    words.replace(char::is_control, " ")
+}
+
 /// Writes a text with every word masked that has an `@` in it.
 fn write_masked(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
     let between = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | ':');
@@ -155,6 +171,16 @@ mod tests {
         assert_eq!(said("no address here: 402, seats 10/10"), "no address here: 402, seats 10/10");
         assert_eq!(said("@"), "***@");
         assert_eq!(said("a@b@c.example"), "a***@c.example");
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Told(&'static str, #[source] Option<Box<Told>>);
+        let cause = |words, cause| Told(words, Some(Box::new(cause)));
+        let error = cause("the roster can't be read", cause("the\nfile is away", Told("file is away", None)));
+        assert_eq!(chain(&error), "the roster can't be read: the file is away");
     }
 
     #[test]

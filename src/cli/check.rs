@@ -1,8 +1,21 @@
 //! `rosterd check`.
 
-use super::context::Context;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::context::{Context, runtime, scratch_ledger, world};
 use super::failure::Failure;
+use super::output::{print, print_json};
+use super::sync::read_sources;
+use crate::config::Subscription;
 use crate::exit::ExitStatus;
+use crate::intake::Files;
+use crate::ledger::SourceRecord;
+use crate::licensing::wire::Answer;
+use crate::pass::World;
+use crate::report::text::count;
+use crate::telemetry::chain;
 
 /// Try everything that the configuration names, without changing anything
 #[derive(Debug, clap::Args)]
@@ -15,7 +28,135 @@ pub(super) struct CheckArgs {
     pub(super) json: bool,
 }
 
+/// What one try came to.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: String,
+    ok: bool,
+    detail: String,
+    /// Rows that can't be used, each with its place and reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_rows: Vec<String>,
+}
+
 pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let _ = (args, context);
-    Err(Failure::new("`check` is not built yet"))
+    let config = context.config()?;
+    if args.send_test_alert {
+        return Err(Failure::new("this version only logs alerts: there is no receiver to send one to"));
+    }
+    let files = config.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+    let mut findings = vec![well("configuration", files)];
+    findings.push(ledger_finding(&config));
+    let world = world(config, crate::ledger::Ledger::scratch(std::path::Path::new(""))?)?;
+    runtime()?.block_on(async {
+        findings.extend(try_sources(&world).await?);
+        for subscription in world.config.subscriptions.values() {
+            findings.push(try_key(&world, subscription).await);
+        }
+        Ok::<_, Failure>(())
+    })?;
+    show(&findings, args.json)?;
+    Ok(if findings.iter().all(|finding| finding.ok) { ExitStatus::Done } else { ExitStatus::Failed })
+}
+
+fn well(what: impl Into<String>, detail: impl Into<String>) -> Finding {
+    Finding { what: what.into(), ok: true, detail: detail.into(), bad_rows: Vec::new() }
+}
+
+fn ill(what: impl Into<String>, detail: impl Into<String>) -> Finding {
+    Finding { ok: false, ..well(what, detail) }
+}
+
+fn ledger_finding(config: &crate::config::Config) -> Finding {
+    match scratch_ledger(config) {
+        Ok(_) => well("ledger", "can be read, or will be made by the first run"),
+        Err(failure) => ill("ledger", failure.message),
+    }
+}
+
+/// Reads each source into a ledger that is thrown away, and moves no file.
+async fn try_sources(world: &World) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    let everybody: Vec<Subscription> = world.config.subscriptions.values().cloned().collect();
+    read_sources(world, &everybody, Files::Leave).await?;
+    for name in world.config.sources.keys() {
+        let known = name.clone();
+        let record = world.ledger.with(move |ledger| ledger.source(&known)).await?;
+        findings.push(source_finding(name, record.as_ref()));
+    }
+    Ok(findings)
+}
+
+fn source_finding(name: &str, record: Option<&SourceRecord>) -> Finding {
+    let what = format!("source {name}");
+    let Some(record) = record else { return well(what, "there is nothing to read yet, or no subscription names it") };
+    if let Some((problem, _)) = &record.problem {
+        return ill(what, problem.clone());
+    }
+    let evidence = &record.evidence;
+    let bad_rows: Vec<String> = record.bad_rows.iter().map(|row| format!("{}: {}", row.origin, row.reason)).collect();
+    let mut detail = format!(
+        "{} in {}",
+        count(record.entries, "person", "people"),
+        evidence.file.as_deref().unwrap_or("its roster")
+    );
+    if let Some(encoding) = &evidence.encoding {
+        detail.push_str(&format!(" ({encoding})"));
+    }
+    if !bad_rows.is_empty() {
+        detail.push_str(&format!(
+            ", {}",
+            count(bad_rows.len() as u64, "row that can't be used", "rows that can't be used")
+        ));
+    }
+    for note in &evidence.notes {
+        detail.push_str(&format!(". {}", note.trim_end_matches('.')));
+    }
+    Finding { bad_rows, ..well(what, detail) }
+}
+
+/// An assignment of nobody: the server looks at the key, and changes nothing.
+async fn try_key(world: &World, subscription: &Subscription) -> Finding {
+    let what = format!("subscription {}", subscription.name);
+    let key = match subscription.api_key.read_api_key() {
+        Ok(key) => key,
+        Err(error) => return ill(what, chain(&error)),
+    };
+    let client = Arc::clone(&world.client);
+    match client.probe(subscription.kind, subscription.id, &key).await {
+        Answer::Done { .. } | Answer::Refused { .. } | Answer::NoSeats { .. } => {
+            well(what, "the licensing server accepts the key")
+        }
+        Answer::KeyRefused { status, words } => ill(
+            what,
+            format!("the licensing server answers {status} ({words}): is the id right, and the key the newest?"),
+        ),
+        Answer::Redirect { target, .. } => {
+            ill(what, format!("the licensing server redirects to {target}; is base_url right?"))
+        }
+        Answer::TooLarge => ill(what, "the licensing server says that an empty request is too large"),
+        Answer::Busy { status, words, .. } => {
+            ill(what, format!("the licensing server is busy ({status}: {words}); try again"))
+        }
+        Answer::Strange { status, words } => {
+            ill(what, format!("what answers ({status}) is not the licensing server: {words}"))
+        }
+        Answer::NotSent { cause } | Answer::Lost { cause } => {
+            ill(what, format!("no answer from the licensing server: {cause}"))
+        }
+    }
+}
+
+fn show(findings: &[Finding], json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(&serde_json::json!({ "checks": findings }));
+    }
+    let mut text = String::new();
+    for Finding { what, ok, detail, bad_rows } in findings {
+        text.push_str(&format!("{} {what}: {detail}\n", if *ok { "ok    " } else { "FAILED" }));
+        for row in bad_rows {
+            text.push_str(&format!("         {row}\n"));
+        }
+    }
+    print(&text)
 }

@@ -1,12 +1,20 @@
 //! What verbs share: the configuration, found and read, and the ledger behind it.
 
 use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 use super::Global;
 use super::failure::Failure;
 use crate::clock::Timestamp;
 use crate::config::{self, Config, LedgerUrl, Subscription};
-use crate::ledger::Ledger;
+use crate::dispatch::pace::Pacer;
+use crate::ledger::handle::LedgerHandle;
+use crate::ledger::{Ledger, Owner};
+use crate::licensing::http::Client;
+use crate::pass::World;
 use crate::report::text::nearest;
 use crate::telemetry;
 
@@ -87,6 +95,31 @@ pub(super) fn write_ledger(config: &Config, now: Timestamp) -> Result<Ledger, Fa
 /// The ledger for writing, made where there is none.
 pub(super) fn make_ledger(config: &Config, now: Timestamp) -> Result<Ledger, Failure> {
     Ok(Ledger::open(ledger_path(config)?, now)?)
+}
+
+/// A copy of the ledger in memory, to try things on.
+pub(super) fn scratch_ledger(config: &Config) -> Result<Ledger, Failure> {
+    Ok(Ledger::scratch(ledger_path(config)?)?)
+}
+
+/// Everything that passes work with, on this ledger.
+pub(super) fn world(config: Config, ledger: Ledger) -> Result<World, Failure> {
+    let client = Client::new(&config.licensing).map_err(|error| Failure::from_error(&error).as_usage())?;
+    let pacer = Pacer::new(&config.licensing);
+    let ledger = LedgerHandle::start(ledger)
+        .map_err(|error| Failure::new(format!("the system gives no thread for the ledger: {error}")))?;
+    Ok(World {
+        config: Arc::new(config),
+        ledger,
+        client: Arc::new(client),
+        pacer: Arc::new(pacer),
+        owner: Owner::this_process(),
+        shutdown: CancellationToken::new(),
+    })
+}
+
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    Runtime::new().map_err(|error| Failure::new(format!("the system gives no threads to work with: {error}")))
 }
 
 #[cfg(test)]

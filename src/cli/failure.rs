@@ -1,19 +1,19 @@
 //! Why a verb did not do what was asked, as it is told at the edge.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 
 use crate::exit::ExitStatus;
 use crate::ledger::LedgerError;
 use crate::report::text::Style;
+use crate::telemetry;
 
 /// An error on its way to the terminal: what, where, what to do.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) status: ExitStatus,
     /// Without the word "error", where that is not in it already.
-    message: String,
+    pub(super) message: String,
     is_rendered: bool,
     hint: Option<String>,
 }
@@ -36,7 +36,7 @@ impl Failure {
 
     /// It could not be done, for this error and its causes.
     pub(super) fn from_error(error: &dyn Error) -> Failure {
-        Failure::new(with_causes(error))
+        Failure::new(telemetry::chain(error))
     }
 
     /// The same, as the fault of the command line or the configuration.
@@ -68,20 +68,6 @@ impl Failure {
 /// Whether standard error wants colour.
 fn colour() -> bool {
     io::stderr().is_terminal() && super::output::wants_colour()
-}
-
-/// The error, then each cause, in one line.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            let _ = write!(text, ": {words}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 impl From<LedgerError> for Failure {

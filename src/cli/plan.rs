@@ -1,8 +1,20 @@
 //! `rosterd plan`.
 
-use super::context::Context;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::context::{Context, runtime, scratch_ledger, subscriptions, world};
 use super::failure::Failure;
+use super::output::{print, print_json, style};
+use super::sync::read_sources;
+use crate::clock;
+use crate::config::Subscription;
 use crate::exit::ExitStatus;
+use crate::intake::{self, Files, Intake};
+use crate::ledger::{Ledger, LedgerError};
+use crate::pass::{self, Seen, World};
+use crate::plan::display::{BadRowJson, PlanJson, SourceJson, Style};
 
 /// What `sync` would do; changes nothing
 #[derive(Debug, clap::Args)]
@@ -18,13 +30,81 @@ pub(super) struct PlanArgs {
     pub(super) names: Vec<String>,
     /// Plan against this CSV instead of the sources
     #[arg(long, value_name = "FILE")]
-    pub(super) roster: Option<std::path::PathBuf>,
+    pub(super) roster: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
+/// How many of each list are printed for people.
+const SHOWN_MAX: usize = 50;
+
+/// Everything is done as `sync` does it, on a copy of the ledger in memory, up to where a request would be sent.
 pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let _ = (args, context);
-    Err(Failure::new("`plan` is not built yet"))
+    let config = context.config()?;
+    let chosen: Vec<Subscription> = subscriptions(&config, &args.names)?.into_iter().cloned().collect();
+    let ledger = scratch_ledger(&config)?;
+    let world = world(config, ledger)?;
+    let sources_well = match &args.roster {
+        Some(roster) => read_instead(&world, &chosen, roster)?,
+        None => runtime()?.block_on(read_sources(&world, &chosen, Files::Leave))?,
+    };
+    let config = Arc::clone(&world.config);
+    let plans = world.ledger.blocking_with(move |ledger| {
+        let plan = |subscription: &Subscription| {
+            let seen = pass::look_at(ledger, &config, subscription, true, clock::now())?;
+            Ok((subscription.clone(), sources(ledger, subscription)?, seen))
+        };
+        chosen.iter().map(plan).collect::<Result<Vec<_>, LedgerError>>()
+    })?;
+    show(&plans, args.json)?;
+    let changes = plans.iter().any(|(_, _, seen)| !seen.nothing_to_do());
+    Ok(match (sources_well, changes) {
+        (false, _) => ExitStatus::Failed,
+        (true, true) => ExitStatus::Left,
+        (true, false) => ExitStatus::Done,
+    })
+}
+
+type Planned = (Subscription, Vec<SourceJson>, Seen);
+
+fn show(plans: &[Planned], json: bool) -> Result<(), Failure> {
+    if json {
+        let plans: Vec<PlanJson> =
+            plans.iter().map(|(it, sources, seen)| PlanJson::new(&it.name, &seen.plan, sources.clone())).collect();
+        return print_json(&serde_json::json!({ "subscriptions": plans }));
+    }
+    let mut text = String::new();
+    for (subscription, _, seen) in plans {
+        let zone = subscription.policy.timezone;
+        let style = Style { shown_max: SHOWN_MAX, colour: style().colour, zone };
+        text.push_str(&seen.plan.display(&subscription.name, style).to_string());
+    }
+    print(&text)
+}
+
+fn sources(ledger: &Ledger, subscription: &Subscription) -> Result<Vec<SourceJson>, LedgerError> {
+    let source = |name: &String| {
+        let record = ledger.source(name)?;
+        Ok(SourceJson {
+            name: name.clone(),
+            entries: record.as_ref().map_or(0, |record| record.entries),
+            bad_rows: record.iter().flat_map(|record| &record.bad_rows).map(BadRowJson::from).collect(),
+            error: record.and_then(|record| record.problem).map(|(why, _)| why),
+        })
+    };
+    subscription.sources.iter().map(source).collect()
+}
+
+/// The chosen subscriptions' first source says what the file says, and their others nobody.
+fn read_instead(world: &World, chosen: &[Subscription], roster: &Path) -> Result<bool, Failure> {
+    let first: BTreeSet<&String> = chosen.iter().filter_map(|it| it.sources.first()).collect();
+    let all: BTreeSet<&String> = chosen.iter().flat_map(|it| &it.sources).collect();
+    let mut well = true;
+    for (name, source) in all.into_iter().filter_map(|name| Some((name, world.config.sources.get(name)?))) {
+        let file = first.contains(name).then_some(roster);
+        let intake = intake::take_instead(&world.config, &world.ledger, source, file)?;
+        well &= !matches!(intake, Intake::Refused(_));
+    }
+    Ok(well)
 }

@@ -1,16 +1,51 @@
 //! `rosterd run`.
 
-use super::context::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::context::{Context, make_ledger, runtime, world};
 use super::failure::Failure;
+use crate::clock;
+use crate::daemon;
 use crate::exit::ExitStatus;
 
 /// The daemon: watch the sources and keep the licences in step until it is told to end
 ///
-/// SIGTERM or Ctrl-C: the request in flight is finished and recorded, then it ends.
+/// SIGTERM or Ctrl-C: the request in flight is finished and recorded, then it ends. A second one ends it at once, and
+/// the next start settles what was in flight.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {}
 
-pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let _ = (args, context);
-    Err(Failure::new("`run` is not built yet"))
+pub(super) fn run(_args: &RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let config = context.config()?;
+    let ledger = make_ledger(&config, clock::now())?;
+    let world = world(config, ledger)?;
+    let (subscriptions, sources) = (world.config.subscriptions.len(), world.config.sources.len());
+    runtime()?.block_on(async {
+        end_on_signals(world.shutdown.clone())?;
+        let ready = || info!(subscriptions, sources, "ready: {subscriptions} subscriptions, {sources} sources");
+        daemon::run(world.clone(), ready).await.map_err(|error| Failure::from_error(&error))
+    })?;
+    world.ledger.close();
+    info!("stopped");
+    Ok(ExitStatus::Done)
+}
+
+/// The first signal asks for an end, the second one ends at once.
+pub(super) fn end_on_signals(shutdown: CancellationToken) -> Result<(), Failure> {
+    let no_signals = |error: std::io::Error| Failure::new(format!("signals can't be received: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            if shutdown.is_cancelled() {
+                warn!("ending at once; what was in flight is settled at the next start");
+                std::process::exit(ExitStatus::Failed.code().into());
+            }
+            shutdown.cancel();
+        }
+    });
+    Ok(())
 }

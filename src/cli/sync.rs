@@ -1,8 +1,23 @@
 //! `rosterd sync`.
 
-use super::context::Context;
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::context::{Context, make_ledger, runtime, subscriptions, world};
 use super::failure::Failure;
+use super::output::{Output, print_json};
+use super::run::end_on_signals;
+use crate::clock;
+use crate::config::{Source, Subscription};
 use crate::exit::ExitStatus;
+use crate::intake::{self, Files, Intake};
+use crate::ledger::{LedgerError, RunId, RunOutcome, Trigger};
+use crate::pass::{self, PassError, Passed, World};
+use crate::report::text::count;
+use crate::source::csv_source::CsvSource;
+use crate::telemetry::chain;
 
 /// One run now: read the sources, and assign and unassign what follows
 #[derive(Debug, clap::Args)]
@@ -19,7 +34,148 @@ pub(super) struct SyncArgs {
     pub(super) json: bool,
 }
 
+/// What one subscription came to.
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    run: Option<RunId>,
+    outcome: RunOutcome,
+    requests: u64,
+    assigned: u64,
+    unassigned: u64,
+    problem: Option<String>,
+    #[serde(skip)]
+    status: ExitStatus,
+}
+
 pub(super) fn run(args: &SyncArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let _ = (args, context);
-    Err(Failure::new("`sync` is not built yet"))
+    let config = context.config()?;
+    let chosen: Vec<Subscription> = subscriptions(&config, &args.names)?.into_iter().cloned().collect();
+    let ledger = make_ledger(&config, clock::now())?;
+    let world = world(config, ledger)?;
+    let (sources_well, mut lines) = runtime()?.block_on(async {
+        end_on_signals(world.shutdown.clone())?;
+        let sources_well = read_sources(&world, &chosen, Files::PutAway).await?;
+        Ok::<_, Failure>((sources_well, pass_all(&world, chosen).await))
+    })?;
+    world.ledger.close();
+    lines.sort_by(|one, other| one.name.cmp(&other.name));
+    if args.json {
+        print_json(&serde_json::json!({ "subscriptions": lines }))?;
+    } else {
+        print_lines(&lines)?;
+    }
+    let passes = lines.iter().map(|line| line.status).max().unwrap_or(ExitStatus::Done);
+    let failed = !sources_well || lines.iter().any(|line| line.status == ExitStatus::Failed);
+    Ok(if failed { ExitStatus::Failed } else { passes })
+}
+
+/// Reads every source that these subscriptions name, and waits for files that are settling. Whether each could be read
+/// whole; what was refused has been said.
+pub(super) async fn read_sources(world: &World, chosen: &[Subscription], files: Files) -> Result<bool, Failure> {
+    let names: BTreeSet<&String> = chosen.iter().flat_map(|subscription| &subscription.sources).collect();
+    let mut well = true;
+    for source in names.into_iter().filter_map(|name| world.config.sources.get(name)) {
+        well &= read_source(world, source.clone(), files).await?;
+    }
+    Ok(well)
+}
+
+async fn read_source(world: &World, source: Source, files: Files) -> Result<bool, Failure> {
+    let mut state = CsvSource::default();
+    loop {
+        let (world, source) = (world.clone(), source.clone());
+        let look = tokio::task::spawn_blocking(move || {
+            let intakes = intake::take_in(&world.config, &world.ledger, &source, &mut state, files);
+            (state, intakes)
+        });
+        let (back, intakes) = look.await.map_err(|error| Failure::from_error(&error))?;
+        state = back;
+        let intakes = intakes?;
+        let settling = intakes.iter().filter_map(|intake| match intake {
+            Intake::Settling(wait) => Some(*wait),
+            _ => None,
+        });
+        match settling.max() {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Ok(!intakes.iter().any(|intake| matches!(intake, Intake::Refused(_)))),
+        }
+    }
+}
+
+/// A pass for each, all at once: the pace is the requests'.
+async fn pass_all(world: &World, chosen: Vec<Subscription>) -> Vec<Line> {
+    let mut passes = JoinSet::new();
+    for subscription in chosen {
+        let world = world.clone();
+        passes.spawn(async move {
+            let passed = pass::pass(&world, &subscription, Trigger::Command, true).await;
+            line(&world, subscription.name, passed).await
+        });
+    }
+    passes.join_all().await
+}
+
+async fn line(world: &World, name: String, passed: Result<Passed, PassError>) -> Line {
+    let status = left(world, &name).await;
+    let line = Line {
+        name,
+        run: None,
+        outcome: if status == ExitStatus::Done { RunOutcome::Converged } else { RunOutcome::Incomplete },
+        requests: 0,
+        assigned: 0,
+        unassigned: 0,
+        problem: None,
+        status,
+    };
+    match passed {
+        Ok(Passed::Quiet(_)) => line,
+        Ok(Passed::Elsewhere) => {
+            let problem = Some("another process is at work on it, and looks at the same".to_owned());
+            Line { problem, ..line }
+        }
+        Ok(Passed::Ran { run, report, outcome, problem, .. }) => {
+            let status = if report.stopped.is_some() { ExitStatus::Failed } else { status };
+            let (requests, assigned, unassigned) = (report.requests, report.assigned, report.unassigned);
+            Line { run: Some(run), outcome, requests, assigned, unassigned, problem, status, ..line }
+        }
+        Err(error) => {
+            let problem = Some(chain(&error));
+            Line { outcome: RunOutcome::Failed, problem, status: ExitStatus::Failed, ..line }
+        }
+    }
+}
+
+/// Whether a subscription has something left that a person may want to see.
+async fn left(world: &World, name: &str) -> ExitStatus {
+    let name = name.to_owned();
+    let left = world.ledger.with(move |ledger| {
+        let counts = crate::report::status::MemberCounts::of(&ledger.member_counts(&name)?);
+        let hold = ledger.subscription(&name)?.hold.is_some();
+        Ok::<_, LedgerError>(hold || counts.pending + counts.quarantined + counts.unknown > 0)
+    });
+    match left.await {
+        Ok(false) => ExitStatus::Done,
+        Ok(true) => ExitStatus::Left,
+        Err(_) => ExitStatus::Failed,
+    }
+}
+
+fn print_lines(lines: &[Line]) -> Result<(), Failure> {
+    let mut output = Output::stdout();
+    for line in lines {
+        let Line { name, requests, assigned, unassigned, problem, .. } = line;
+        match problem {
+            Some(problem) => output.line(&format!("{name}: {problem}"))?,
+            None if *requests == 0 => output.line(&format!("{name}: nothing to do"))?,
+            None => output.line(&format!(
+                "{name}: {assigned} assigned, {unassigned} unassigned, in {}",
+                count(*requests, "request", "requests")
+            ))?,
+        }
+        if line.status == ExitStatus::Left {
+            output.line(&format!("{name}: something is left; `rosterd status {name}` says what"))?;
+        }
+    }
+    output.flush()
 }

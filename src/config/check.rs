@@ -62,10 +62,8 @@ impl<'a> Check<'a> {
     fn missing(&mut self, table: &'static Table, values: &DeTable<'_>, header: Range<usize>) {
         let inherits = std::ptr::eq(table, &raw const keys::SUBSCRIPTION);
         let inherited = |name: &str| inherits && self.defaults.is_some_and(|defaults| defaults.contains_key(name));
-        let missing: Vec<_> = table
-            .keys()
-            .filter(|key| key.required && !values.contains_key(key.name) && !inherited(key.name))
-            .collect();
+        let missing: Vec<_> =
+            table.keys().filter(|key| key.required && !values.contains_key(key.name) && !inherited(key.name)).collect();
         for key in missing {
             self.complain(header.clone(), format!("`{}` is missing here", key.name), format!("add {}", example(key)));
         }
@@ -74,11 +72,10 @@ impl<'a> Check<'a> {
     fn unknown(&mut self, table: &'static Table, name: &str, span: Range<usize>) {
         let help = match nearest(name, table.keys().map(|key| key.name)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => elsewhere(name).unwrap_or_else(|| {
-                format!("the keys here are {}", one_of(table.keys().map(|key| key.name), "`"))
-            }),
+            None => elsewhere(name)
+                .unwrap_or_else(|| format!("the keys here are {}", one_of(table.keys().map(|key| key.name), "`"))),
         };
-        self.complain(span, format!("unknown key `{}`", name), help);
+        self.complain(span, format!("unknown key `{name}`"), help);
     }
 
     fn value(&mut self, key: &'static Key, value: &'a Value<'a>) {
@@ -157,14 +154,13 @@ impl<'a> Check<'a> {
             return self.complain(header, "`kind` is missing here", format!("add kind = {known}"));
         };
         let written = value.get_ref().as_str();
-        match kinds.iter().find(|(kind, _)| Some(*kind) == written) {
-            Some((_, table)) => self.table(table, values, header, true),
-            None => {
-                let near = written.and_then(|written| nearest(written, kinds.iter().map(|(kind, _)| *kind)));
-                let help = near.map_or_else(|| format!("write {known}"), |near| format!("did you mean \"{near}\"? It takes {known}"));
-                self.complain(value.span(), "there is no such kind", help);
-            }
+        if let Some((_, table)) = kinds.iter().find(|(kind, _)| Some(*kind) == written) {
+            return self.table(table, values, header, true);
         }
+        let near = written.and_then(|written| nearest(written, kinds.iter().map(|(kind, _)| *kind)));
+        let help =
+            near.map_or_else(|| format!("write {known}"), |near| format!("did you mean \"{near}\"? It takes {known}"));
+        self.complain(value.span(), "there is no such kind", help);
     }
 }
 

@@ -54,7 +54,13 @@ struct Place {
 impl Problem {
     pub(super) fn at(file: &File, span: Range<usize>, complaint: Complaint) -> Problem {
         let place = Place::new(&file.text, complaint.span.unwrap_or(span));
-        Problem { file: file.shown.clone(), place: Some(place), says: complaint.says, help: complaint.help, other: None }
+        Problem {
+            file: file.shown.clone(),
+            place: Some(place),
+            says: complaint.says,
+            help: complaint.help,
+            other: None,
+        }
     }
 
     pub(super) fn of_file(file: PathBuf, complaint: Complaint) -> Problem {
@@ -82,7 +88,7 @@ impl Problem {
     }
 
     fn render(&self, f: &mut impl fmt::Write, paint: Paint) -> fmt::Result {
-        writeln!(f, "{}{}: {}{}", paint.red, "error", self.says, paint.off)?;
+        writeln!(f, "{}error: {}{}", paint.red, self.says, paint.off)?;
         let lines = self.place.iter().chain(self.other.iter().map(|(_, place, _)| place));
         let gutter = lines.map(|place| place.line.to_string().len()).max().unwrap_or(1);
         match &self.place {
@@ -110,7 +116,14 @@ impl Place {
         }
     }
 
-    fn render(&self, f: &mut impl fmt::Write, file: &std::path::Path, gutter: usize, label: &str, paint: Paint) -> fmt::Result {
+    fn render(
+        &self,
+        f: &mut impl fmt::Write,
+        file: &std::path::Path,
+        gutter: usize,
+        label: &str,
+        paint: Paint,
+    ) -> fmt::Result {
         let Paint { red, blue, off } = paint;
         let margin = " ".repeat(gutter);
         writeln!(f, "{margin}{blue}-->{off} {}:{}:{}", file.display(), self.line, self.column)?;

@@ -127,8 +127,13 @@ const fn within_or_off(min_ms: u64, max_s: u64) -> Kind {
 pub(super) static ROOT: Table = Table {
     name: "",
     keys: &[&[
-        key("include", Kind::Include, "More files, as globs relative to this file; they hold [subscriptions.NAME] and [sources.NAME] only.")
-            .or("[]"),
+        key(
+            "include",
+            Kind::Include,
+            "More files, as globs relative to this file; they hold [subscriptions.NAME] and \
+            [sources.NAME] only.",
+        )
+        .or("[]"),
         key("ledger", Kind::Table(&LEDGER), "The durable record of who has a seat and why."),
         key("log", Kind::Table(&LOG), "What rosterd writes to standard error."),
         key("http", Kind::Table(&HTTP), "The dashboard, the API, metrics and health."),
@@ -136,7 +141,11 @@ pub(super) static ROOT: Table = Table {
         key("defaults", Kind::Defaults(&SUBSCRIPTION), "Any key of a subscription, for all that do not say otherwise."),
         key("subscriptions", Kind::Named(&SUBSCRIPTION), "One table for each SecureMailMerge subscription."),
         key("sources", Kind::NamedKinds(SOURCES), "Where rosters come from."),
-        key("heartbeat", Kind::Table(&HEARTBEAT), "An address that is fetched while all is well; its silence is the alarm."),
+        key(
+            "heartbeat",
+            Kind::Table(&HEARTBEAT),
+            "An address that is fetched while all is well; its silence is the alarm.",
+        ),
         key("alerts", Kind::ListKinds(ALERTS), "Whom to tell when something needs a person."),
     ]],
 };
@@ -146,16 +155,25 @@ pub(super) const INCLUDED: &[&str] = &["subscriptions", "sources"];
 
 static LEDGER: Table = Table {
     name: "ledger",
-    keys: &[&[key("url", Kind::Ledger, "Where the ledger is kept: `sqlite:FILE`, or `postgres://user@host/database` for several replicas.")
-        .or(r#""sqlite:rosterd.db""#)]],
+    keys: &[&[key(
+        "url",
+        Kind::Ledger,
+        "Where the ledger is kept: `sqlite:FILE`, or `postgres://user@host/database` for \
+            several replicas.",
+    )
+    .or(r#""sqlite:rosterd.db""#)]],
 };
 
 static LOG: Table = Table {
     name: "log",
     keys: &[&[
         key("format", Kind::Word(&["text", "json"]), "The form of log lines: \"text\" or \"json\".").or(r#""text""#),
-        key("addresses", Kind::Word(&["masked", "clear"]), "Whether addresses stand in logs and alerts \"masked\" (j***@contoso.com) or \"clear\".")
-            .or(r#""masked""#),
+        key(
+            "addresses",
+            Kind::Word(&["masked", "clear"]),
+            "Whether addresses stand in logs and alerts \"masked\" (j***@contoso.com) or \"clear\".",
+        )
+        .or(r#""masked""#),
     ]],
 };
 
@@ -174,10 +192,19 @@ static LICENSING: Table = Table {
             .or(r#""https://licensing.solinventum.com""#),
         key("requests_per_second", Kind::Rate, "The pace for the host, over all subscriptions.").or("5.0"),
         key("burst", Kind::Whole { min: 1, max: 1000 }, "How many requests may leave at once after a pause.").or("5"),
-        key("concurrency", Kind::Whole { min: 1, max: 256 }, "Requests in flight at once, never two for one subscription.").or("8"),
+        key(
+            "concurrency",
+            Kind::Whole { min: 1, max: 256 },
+            "Requests in flight at once, never two for one subscription.",
+        )
+        .or("8"),
         key("timeout", within(100, 10 * MINUTE), "How long to wait for one answer.").or(r#""30s""#),
-        key("retry_for", within(0, HOUR), "How long one run keeps trying one request; what is left then waits for the next run.")
-            .or(r#""30s""#),
+        key(
+            "retry_for",
+            within(0, HOUR),
+            "How long one run keeps trying one request; what is left then waits for the next run.",
+        )
+        .or(r#""30s""#),
         key("proxy", Kind::Proxy, "The proxy for requests; without it the environment's (HTTPS_PROXY)."),
         key("ca_file", Kind::Path, "Certificates in PEM that are trusted beside the system's."),
     ]],
@@ -186,25 +213,65 @@ static LICENSING: Table = Table {
 pub(super) static SUBSCRIPTION: Table = Table {
     name: "subscriptions.NAME",
     keys: &[&[
-        key("type", Kind::Word(&["Paddle", "Azure", "Manual"]), "How the subscription was bought: \"Paddle\", \"Azure\" or \"Manual\".")
-            .required(),
+        key(
+            "type",
+            Kind::Word(&["Paddle", "Azure", "Manual"]),
+            "How the subscription was bought: \"Paddle\", \"Azure\" or \"Manual\".",
+        )
+        .required(),
         key("id", Kind::Guid, "The subscription's GUID.").required(),
-        key("api_key", Kind::Secret, "The subscription's API key: { file = \"…\" }, { env = \"…\" } or { credential = \"…\" } (systemd); never in place.")
-            .required(),
+        key(
+            "api_key",
+            Kind::Secret,
+            "The subscription's API key: { file = \"…\" }, { env = \"…\" } or { credential = \"…\" \
+            } (systemd); never in place.",
+        )
+        .required(),
         key("sources", Kind::Texts, "The names of the sources whose people should have a licence.").required(),
-        key("schedule", Kind::Cron, "When to look, beside every change that is seen: cron with five fields, or six with seconds.")
-            .or(r#""*/15 * * * *""#),
-        key("timezone", Kind::Zone, "The time zone of the schedule and of dates in rosters, by its IANA name such as \"Europe/Berlin\".")
-            .or(r#""UTC""#),
+        key(
+            "schedule",
+            Kind::Cron,
+            "When to look, beside every change that is seen: cron with five fields, or six \
+            with seconds.",
+        )
+        .or(r#""*/15 * * * *""#),
+        key(
+            "timezone",
+            Kind::Zone,
+            "The time zone of the schedule and of dates in rosters, by its IANA name such as \
+            \"Europe/Berlin\".",
+        )
+        .or(r#""UTC""#),
         key("batch_size", Kind::Whole { min: 1, max: 10_000 }, "Addresses in one request.").or("100"),
-        key("removal_grace", Kind::Grace(&GRACE), "How long a leaver keeps the seat, by reason; or one duration for all.")
-            .or(r#"{ left = "0s", disabled = "0s", vanished = "24h" }"#),
-        key("seat_probe", within(100, 7 * DAY), "How often a full subscription is asked again for a waiting member.").or(r#""15m""#),
-        key("reassert", within_or_off(1000, YEAR), "Send known assignments again in this period, such as \"7d\"; \"off\" for never.")
-            .or(r#""off""#),
-        key("exclude", Kind::Globs, "Globs over addresses that are never given a seat, such as \"*@example.org\" or \"svc-*\".").or("[]"),
-        key("protect", Kind::Globs, "Globs over addresses that are never unassigned, such as \"ceo@contoso.com\".").or("[]"),
-        key("domains", Kind::Domains, "When given, addresses in other domains are quarantined: another client's file does no harm.").or("[]"),
+        key(
+            "removal_grace",
+            Kind::Grace(&GRACE),
+            "How long a leaver keeps the seat, by reason; or one duration for all.",
+        )
+        .or(r#"{ left = "0s", disabled = "0s", vanished = "24h" }"#),
+        key("seat_probe", within(100, 7 * DAY), "How often a full subscription is asked again for a waiting member.")
+            .or(r#""15m""#),
+        key(
+            "reassert",
+            within_or_off(1000, YEAR),
+            "Send known assignments again in this period, such as \"7d\"; \"off\" for never.",
+        )
+        .or(r#""off""#),
+        key(
+            "exclude",
+            Kind::Globs,
+            "Globs over addresses that are never given a seat, such as \"*@example.org\" or \"svc-*\".",
+        )
+        .or("[]"),
+        key("protect", Kind::Globs, "Globs over addresses that are never unassigned, such as \"ceo@contoso.com\".")
+            .or("[]"),
+        key(
+            "domains",
+            Kind::Domains,
+            "When given, addresses in other domains are quarantined: another client's file \
+            does no harm.",
+        )
+        .or("[]"),
         key("guard", Kind::Table(&GUARD), "What holds removals until a person has approved them."),
     ]],
 };
@@ -221,11 +288,26 @@ pub(super) static GRACE: Table = Table {
 pub(super) static GUARD: Table = Table {
     name: "guard",
     keys: &[&[
-        key("max_removals", Kind::Limit, "Removals in one run: a share of the assigned, or a number; more are held for approval.").or(r#""20%""#),
-        key("max_removals_per_day", Kind::Limit, "Removals over any 24 hours, so that a slow leak is seen too.").or(r#""30%""#),
-        key("always_allow", Kind::Whole { min: 0, max: 1_000_000 }, "Removals this few are never held by the two limits above.").or("5"),
-        key("hold_after_change", Kind::Flag, "Whether removals that follow a change of what is looked at wait for approval, however few.")
-            .or("true"),
+        key(
+            "max_removals",
+            Kind::Limit,
+            "Removals in one run: a share of the assigned, or a number; more are held for approval.",
+        )
+        .or(r#""20%""#),
+        key("max_removals_per_day", Kind::Limit, "Removals over any 24 hours, so that a slow leak is seen too.")
+            .or(r#""30%""#),
+        key(
+            "always_allow",
+            Kind::Whole { min: 0, max: 1_000_000 },
+            "Removals this few are never held by the two limits above.",
+        )
+        .or("5"),
+        key(
+            "hold_after_change",
+            Kind::Flag,
+            "Whether removals that follow a change of what is looked at wait for approval, however few.",
+        )
+        .or("true"),
         key("approval_expires", within(1000, YEAR), "How long an approval is good for.").or(r#""24h""#),
     ]],
 };
@@ -235,8 +317,12 @@ pub(super) const SOURCES: &[(&str, &Table)] = &[("csv", &CSV), ("ldap", &LDAP)];
 const ANY_SOURCE: &[Key] = &[
     key("allow_empty", Kind::Flag, "Whether a roster that turns empty is believed.").or("false"),
     key("must_include", Kind::Addresses, "Canaries: a reading without these addresses is not believed.").or("[]"),
-    key("max_age", within_or_off(1000, YEAR), "Alert when nothing new has come for so long, such as \"3d\"; \"off\" for never.")
-        .or(r#""off""#),
+    key(
+        "max_age",
+        within_or_off(1000, YEAR),
+        "Alert when nothing new has come for so long, such as \"3d\"; \"off\" for never.",
+    )
+    .or(r#""off""#),
 ];
 
 pub(super) static CSV: Table = Table {
@@ -246,19 +332,46 @@ pub(super) static CSV: Table = Table {
             key("kind", Kind::Word(&["csv"]), "What kind of source this is: \"csv\" or \"ldap\".").required(),
             key("path", Kind::Path, "A folder that is watched, or one file.").required(),
             key("pattern", Kind::Pattern, "Which files in the folder count.").or(r#""*.csv""#),
-            key("mode", Kind::Word(&["snapshot", "delta"]), "\"snapshot\": each file is the whole roster; \"delta\": rows add and remove.")
-                .or(r#""snapshot""#),
-            key("settle", within(0, HOUR), "A file is read when its size and time have stood still this long.").or(r#""2s""#),
-            key("watch", Kind::Word(&["auto", "native", "poll"]), "\"auto\": native events, polling on network shares; or always \"native\" or \"poll\".")
-                .or(r#""auto""#),
+            key(
+                "mode",
+                Kind::Word(&["snapshot", "delta"]),
+                "\"snapshot\": each file is the whole roster; \"delta\": rows add and remove.",
+            )
+            .or(r#""snapshot""#),
+            key("settle", within(0, HOUR), "A file is read when its size and time have stood still this long.")
+                .or(r#""2s""#),
+            key(
+                "watch",
+                Kind::Word(&["auto", "native", "poll"]),
+                "\"auto\": native events, polling on network shares; or always \"native\" or \"poll\".",
+            )
+            .or(r#""auto""#),
             key("poll_interval", within(100, DAY), "How often to look when polling.").or(r#""30s""#),
-            key("after", Kind::Word(&["archive", "leave", "delete"]), "What becomes of a file that was read: \"archive\" (into processed/ or rejected/), \"leave\" or \"delete\".")
-                .or(r#""archive""#),
-            key("max_bad_rows", Kind::Limit, "More bad rows than this (and more than 3) and the file is rejected whole.").or(r#""5%""#),
-            key("encoding", Kind::Word(&["auto", "utf-8", "utf-16", "windows-1252"]), "\"auto\", \"utf-8\", \"utf-16\" or \"windows-1252\".")
-                .or(r#""auto""#),
+            key(
+                "after",
+                Kind::Word(&["archive", "leave", "delete"]),
+                "What becomes of a file that was read: \"archive\" (into processed/ or rejected/), \
+            \"leave\" or \"delete\".",
+            )
+            .or(r#""archive""#),
+            key(
+                "max_bad_rows",
+                Kind::Limit,
+                "More bad rows than this (and more than 3) and the file is rejected whole.",
+            )
+            .or(r#""5%""#),
+            key(
+                "encoding",
+                Kind::Word(&["auto", "utf-8", "utf-16", "windows-1252"]),
+                "\"auto\", \"utf-8\", \"utf-16\" or \"windows-1252\".",
+            )
+            .or(r#""auto""#),
             key("delimiter", Kind::Delimiter, "\"auto\", \",\", \";\", \"|\" or \"tab\".").or(r#""auto""#),
-            key("columns", Kind::Table(&COLUMNS), "The names of the columns; one that is left out has the common names, in any case."),
+            key(
+                "columns",
+                Kind::Table(&COLUMNS),
+                "The names of the columns; one that is left out has the common names, in any case.",
+            ),
         ],
         ANY_SOURCE,
     ],
@@ -283,16 +396,35 @@ pub(super) static LDAP: Table = Table {
         &[
             key("kind", Kind::Word(&["ldap"]), "What kind of source this is: \"csv\" or \"ldap\".").required(),
             key("urls", Kind::LdapUrls, "The servers, tried in turn: ldaps://, or ldap:// with start_tls.").required(),
-            key("auth", Kind::Word(&["simple", "external", "gssapi"]), "\"simple\", \"external\" (client certificate) or \"gssapi\".")
-                .or(r#""simple""#),
+            key(
+                "auth",
+                Kind::Word(&["simple", "external", "gssapi"]),
+                "\"simple\", \"external\" (client certificate) or \"gssapi\".",
+            )
+            .or(r#""simple""#),
             key("bind_dn", Kind::Text, "Who binds, for \"simple\"."),
-            key("bind_password", Kind::Secret, "The password of bind_dn: { file = \"…\" }, { env = \"…\" } or { credential = \"…\" }."),
-            key("start_tls", Kind::Flag, "Whether an ldap:// connection turns to TLS before anything is said.").or("false"),
+            key(
+                "bind_password",
+                Kind::Secret,
+                "The password of bind_dn: { file = \"…\" }, { env = \"…\" } or { credential = \"…\" }.",
+            ),
+            key("start_tls", Kind::Flag, "Whether an ldap:// connection turns to TLS before anything is said.")
+                .or("false"),
             key("ca_file", Kind::Path, "Certificates in PEM that are trusted beside the system's."),
-            key("flavor", Kind::Word(&["auto", "active-directory", "rfc2307", "rfc2307bis"]), "The kind of directory: \"auto\" asks its root DSE; or \"active-directory\", \"rfc2307\", \"rfc2307bis\".")
-                .or(r#""auto""#),
+            key(
+                "flavor",
+                Kind::Word(&["auto", "active-directory", "rfc2307", "rfc2307bis"]),
+                "The kind of directory: \"auto\" asks its root DSE; or \"active-directory\", \
+            \"rfc2307\", \"rfc2307bis\".",
+            )
+            .or(r#""auto""#),
             key("base_dn", Kind::Text, "Where searches begin."),
-            key("groups", Kind::Groups(&GROUP), "Groups whose members should have a licence: DNs, or tables with dn, priority and subscription."),
+            key(
+                "groups",
+                Kind::Groups(&GROUP),
+                "Groups whose members should have a licence: DNs, or tables with dn, priority and \
+            subscription.",
+            ),
             key("user_filter", Kind::Text, "A filter for people, beside groups or instead of them."),
             key("nested", Kind::Flag, "Whether members of groups in a group count.").or("true"),
             key("include_disabled", Kind::Flag, "Whether disabled accounts keep a licence.").or("false"),
@@ -305,10 +437,22 @@ pub(super) static LDAP: Table = Table {
             key("client_cert", Kind::Path, "The client certificate in PEM, for \"external\"."),
             key("client_key", Kind::Path, "The client certificate's key in PEM, for \"external\"."),
             key("keytab", Kind::Path, "The keytab for \"gssapi\"; without it the credential cache."),
-            key("discover", Kind::Flag, "Whether ldaps://contoso.com stands for the domain, its controllers found by DNS SRV.").or("false"),
-            key("danger_plaintext", Kind::Flag, "Allows ldap:// without StartTLS to an address that is not loopback.").or("false"),
-            key("schedule", Kind::Cron, "When to read the directory: cron with five fields, or six with seconds.").or(r#""*/5 * * * *""#),
-            key("push", Kind::Word(&["auto", "off"]), "\"auto\": listen for changes where the server offers it; or \"off\".").or(r#""auto""#),
+            key(
+                "discover",
+                Kind::Flag,
+                "Whether ldaps://contoso.com stands for the domain, its controllers found by DNS SRV.",
+            )
+            .or("false"),
+            key("danger_plaintext", Kind::Flag, "Allows ldap:// without StartTLS to an address that is not loopback.")
+                .or("false"),
+            key("schedule", Kind::Cron, "When to read the directory: cron with five fields, or six with seconds.")
+                .or(r#""*/5 * * * *""#),
+            key(
+                "push",
+                Kind::Word(&["auto", "off"]),
+                "\"auto\": listen for changes where the server offers it; or \"off\".",
+            )
+            .or(r#""auto""#),
         ],
         ANY_SOURCE,
     ],
@@ -326,8 +470,13 @@ pub(super) static GROUP: Table = Table {
 static HEARTBEAT: Table = Table {
     name: "heartbeat",
     keys: &[&[
-        key("url", Kind::SecretUrl, "Fetched after each round in which every subscription was looked after: { file | env | credential = \"…\" }, or in place.")
-            .required(),
+        key(
+            "url",
+            Kind::SecretUrl,
+            "Fetched after each round in which every subscription was looked after: { file | env | \
+            credential = \"…\" }, or in place.",
+        )
+        .required(),
         key("every", within(1000, DAY), "The period.").or(r#""5m""#),
     ]],
 };
@@ -398,7 +547,8 @@ static COMMAND: Table = Table {
     keys: &[
         &[
             key("kind", Kind::Word(&["command"]), ALERT_KIND).required(),
-            key("command", Kind::Texts, "A program and its arguments; it gets the alert as JSON on standard input.").required(),
+            key("command", Kind::Texts, "A program and its arguments; it gets the alert as JSON on standard input.")
+                .required(),
         ],
         ANY_ALERT,
     ],

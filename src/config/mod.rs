@@ -1,8 +1,8 @@
 //! The configuration, parsed and checked: whoever holds a [`Config`] holds one that can be worked with.
 //!
-//! [`raw`] finds and reads the files; [`keys`] lists every key; [`check`] holds the files against that list; [`value`]
-//! reads single values; [`build`] turns it all into this and gathers every complaint; [`diagnose`] shows complaints with
-//! their place, and [`redact`] keeps secrets out of what is shown. The reference file `config/rosterd.toml` is embedded,
+//! `raw` finds and reads the files; `keys` lists every key; `check` holds the files against that list; `value` reads
+//! single values; `build` turns it all into a [`Config`] and gathers every complaint; `diagnose` shows complaints with
+//! their place, and `redact` keeps secrets out of what is shown. The reference file `config/rosterd.toml` is embedded,
 //! and tests hold it and the code together.
 
 mod build;
@@ -88,7 +88,8 @@ pub struct Http {
 
 #[derive(Debug, Clone)]
 pub struct Licensing {
-    /// Without a slash at the end. `https`, or `http` for a loopback address.
+    /// `https`, or `http` for a loopback address. Its path has no slash at the end, but for the `/` that a URL without
+    /// a path has.
     pub base_url: reqwest::Url,
     /// For the host, over all subscriptions; more than 0.
     pub requests_per_second: f64,

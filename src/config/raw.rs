@@ -18,8 +18,8 @@ pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 /// Where a configuration was looked for in vain.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no configuration: looked at {}; name one with --config or $ROSTERD_CONFIG, have one written by \
-     `rosterd init`, or see what rosterd does with `rosterd demo`",
+    "there is no configuration: looked at {}; write one after the reference (config/rosterd.toml), or name one with \
+     --config or $ROSTERD_CONFIG; `rosterd demo` shows what rosterd does and needs none",
     shown(looked)
 )]
 pub struct NotFound {
@@ -72,7 +72,7 @@ impl File {
             Ok(text) => Ok(File::new(shown, text)),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+                let line = error.as_bytes()[..good].split(|byte| *byte == b'\n').count();
                 Err(Complaint::new(format!("this file is not UTF-8 in line {line}"), "save it as UTF-8 in an editor"))
             }
         }
@@ -104,12 +104,15 @@ impl File {
 fn unreadable(cause: &io::Error) -> Complaint {
     match cause.kind() {
         io::ErrorKind::NotFound => {
-            Complaint::new("this file is not there", "name another one with --config, or have one written by `rosterd init`")
+            Complaint::new("this file is not there", "write it, or name another one with --config")
         }
-        io::ErrorKind::PermissionDenied => {
-            Complaint::new("this file may not be read by the user that runs rosterd", "give that user the right to read it")
+        io::ErrorKind::PermissionDenied => Complaint::new(
+            "this file may not be read by the user that runs rosterd",
+            "give that user the right to read it",
+        ),
+        _ => {
+            Complaint::new(format!("this file can't be read: {cause}"), "mend that, or name another one with --config")
         }
-        _ => Complaint::new(format!("this file can't be read: {cause}"), "mend that, or name another one with --config"),
     }
 }
 
@@ -160,9 +163,8 @@ impl Step<'_> {
         let looked_at = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let names = fs::read_dir(looked_at).into_iter().flatten().flatten().map(|entry| entry.file_name());
         // A name with a dot before it is an editor's copy more often than a client.
-        let hidden = |name: &std::ffi::OsStr| {
-            name.to_string_lossy().starts_with('.') && !matcher.glob().glob().starts_with('.')
-        };
+        let hidden =
+            |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.') && !matcher.glob().glob().starts_with('.');
         let mut names: Vec<_> = names.filter(|name| matcher.is_match(name) && !hidden(name)).collect();
         names.sort();
         names.into_iter().map(|name| folder.join(name)).collect()

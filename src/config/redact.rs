@@ -40,11 +40,11 @@ pub(super) fn line(text: &str, place: Range<usize>, marked: Range<usize>) -> Lin
 /// What may be seen of a line, and from which byte on something is hidden.
 fn visibility(before: &str, line: &str) -> (Shown, usize) {
     let from = line.find('=').map_or(0, |equals| equals + 1);
-    if suspicious(line) {
-        return (Shown::Shape, if is_header(line) { line.len() } else { from });
+    if is_header(line) {
+        return (Shown::Shape, line.find('#').unwrap_or(line.len()));
     }
-    if is_header(line) || line.trim().is_empty() {
-        return (Shown::All, 0);
+    if suspicious(line) {
+        return (Shown::Shape, from);
     }
     if let Some(name) = key_of(line) {
         return (shown_for(name, line), from);
@@ -109,19 +109,23 @@ fn hide(line: &str, shown: Shown, from: usize) -> (String, Vec<usize>) {
     let mut text = String::new();
     let mut columns = Vec::with_capacity(line.len() + 1);
     let mut width = 0;
-    let mut put = |original: &str, instead: Option<&str>| {
-        match instead {
-            Some(instead) => {
-                columns.extend(std::iter::repeat_n(width, original.len()));
-                text.push_str(instead);
-                width += instead.chars().count();
-            }
-            None => {
-                for c in original.chars() {
-                    columns.extend(std::iter::repeat_n(width, c.len_utf8()));
-                    text.push(if c == '\t' { ' ' } else if c.is_control() { '\u{fffd}' } else { c });
-                    width += 1;
-                }
+    let mut put = |original: &str, instead: Option<&str>| match instead {
+        Some(instead) => {
+            columns.extend(std::iter::repeat_n(width, original.len()));
+            text.push_str(instead);
+            width += instead.chars().count();
+        }
+        None => {
+            for c in original.chars() {
+                columns.extend(std::iter::repeat_n(width, c.len_utf8()));
+                text.push(if c == '\t' {
+                    ' '
+                } else if c.is_control() {
+                    '\u{fffd}'
+                } else {
+                    c
+                });
+                width += 1;
             }
         }
     };

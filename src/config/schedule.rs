@@ -45,10 +45,9 @@ impl Schedule {
         }
         let parser = CronParser::builder().year(Year::Disallowed).build();
         let cron = parser.parse(text).map_err(|error| NoSchedule::Field(lower_first(&error.to_string())))?;
-        let schedule = Schedule { cron, zone };
-        // Impossible dates show only when one asks for them.
-        schedule.next_after(Timestamp::UNIX_EPOCH).ok_or(NoSchedule::Never)?;
-        Ok(schedule)
+        // Impossible dates show only when one asks for them; they are the same in every zone.
+        cron.find_next_occurrence(&Timestamp::UNIX_EPOCH, false).map_err(|_| NoSchedule::Never)?;
+        Ok(Schedule { cron, zone })
     }
 
     /// The next moment after this one; `None` where there is none in the years that cron can see.
@@ -94,5 +93,16 @@ mod tests {
         insta::assert_snapshot!(refused("61 * * * *"), @"number out of bounds");
         insta::assert_snapshot!(refused("x * * * *"), @"cronPattern contains illegal character 'X' in part 'X'");
         assert_eq!(refused("０ * * * *"), "it has a character that is no part of cron");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_stops_the_parser(text in "([0-9*/,LW#+?-]{1,4} ){4,6}(MON|JAN|[0-9*]{1,2})", other in "\\PC{0,20}") {
+            for text in [text, other] {
+                if let Ok(schedule) = Schedule::parse(&text, chrono_tz::Europe::Berlin) {
+                    proptest::prop_assert!(schedule.next_after(Timestamp::UNIX_EPOCH).is_some());
+                }
+            }
+        }
     }
 }

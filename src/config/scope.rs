@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{Config, Source, SourceKind, Subscription};
+use super::{Columns, Config, Source, SourceKind, Subscription};
 
 impl Source {
     /// The same for the same place and the same people, however the file is laid out; the caller hashes it.
     pub fn scope(&self) -> String {
         match &self.kind {
             SourceKind::Csv(csv) => {
-                let (path, pattern, mode) = (&csv.path, &csv.pattern, csv.mode);
+                let (path, pattern, mode) = (csv.path.to_string_lossy(), &csv.pattern, csv.mode);
                 format!("csv path={path:?} pattern={pattern:?} mode={mode:?} columns={{{}}}", csv.columns.scope())
             }
             SourceKind::Ldap(ldap) => format!("ldap {}", ldap.scope),
@@ -43,5 +43,23 @@ impl Config {
     pub fn subscriptions_of(&self, source: &str) -> Vec<String> {
         let named = |it: &&Subscription| it.sources.iter().any(|name| name == source);
         self.subscriptions.values().filter(named).map(|it| it.name.clone()).collect()
+    }
+}
+
+impl Columns {
+    /// Every column with its name, for the fingerprint of what is looked at.
+    fn scope(&self) -> String {
+        let Columns { email, id, action, priority, start, end, subscription } = self;
+        let all = [
+            ("email", email),
+            ("id", id),
+            ("action", action),
+            ("priority", priority),
+            ("start", start),
+            ("end", end),
+            ("subscription", subscription),
+        ];
+        let given = all.iter().filter_map(|(key, name)| name.as_ref().map(|name| format!("{key}={name:?}")));
+        given.collect::<Vec<_>>().join(",")
     }
 }

@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn white_space_at_the_end_and_a_byte_order_mark_are_no_part_of_a_secret() {
-        for content in [format!("{KEY}"), format!("{KEY}\r\n"), format!("\u{feff}{KEY} \n\n")] {
+        for content in [KEY.to_owned(), format!("{KEY}\r\n"), format!("\u{feff}{KEY} \n\n")] {
             let (_folder, secret) = file(content.as_bytes());
             assert_eq!(secret.read_api_key().unwrap().expose_secret(), KEY);
         }
@@ -149,7 +149,7 @@ mod tests {
             (b"hunter2", "does not hold an API key"),
             (b"0b0e3f0c6f0d4d1c9a551f4f1a3d2c9e", "does not hold an API key"),
             (b"0b0e3f0c-6f0d-4d1c-9a55-1f4f1a3d2c9e\nhunter2", "does not hold an API key"),
-            (&[b'a'; 70_000], "is longer than 64 KiB"),
+            ("a".repeat(70_000).as_bytes(), "is longer than 64 KiB"),
         ] {
             let (_folder, secret) = file(content);
             let error = secret.read_api_key().unwrap_err();

@@ -85,7 +85,10 @@ impl<'a> At<'a> {
     }
 
     pub(super) fn flag(&self) -> Read<bool> {
-        self.value.get_ref().as_bool().map_or_else(|| self.mismatch("true or false", "true or false, without quotes"), Ok)
+        self.value
+            .get_ref()
+            .as_bool()
+            .map_or_else(|| self.mismatch("true or false", "true or false, without quotes"), Ok)
     }
 
     pub(super) fn whole(&self) -> Read<u64> {
@@ -124,7 +127,8 @@ impl<'a> At<'a> {
     }
 
     fn period(&self, min: Duration, max: Duration, off: bool) -> Read<Option<Duration>> {
-        let example = if off { "\"90s\", \"15m\", \"24h\", \"7d\" or \"off\"" } else { "\"90s\", \"15m\", \"24h\" or \"7d\"" };
+        let example =
+            if off { "\"90s\", \"15m\", \"24h\", \"7d\" or \"off\"" } else { "\"90s\", \"15m\", \"24h\" or \"7d\"" };
         if let DeValue::Integer(number) = self.value.get_ref() {
             let says = format!("{number} has no unit");
             return Err(Complaint::new(says, format!("write \"{number}s\" for seconds, or {example}")));
@@ -140,7 +144,10 @@ impl<'a> At<'a> {
         }
         let [min, max] = [min, max].map(show_duration);
         let or_off = if off { ", or \"off\"" } else { "" };
-        Err(Complaint::new(format!("`{text}` is out of range"), format!("write a duration from {min} to {max}{or_off}")))
+        Err(Complaint::new(
+            format!("`{text}` is out of range"),
+            format!("write a duration from {min} to {max}{or_off}"),
+        ))
     }
 
     pub(super) fn limit(&self) -> Read<Limit> {
@@ -269,32 +276,26 @@ impl<'a> At<'a> {
                 "write the folder under `path` and the names here, such as \"*.csv\"",
             ));
         }
-        self.globs_of(std::slice::from_ref(&text)).map(|_| text)
+        globs_of(std::slice::from_ref(&text)).map(|_| text)
     }
 
     pub(super) fn globs(&self) -> Read<Globs> {
         let texts = self.each("[\"*@example.org\", \"svc-*\"]", |at| {
             let text = at.text()?;
             if text.contains(['@', '*', '?', '[']) {
-                return at.globs_of(std::slice::from_ref(&text)).map(|_| text);
+                return globs_of(std::slice::from_ref(&text)).map(|_| text);
             }
             let help = format!("write \"*@{text}\" for a domain, or \"{text}@*\" for a name");
             Err(Complaint::new(format!("`{text}` fits no address: a pattern has to match all of it"), help))
         })?;
-        self.globs_of(&texts)
-    }
-
-    fn globs_of(&self, texts: &[String]) -> Read<Globs> {
-        Globs::new(texts).map_err(|error| {
-            let help = "`*` stands for anything, `?` for one character, `[ab]` for one of these, `\\` takes the next as it is";
-            Complaint::new(format!("this pattern can't be read: {}", error.kind()), help)
-        })
+        globs_of(&texts)
     }
 
     pub(super) fn address(&self) -> Read<Address> {
         let text = self.str("an e-mail address", "it as \"jane@contoso.com\"")?;
-        Address::parse(text)
-            .map_err(|error| Complaint::new(format!("the address `{text}` {error}"), "write it as \"jane@contoso.com\""))
+        Address::parse(text).map_err(|error| {
+            Complaint::new(format!("the address `{text}` {error}"), "write it as \"jane@contoso.com\"")
+        })
     }
 
     pub(super) fn addresses(&self) -> Read<Vec<Address>> {
@@ -348,7 +349,9 @@ impl<'a> At<'a> {
         without_credentials(&url, "the proxy's password must not stand in the configuration")?;
         match url.scheme() {
             "http" | "https" => Ok(url),
-            scheme => Err(Complaint::new(format!("a proxy at {scheme}:// is not understood"), "write http:// or https://")),
+            scheme => {
+                Err(Complaint::new(format!("a proxy at {scheme}:// is not understood"), "write http:// or https://"))
+            }
         }
     }
 
@@ -387,7 +390,9 @@ impl<'a> At<'a> {
             let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
             let help = match port {
                 Some(port) if text.starts_with("localhost") => format!("write \"127.0.0.1:{port}\""),
-                Some(port) if text.starts_with(':') => format!("write \"0.0.0.0:{port}\" for every address of this machine"),
+                Some(port) if text.starts_with(':') => {
+                    format!("write \"0.0.0.0:{port}\" for every address of this machine")
+                }
                 _ => format!("write {EXAMPLE}"),
             };
             Complaint::new(format!("`{text}` is not an IP address and a port"), help)
@@ -429,7 +434,7 @@ impl<'a> At<'a> {
 
     /// A duration of a grace that is given as one value.
     pub(super) fn grace(&self) -> Read<Duration> {
-        const MAX: Duration = Duration::from_secs(3650 * 24 * 3600);
+        const MAX: Duration = Duration::from_hours(3650 * 24);
         Ok(self.period(Duration::ZERO, MAX, false)?.unwrap_or_default())
     }
 
@@ -472,6 +477,14 @@ impl<'a> At<'a> {
     }
 }
 
+fn globs_of(texts: &[String]) -> Read<Globs> {
+    Globs::new(texts).map_err(|error| {
+        let help =
+            "`*` stands for anything, `?` for one character, `[ab]` for one of these, `\\` takes the next as it is";
+        Complaint::new(format!("this pattern can't be read: {}", error.kind()), help)
+    })
+}
+
 /// Numbers with units: `90s`, `1h30m`. Months and years are not understood: `M` is too easily taken for minutes.
 fn parse_duration(text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;
@@ -484,10 +497,10 @@ fn parse_duration(text: &str) -> Option<Duration> {
         let one = match unit {
             "ms" => Duration::from_millis(1),
             "s" => Duration::from_secs(1),
-            "m" => Duration::from_secs(60),
-            "h" => Duration::from_secs(3600),
-            "d" => Duration::from_secs(24 * 3600),
-            "w" => Duration::from_secs(7 * 24 * 3600),
+            "m" => Duration::from_mins(1),
+            "h" => Duration::from_hours(1),
+            "d" => Duration::from_hours(24),
+            "w" => Duration::from_hours(7 * 24),
             _ => return None,
         };
         total = total.checked_add(one.checked_mul(u32::try_from(number).ok()?)?)?;
@@ -500,8 +513,11 @@ fn parse_duration(text: &str) -> Option<Duration> {
 fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     let units = [("d", 24 * 3_600_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    let unit = units.iter().find(|(_, size)| ms > 0 && ms % size == 0);
-    unit.map_or_else(|| if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") }, |(unit, size)| format!("{}{unit}", ms / size))
+    let unit = units.iter().find(|(_, size)| ms > 0 && ms.is_multiple_of(*size));
+    unit.map_or_else(
+        || if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") },
+        |(unit, size)| format!("{}{unit}", ms / size),
+    )
 }
 
 fn without_credentials(url: &Url, says: &str) -> Read<()> {
@@ -509,7 +525,10 @@ fn without_credentials(url: &Url, says: &str) -> Read<()> {
     if !url.as_str().contains('@') {
         return Ok(());
     }
-    Err(Complaint::new(says, "take it out of the address; for a proxy, HTTPS_PROXY in the service's environment can hold it"))
+    Err(Complaint::new(
+        says,
+        "take it out of the address; for a proxy, HTTPS_PROXY in the service's environment can hold it",
+    ))
 }
 
 /// Whether an address is on this machine.

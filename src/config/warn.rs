@@ -1,5 +1,6 @@
 //! What is not wrong with a configuration but worth a word.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{After, Config, SecretRef, SourceKind};
@@ -34,48 +35,39 @@ fn not_yet(config: &Config, warnings: &mut Vec<String>) {
 
 fn loose_ends(config: &Config, warnings: &mut Vec<String>) {
     if config.subscriptions.is_empty() {
-        warnings.push("There is no subscription, so there is nothing to do: add a table [subscriptions.NAME].".to_owned());
+        warnings
+            .push("There is no subscription, so there is nothing to do: add a table [subscriptions.NAME].".to_owned());
     }
-    for source in config.sources.keys() {
-        if config.subscriptions_of(source).is_empty() {
-            warnings.push(format!("No subscription names the source `{source}`: it is not read."));
-        }
+    let named: BTreeSet<_> = config.subscriptions.values().flat_map(|it| &it.sources).collect();
+    for source in config.sources.keys().filter(|source| !named.contains(source)) {
+        warnings.push(format!("No subscription names the source `{source}`: it is not read."));
     }
 }
 
 /// Two sources that take each other's files away.
 fn shared_folders(config: &Config, warnings: &mut Vec<String>) {
-    let csv: Vec<_> = config
-        .sources
-        .values()
-        .filter_map(|source| match &source.kind {
-            SourceKind::Csv(csv) => Some((&source.name, csv)),
-            SourceKind::Ldap(_) => None,
-        })
-        .collect();
-    for (index, (name, one)) in csv.iter().enumerate() {
-        for (other_name, other) in &csv[..index] {
-            let same = one.path == other.path && one.pattern == other.pattern;
-            if same && (one.after != After::Leave || other.after != After::Leave) {
-                warnings.push(format!(
-                    "The sources `{other_name}` and `{name}` take the same files: which of them sees a file is left to \
-                     chance."
-                ));
-            }
+    let mut first = BTreeMap::new();
+    for (name, source) in &config.sources {
+        let SourceKind::Csv(csv) = &source.kind else { continue };
+        let (other, after) = first.entry((&csv.path, &csv.pattern)).or_insert((name, csv.after));
+        if *other != name && (*after != After::Leave || csv.after != After::Leave) {
+            warnings.push(format!(
+                "The sources `{other}` and `{name}` take the same files: which of them sees a file is left to chance."
+            ));
         }
     }
 }
 
 fn permissions(config: &Config, warnings: &mut Vec<String>) {
     for path in &config.files {
-        if mode(path).is_some_and(|mode| mode & 0o022 != 0) {
+        if mode(path).is_some_and(|mode| mode & 0o002 != 0) {
             warnings.push(format!(
-                "Others may write {}, and with it say where keys are sent: `chmod go-w` it.",
+                "Others may write {}, and with it say where keys are sent: `chmod o-w` it.",
                 path.display()
             ));
         }
     }
-    for (what, secret) in super::build::secrets(config) {
+    for (what, secret) in secrets(config) {
         let SecretRef::File(path) = secret else { continue };
         if let Some(mode) = mode(path).filter(|mode| mode & 0o077 != 0) {
             warnings.push(format!(
@@ -85,6 +77,13 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
+}
+
+/// The secrets that this version uses, with what they are.
+fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
+    let keys = config.subscriptions.values().map(|it| (format!("the API key of `{}`", it.name), &it.api_key));
+    let token = config.http.token.iter().map(|token| ("the token of [http]".to_owned(), token));
+    keys.chain(token).collect()
 }
 
 #[cfg(unix)]

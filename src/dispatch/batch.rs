@@ -1,1 +1,301 @@
-//! TODO
+//! One batch and the search through it when it was refused: what to send next of it, and what each answer means for
+//! whom. A batch shrinks with each answer that decides about someone, and what is searched shrinks with each other one,
+//! so that it ends whatever is answered.
+//!
+//! A refused request may have been applied in part, so everything in it counts as open until an answer about itself
+//! decides it. The search runs through the addresses in order, always sending a start of what is open:
+//!
+//! - 400 that names offenders: they are set aside, the rest goes whole.
+//! - 400 that names nobody: an offender is in what was sent. Half of that is sent; an accepted half is done with, and
+//!   the offender is in the other. So the first offender is found, and the rest goes whole.
+//! - 402: what was sent does not fit. Half of it is sent (or what fits, where stats say so), until it is known how many
+//!   fit; the others are without a seat. A server that fills, fills in the order in which it was asked.
+//!
+//! A server that applies the rest of a refused batch, names nobody and then refuses what it has applied accepts no part
+//! of it, ever. After two offenders in a row at the start of a batch each address is sent alone, until one is accepted.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::machine::Outcome;
+use super::offenders;
+use crate::address::Address;
+use crate::licensing::wire::{Operation, Stats};
+
+/// A batch of at least this many, each refused alone, is taken for one that had been applied.
+const FRONTS_TELLING: usize = 8;
+
+/// What an answer decides: about whom, and what.
+pub(super) type Decided = Vec<(Address, Outcome)>;
+
+#[derive(Debug)]
+pub(super) struct Batch {
+    operation: Operation,
+    /// Not decided, in order.
+    open: VecDeque<Address>,
+    /// Named by a refusal that can't be read: each is sent alone, after the others.
+    aside: VecDeque<Address>,
+    /// How many of `open`, from its start, are known to hold an offender, and the words.
+    invalid: Option<(usize, String)>,
+    /// How many of `open`, from its start, are known not to fit.
+    overfull: Option<Overfull>,
+    /// What is open may have taken effect.
+    uncertain: bool,
+    blind: Blind,
+    /// The first refusal; `None`: there was none.
+    first: Option<First>,
+}
+
+/// What the first refusal of a batch says about later ones: who is found to be done already after it, and was not
+/// before it, was done by the refused request itself.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    /// The batch was sent once, and this was the answer.
+    certain: bool,
+    /// It did not say of anybody, by name or not, what is said of those who are done already, or it named them.
+    telling: bool,
+}
+
+/// What a refusal came to.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) decided: Decided,
+    /// How many were found to be done already by an earlier request of this batch; `None`: that can't be told.
+    pub(super) done_before: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Overfull {
+    len: usize,
+    /// All but one are known to fit.
+    exact: bool,
+}
+
+/// The search for offenders that nobody names.
+#[derive(Debug, Default)]
+struct Blind {
+    /// How many were open when a refusal first named nobody; `None`: none has.
+    size: Option<usize>,
+    /// Offenders found before any part was accepted.
+    fronts: usize,
+    /// A part of what had been refused was accepted.
+    accepted: bool,
+    /// An offender turned out to be assigned already.
+    already: bool,
+}
+
+impl Batch {
+    /// `uncertain`: it was sent before, and nobody knows what came of it.
+    pub(super) fn new(operation: Operation, addresses: Vec<Address>, uncertain: bool) -> Batch {
+        Batch {
+            operation,
+            open: addresses.into(),
+            aside: VecDeque::new(),
+            invalid: None,
+            overfull: None,
+            uncertain,
+            blind: Blind::default(),
+            first: None,
+        }
+    }
+
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.uncertain
+    }
+
+    /// An attempt may have taken effect without an answer that says so.
+    pub(super) fn doubt(&mut self) {
+        self.uncertain = true;
+    }
+
+    pub(super) fn is_decided(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Everybody about whom nothing is decided.
+    pub(super) fn undecided(&self) -> impl Iterator<Item = &Address> {
+        self.open.iter().chain(&self.aside)
+    }
+
+    /// The first `len` of what is open: see [`Batch::next_len`].
+    pub(super) fn start(&self, len: usize) -> impl Iterator<Item = &Address> {
+        self.open.iter().take(len)
+    }
+
+    /// How many to send next. `applies_rest`: the server is known to refuse what it has applied of a refused batch.
+    pub(super) fn next_len(&self, batch_size: usize, applies_rest: Option<bool>) -> usize {
+        let invalid = self.invalid.as_ref().map_or(usize::MAX, |(len, _)| *len);
+        let len = match self.overfull {
+            _ if self.goes_singly(applies_rest) => 1,
+            Some(overfull) if overfull.exact && overfull.len <= invalid => overfull.len - 1,
+            Some(overfull) => overfull.len.min(invalid) / 2,
+            None if invalid == usize::MAX => self.open.len(),
+            None => invalid / 2,
+        };
+        len.clamp(1, batch_size.max(1))
+    }
+
+    fn goes_singly(&self, applies_rest: Option<bool>) -> bool {
+        let suspected = self.blind.fronts >= 2 && applies_rest.is_none();
+        self.blind.size.is_some() && !self.blind.accepted && (suspected || applies_rest == Some(true))
+    }
+
+    /// Whether this batch showed that the server applies the rest of a refused batch and then refuses what it applied.
+    pub(super) fn applies_rest(&self) -> Option<bool> {
+        if self.blind.accepted {
+            return Some(false);
+        }
+        let all_refused = self.is_decided() && self.blind.size == Some(self.blind.fronts);
+        let telling = match self.operation {
+            // They are assigned already, and the first refusal did not say so of anybody.
+            Operation::Assign => self.blind.already && self.first.is_some_and(|first| first.certain && first.telling),
+            // So many who all had lost their seats before are not likely, and a wrong guess costs one request, later.
+            Operation::Unassign => self.blind.fronts >= FRONTS_TELLING,
+        };
+        (all_refused && telling).then_some(true)
+    }
+
+    /// The first `len` were accepted.
+    pub(super) fn accepted(&mut self, len: usize) -> Decided {
+        let outcome = match self.operation {
+            Operation::Assign => Outcome::Assigned,
+            Operation::Unassign => Outcome::Unassigned,
+        };
+        let len = len.min(self.open.len());
+        let mut decided: Decided = self.open.drain(..len).map(|address| (address, outcome.clone())).collect();
+        self.blind.accepted |= self.blind.size.is_some();
+        self.invalid = self.invalid.take().and_then(|(known, words)| Some((known.checked_sub(len)?, words)));
+        self.invalid.take_if(|(known, _)| *known == 0);
+        if let Some(overfull) = &mut self.overfull {
+            overfull.len = overfull.len.saturating_sub(len);
+        }
+        self.overfull.take_if(|overfull| overfull.len == 0);
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// The first `len` were refused.
+    pub(super) fn refused(&mut self, len: usize, errors: &[String]) -> Refusal {
+        let named = offenders::named(errors, self.start(len));
+        let before = self.first;
+        self.first.get_or_insert(First {
+            certain: !self.uncertain,
+            telling: !named.is_empty() || !errors.iter().any(|error| says_done(self.operation, &error.to_lowercase())),
+        });
+        self.uncertain = true;
+        let mut decided = if named.is_empty() {
+            self.blind.size.get_or_insert(self.open.len());
+            self.invalid = Some((len, offenders::words(errors)));
+            Decided::new()
+        } else {
+            self.set_aside(named, len == 1)
+        };
+        self.conclude(&mut decided);
+        let done = decided.iter().filter(|(_, outcome)| is_done_already(outcome)).count();
+        let done_before = match before {
+            _ if done == 0 => Some(0),
+            None => self.first.is_some_and(|first| first.certain).then_some(0),
+            Some(first) => (first.certain && first.telling).then_some(done),
+        };
+        Refusal { decided, done_before }
+    }
+
+    /// Takes those who are named out of what is open.
+    fn set_aside(&mut self, named: BTreeMap<usize, String>, alone: bool) -> Decided {
+        let mut decided = Decided::new();
+        self.invalid = None;
+        for (place, words) in named.into_iter().rev() {
+            let Some(address) = self.open.remove(place) else { continue };
+            match judge(self.operation, words, alone) {
+                Some(outcome) => decided.push((address, outcome)),
+                None => self.aside.push_front(address),
+            }
+        }
+        decided.reverse();
+        self.fit_overfull();
+        decided
+    }
+
+    /// The first `len` were refused for want of seats. `stats`: from this answer.
+    pub(super) fn no_seats(&mut self, len: usize, stats: Option<Stats>) -> Decided {
+        let free = stats.map_or(0, |stats| stats.available.saturating_sub(stats.assigned));
+        let fit = usize::try_from(free).unwrap_or(usize::MAX);
+        // A server that fills leaves none free; so where some are, it has assigned nobody.
+        let exact = fit > 0 && fit < len && !self.uncertain;
+        self.uncertain = true;
+        self.overfull = Some(Overfull { len: if exact { fit + 1 } else { len }, exact });
+        let mut decided = Vec::new();
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// The first one is decided without the server's judgement about the others.
+    pub(super) fn decide_first(&mut self, outcome: Outcome) -> Decided {
+        let mut decided: Decided = self.open.pop_front().map(|address| (address, outcome)).into_iter().collect();
+        self.invalid = None;
+        self.fit_overfull();
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// Draws the conclusions that need no further request.
+    fn conclude(&mut self, decided: &mut Decided) {
+        if let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
+            && let Some(address) = self.open.pop_front()
+        {
+            self.blind.fronts += usize::from(!self.blind.accepted);
+            let outcome = judge(self.operation, words, true);
+            self.blind.already |= matches!(outcome, Some(Outcome::AssignedAlready { .. }));
+            decided.extend(outcome.map(|outcome| (address, outcome)));
+            self.fit_overfull();
+        }
+        if self.overfull.is_some_and(|overfull| overfull.len == 1) {
+            decided.extend(self.open.drain(..).map(|address| (address, Outcome::NoSeat)));
+        }
+        if self.open.is_empty() {
+            self.open.extend(self.aside.pop_front());
+        }
+    }
+
+    /// After offenders were taken out: as many as did not fit do not fit now, since offenders need no seat.
+    fn fit_overfull(&mut self) {
+        let open = self.open.len();
+        self.overfull.take_if(|overfull| overfull.len > open);
+    }
+}
+
+/// What a refusal of one address means. `None`: to be asked again, alone.
+fn judge(operation: Operation, words: String, alone: bool) -> Option<Outcome> {
+    let done = says_done(operation, &words.to_lowercase());
+    match operation {
+        Operation::Assign if done => Some(Outcome::AssignedAlready { words }),
+        Operation::Assign => Some(Outcome::Refused { words }),
+        Operation::Unassign if alone || done => Some(Outcome::UnassignedAlready { words }),
+        Operation::Unassign => None,
+    }
+}
+
+fn is_done_already(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::AssignedAlready { .. } | Outcome::UnassignedAlready { .. })
+}
+
+/// Whether words in lower case say that there was nothing to do.
+fn says_done(operation: Operation, lower: &str) -> bool {
+    match operation {
+        Operation::Assign => lower.contains("already"),
+        Operation::Unassign => says_not_assigned(lower),
+    }
+}
+
+/// `not assigned`, `not currently assigned`, `hasn't been assigned`, `unassigned`.
+fn says_not_assigned(lower: &str) -> bool {
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '\'').collect();
+    let denied = |window: &[&str]| {
+        let no = |word: &&str| *word == "not" || word.ends_with("n't");
+        window.first().is_some_and(no) && window.contains(&"assigned")
+    };
+    words.contains(&"unassigned") || (0..words.len()).any(|i| denied(&words[i..words.len().min(i + 4)]))
+}

@@ -11,12 +11,17 @@
 //! intent. The outcome of one request and the intent of the next are one `Commit`, so that the disk is asked once for
 //! each request. Never are two intents open for one address.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::{Batch, Decided};
+use super::offenders;
+use super::retry::Backoff;
+use super::seats::Seats;
 use crate::address::Address;
-use crate::ledger::{IntentId, MemberState};
+use crate::ledger::IntentId;
 use crate::licensing::wire::{Answer, Operation, Stats};
 
 /// The next thing to do.
@@ -35,11 +40,14 @@ pub enum Step {
 /// What goes to the ledger in one transaction.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Commit {
-    /// The intent that ends with this commit, and what became of each of its addresses. All of the intent's addresses are named.
+    /// What became of each address of an intent; all of them are named. The intent ends with this commit, unless the
+    /// outcomes are [`Outcome::Unknown`]: then all of them are, and the intent stays open, to be sent again by the
+    /// next run. Addresses that are still to be decided are `NotDone` here and in `intent` again.
     pub settled: Option<(IntentId, Vec<(Address, Outcome)>)>,
     /// The intent that begins with it.
     pub intent: Option<NewIntent>,
-    /// Members that change without an intent: what is left waiting at the end of a run.
+    /// What is left of the work at the end of a run, never asked for in it: `NoSeat`, or `NotDone` where the run
+    /// stopped before its end.
     pub left: Vec<(Address, Outcome)>,
     /// From the answer.
     pub stats: Option<Stats>,
@@ -52,7 +60,7 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewIntent {
     pub operation: Operation,
-    /// In the order in which they are sent.
+    /// In the order in which they are sent: by one request, or where that was refused, by several for parts of them.
     pub addresses: Vec<Address>,
 }
 
@@ -84,7 +92,8 @@ pub enum Outcome {
     },
     /// No seat is free: pending.
     NoSeat,
-    /// It surely had no effect, and is to be decided anew: back to the state before the intent.
+    /// It is to be decided anew: back to the state before the intent. It surely had no effect, or an intent of the same
+    /// commit goes on with it.
     NotDone {
         cause: String,
     },
@@ -100,17 +109,23 @@ pub enum Outcome {
 pub struct Habits {
     /// Halved at each 413; `None`: as configured.
     pub batch_size: Option<usize>,
-    /// A refused batch was seen to have been applied but for its offenders, and what was applied is refused when repeated.
-    pub applies_rest: bool,
+    /// A refused `PUT` was seen to have been applied but for its offenders, and what was applied is refused when
+    /// repeated.
+    pub puts_apply_rest: bool,
+    /// The same of `DELETE`.
+    pub deletes_apply_rest: bool,
 }
 
 /// How a run went.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Report {
+    /// Those that left, each attempt counted.
     pub requests: u64,
+    /// With those that were assigned already.
     pub assigned: u64,
+    /// With those that were not assigned any more.
     pub unassigned: u64,
-    /// Refused for want of a seat, in the order of the queue.
+    /// Without a seat for want of a free one.
     pub pending: u64,
     pub quarantined: u64,
     pub unknown: u64,
@@ -160,35 +175,422 @@ pub struct Settings {
 
 /// See the module's page.
 #[derive(Debug)]
-pub struct Machine {}
+pub struct Machine {
+    retry_for: Duration,
+    backoff: Backoff,
+    batch_size: usize,
+    resume: VecDeque<(IntentId, NewIntent)>,
+    unassign: VecDeque<Address>,
+    assign: VecDeque<Address>,
+    seats: Seats,
+    probe: bool,
+    habits: Habits,
+    /// What this run has seen of the server's treatment of a refused batch: of `PUT`, of `DELETE`.
+    applies_rest: [Option<bool>; 2],
+    /// No seat is left, by the server's own word.
+    seatless: bool,
+    flight: Option<Flight>,
+    /// What the next commit has to say.
+    news: Commit,
+    phase: Phase,
+    stopped: Option<Stop>,
+    report: Report,
+}
+
+/// The batch in hand.
+#[derive(Debug)]
+struct Flight {
+    /// `None` until its commit is on disk.
+    intent: Option<IntentId>,
+    batch: Batch,
+    /// Decided by answers, not yet committed.
+    decided: Decided,
+    request: Attempts,
+}
+
+/// One request and its repetitions.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// How many of the batch it is about, from its start.
+    len: usize,
+    /// Made so far.
+    made: u32,
+    /// When the first was handed out.
+    first: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Decide,
+    Commit(Commit),
+    Wait(Duration),
+    Send,
+    Done,
+}
 
 impl Machine {
     pub fn new(settings: Settings, work: Work) -> Machine {
-        let _ = (settings, work, MemberState::Assigned);
-        Machine {}
+        let (from, to): (Vec<_>, Vec<_>) = work.rename.into_iter().unzip();
+        let batch_size = work.habits.batch_size.map_or(settings.batch_size, |seen| seen.min(settings.batch_size));
+        Machine {
+            retry_for: settings.retry_for,
+            backoff: Backoff::new(settings.seed),
+            batch_size: batch_size.max(1),
+            resume: work.resume.into(),
+            unassign: work.unassign.into_iter().chain(from).collect(),
+            assign: to.into_iter().chain(work.assign).collect(),
+            seats: Seats::new(work.seats),
+            probe: work.probe,
+            habits: work.habits,
+            applies_rest: [work.habits.puts_apply_rest, work.habits.deletes_apply_rest]
+                .map(|seen| seen.then_some(true)),
+            seatless: false,
+            flight: None,
+            news: Commit::default(),
+            phase: Phase::Decide,
+            stopped: None,
+            report: Report::default(),
+        }
     }
 
     /// The next step. Calling it again without doing the step gives the same step.
     pub fn next(&mut self, now: Duration) -> Step {
-        let _ = now;
-        unimplemented!("dispatch helper")
+        loop {
+            match &self.phase {
+                Phase::Commit(commit) => return Step::Commit(commit.clone()),
+                Phase::Done => return Step::Done(self.report.clone()),
+                Phase::Wait(_) | Phase::Send if self.stopped.is_some() => self.phase = Phase::Decide,
+                Phase::Wait(until) if now < *until => return Step::Wait(*until),
+                Phase::Wait(_) => self.phase = Phase::Send,
+                Phase::Send => match self.request(now) {
+                    Some(request) => return Step::Send(request),
+                    None => self.phase = Phase::Decide,
+                },
+                Phase::Decide => self.phase = self.decide(),
+            }
+        }
     }
 
     /// The last `Commit` is on disk; `intent` is the id of its new intent, where it had one.
     pub fn committed(&mut self, intent: Option<IntentId>) {
-        let _ = intent;
-        unimplemented!("dispatch helper")
+        if let Phase::Commit(commit) = &self.phase {
+            if let (Some(_), Some(flight)) = (&commit.intent, &mut self.flight) {
+                flight.intent = intent;
+            }
+            self.phase = Phase::Decide;
+        }
     }
 
     /// What came of the last `Send`.
     pub fn answered(&mut self, now: Duration, answer: Answer) {
-        let _ = (now, answer);
-        unimplemented!("dispatch helper")
+        let Phase::Send = self.phase else { return };
+        let Some(flight) = &mut self.flight else { return };
+        flight.request.made += 1;
+        self.report.requests += u64::from(!matches!(answer, Answer::NotSent { .. }));
+        self.phase = Phase::Decide;
+        match answer {
+            Answer::Done { stats } => self.accepted(stats),
+            Answer::Refused { errors, stats } => self.refused(&errors, stats),
+            Answer::NoSeats { stats, .. } if flight.batch.operation() == Operation::Assign => self.no_seats(stats),
+            Answer::TooLarge => self.too_large(now),
+            Answer::KeyRefused { words, .. } => self.stopped = Some(Stop::KeyRefused { words }),
+            Answer::Redirect { target, .. } => self.stopped = Some(Stop::Redirect { target }),
+            Answer::NotSent { cause } => self.retry(now, None, cause),
+            Answer::Busy { status: 429, retry_after, words } => self.retry(now, retry_after, cause_of(429, &words)),
+            Answer::Busy { status, retry_after, words } => {
+                flight.batch.doubt();
+                self.retry(now, retry_after, cause_of(status, &words));
+            }
+            Answer::Strange { status, words } => {
+                flight.batch.doubt();
+                self.retry(now, None, format!("not an answer of the licensing server: {}", cause_of(status, &words)));
+            }
+            Answer::Lost { cause } => {
+                flight.batch.doubt();
+                self.retry(now, None, cause);
+            }
+            Answer::NoSeats { errors, .. } => {
+                flight.batch.doubt();
+                self.retry(now, None, format!("an unassignment was answered 402: {}", offenders::words(&errors)));
+            }
+        }
     }
 
     /// No new request from now on: `next` settles what is there and is done. A request in flight is still to be
     /// answered with `answered`. A committed intent whose request has not been sent is withdrawn (`NotDone`).
     pub fn stop(&mut self) {
-        unimplemented!("dispatch helper")
+        self.stopped.get_or_insert(Stop::Shutdown);
+    }
+
+    // ---- answers
+
+    fn accepted(&mut self, stats: Option<Stats>) {
+        let Some(flight) = &mut self.flight else { return };
+        let len = flight.request.len;
+        flight.decided.extend(flight.batch.accepted(len));
+        flight.request = Attempts::default();
+        match (stats, flight.batch.operation()) {
+            (Some(stats), operation) => {
+                self.learn(stats);
+                // A probe that was accepted has told how many seats are free; nothing else is to be tried.
+                self.probe &= operation == Operation::Unassign;
+            }
+            (None, Operation::Assign) => self.seats.took(len),
+            (None, Operation::Unassign) => self.seats.freed(len),
+        }
+    }
+
+    fn refused(&mut self, errors: &[String], stats: Option<Stats>) {
+        let Some(flight) = &mut self.flight else { return };
+        let len = flight.request.len;
+        let refusal = flight.batch.refused(len, errors);
+        flight.decided.extend(refusal.decided);
+        flight.request = Attempts::default();
+        match (stats, refusal.done_before, flight.batch.operation()) {
+            (Some(stats), ..) => self.learn(stats),
+            (None, None, _) => self.seats.forget(),
+            (None, Some(done), Operation::Assign) => self.seats.took(done),
+            (None, Some(done), Operation::Unassign) => self.seats.freed(done),
+        }
+    }
+
+    fn no_seats(&mut self, stats: Option<Stats>) {
+        let Some(flight) = &mut self.flight else { return };
+        let decided = flight.batch.no_seats(flight.request.len, stats);
+        flight.decided.extend(decided);
+        flight.request = Attempts::default();
+        match stats {
+            Some(stats) => self.learn(stats),
+            None => self.seats.forget(),
+        }
+    }
+
+    fn too_large(&mut self, now: Duration) {
+        let Some(flight) = &mut self.flight else { return };
+        let len = flight.request.len;
+        if len > 1 {
+            flight.request = Attempts::default();
+            self.batch_size = len / 2;
+            self.habits.batch_size = Some(self.batch_size);
+            self.news.habits = Some(self.habits);
+            return;
+        }
+        let words = "the server answered 413: a request with this address alone is too large for it".to_owned();
+        let outcome = match flight.batch.operation() {
+            // An earlier attempt may have taken effect, so that this can't be the last word.
+            _ if flight.batch.is_uncertain() => return self.retry(now, None, words),
+            Operation::Assign => Outcome::Refused { words },
+            Operation::Unassign => Outcome::NotDone { cause: words },
+        };
+        flight.request = Attempts::default();
+        flight.decided.extend(flight.batch.decide_first(outcome));
+    }
+
+    /// The same request again after a while, or the end of the run where that would be too late.
+    fn retry(&mut self, now: Duration, retry_after: Option<Duration>, cause: String) {
+        let Some(Flight { request, .. }) = &self.flight else { return };
+        let again = now.saturating_add(self.backoff.wait(request.made, retry_after));
+        if again > request.first.unwrap_or(now).saturating_add(self.retry_for) {
+            self.stopped.get_or_insert(Stop::Unreachable { cause });
+        } else {
+            self.phase = Phase::Wait(again);
+        }
+    }
+
+    fn learn(&mut self, stats: Stats) {
+        self.seats.learn(stats);
+        self.news.stats = Some(stats);
+    }
+
+    // ---- decisions
+
+    /// What is to be done now that nothing is in flight. Each commit takes all the news with it.
+    fn decide(&mut self) -> Phase {
+        if let Some(flight) = self.flight.take() {
+            if flight.batch.is_decided() {
+                self.finish(flight);
+            } else if let Some(phase) = self.go_on(flight) {
+                return phase;
+            }
+        }
+        if self.stopped.is_some() {
+            return self.end();
+        }
+        if !self.resume.is_empty() {
+            if self.news != Commit::default() {
+                return self.commit();
+            }
+            return self.resume();
+        }
+        match self.take() {
+            Some(intent) => {
+                self.flight = Some(Flight::new(None, Batch::new(intent.operation, intent.addresses.clone(), false)));
+                self.news.intent = Some(intent);
+                self.commit()
+            }
+            None => self.end(),
+        }
+    }
+
+    fn commit(&mut self) -> Phase {
+        Phase::Commit(std::mem::take(&mut self.news))
+    }
+
+    /// A batch of which something is not decided. `None`: the run has stopped, and it is settled as far as can be.
+    fn go_on(&mut self, mut flight: Flight) -> Option<Phase> {
+        if let Some(stop) = &self.stopped {
+            let cause = stop.to_string();
+            if flight.batch.is_uncertain() && !flight.decided.is_empty() {
+                return Some(self.carry(flight));
+            }
+            let outcome =
+                if flight.batch.is_uncertain() { Outcome::Unknown { cause } } else { Outcome::NotDone { cause } };
+            flight.decided.extend(flight.batch.undecided().map(|address| (address.clone(), outcome.clone())));
+            self.settle(flight);
+            return None;
+        }
+        if !flight.decided.is_empty() {
+            return Some(self.carry(flight));
+        }
+        self.flight = Some(flight);
+        Some(Phase::Send)
+    }
+
+    /// Commits what is decided and goes on with the rest of the batch under a new intent.
+    fn carry(&mut self, mut flight: Flight) -> Phase {
+        let addresses: Vec<Address> = flight.batch.undecided().cloned().collect();
+        let decided = std::mem::take(&mut flight.decided);
+        self.count(&decided);
+        let again = Outcome::NotDone { cause: "refused together with others, and asked for again".to_owned() };
+        let open = addresses.iter().map(|address| (address.clone(), again.clone()));
+        self.news.settled = flight.intent.take().map(|id| (id, decided.into_iter().chain(open).collect()));
+        self.news.intent = Some(NewIntent { operation: flight.batch.operation(), addresses });
+        self.flight = Some(flight);
+        self.commit()
+    }
+
+    fn finish(&mut self, flight: Flight) {
+        if let Some(applies_rest) = flight.batch.applies_rest() {
+            self.note_habit(flight.batch.operation(), applies_rest);
+        }
+        self.settle(flight);
+    }
+
+    fn settle(&mut self, flight: Flight) {
+        self.count(&flight.decided);
+        if flight.decided.iter().any(|(_, outcome)| *outcome == Outcome::NoSeat) {
+            self.seatless = true;
+            self.news.full = self.seats.free() != Some(0);
+        }
+        self.news.settled = flight.intent.map(|id| (id, flight.decided));
+    }
+
+    fn note_habit(&mut self, operation: Operation, applies_rest: bool) {
+        self.applies_rest[place(operation)] = Some(applies_rest);
+        let habit = match operation {
+            Operation::Assign => &mut self.habits.puts_apply_rest,
+            Operation::Unassign => &mut self.habits.deletes_apply_rest,
+        };
+        if *habit != applies_rest {
+            *habit = applies_rest;
+            self.news.habits = Some(self.habits);
+        }
+    }
+
+    /// An intent that an earlier run left open is sent as it is; it is on disk already.
+    fn resume(&mut self) -> Phase {
+        if let Some((id, intent)) = self.resume.pop_front() {
+            self.flight = Some(Flight::new(Some(id), Batch::new(intent.operation, intent.addresses, true)));
+        }
+        Phase::Decide
+    }
+
+    /// The next batch of the work: who is to be unassigned, then as many as fit of who is to be assigned.
+    fn take(&mut self) -> Option<NewIntent> {
+        if !self.unassign.is_empty() {
+            let len = self.unassign.len().min(self.batch_size);
+            return Some(NewIntent { operation: Operation::Unassign, addresses: self.unassign.drain(..len).collect() });
+        }
+        let fit = match self.seats.free() {
+            _ if self.seatless => 0,
+            None => usize::MAX,
+            Some(0) => usize::from(self.probe),
+            Some(free) => usize::try_from(free).unwrap_or(usize::MAX),
+        };
+        let len = self.assign.len().min(self.batch_size).min(fit);
+        (len > 0).then(|| NewIntent { operation: Operation::Assign, addresses: self.assign.drain(..len).collect() })
+    }
+
+    /// Nothing more is asked: what is left is said in one last commit.
+    fn end(&mut self) -> Phase {
+        let outcome = match &self.stopped {
+            Some(stop) => Outcome::NotDone { cause: stop.to_string() },
+            None => Outcome::NoSeat,
+        };
+        let left = std::mem::take(&mut self.unassign).into_iter().chain(std::mem::take(&mut self.assign));
+        let left: Decided = left.map(|address| (address, outcome.clone())).collect();
+        self.count(&left);
+        self.news.left = left;
+        if self.news != Commit::default() {
+            return self.commit();
+        }
+        self.report.unknown += self.resume.drain(..).map(|(_, intent)| intent.addresses.len() as u64).sum::<u64>();
+        self.report.stopped = self.stopped.clone();
+        Phase::Done
+    }
+
+    fn count(&mut self, decided: &Decided) {
+        for (_, outcome) in decided {
+            let counter = match outcome {
+                Outcome::Assigned | Outcome::AssignedAlready { .. } => &mut self.report.assigned,
+                Outcome::Unassigned | Outcome::UnassignedAlready { .. } => &mut self.report.unassigned,
+                Outcome::Refused { .. } => &mut self.report.quarantined,
+                Outcome::NoSeat => &mut self.report.pending,
+                Outcome::Unknown { .. } => &mut self.report.unknown,
+                Outcome::NotDone { .. } => continue,
+            };
+            *counter += 1;
+        }
+    }
+
+    fn request(&mut self, now: Duration) -> Option<Request> {
+        let flight = self.flight.as_mut()?;
+        let operation = flight.batch.operation();
+        if flight.request.made == 0 && flight.request.first.is_none() {
+            flight.request.len = flight.batch.next_len(self.batch_size, self.applies_rest[place(operation)]);
+        }
+        flight.request.first.get_or_insert(now);
+        let addresses = flight.batch.start(flight.request.len).cloned().collect();
+        Some(Request { operation, addresses, attempt: flight.request.made.saturating_add(1) })
+    }
+}
+
+impl Flight {
+    fn new(intent: Option<IntentId>, batch: Batch) -> Flight {
+        Flight { intent, batch, decided: Decided::new(), request: Attempts::default() }
+    }
+}
+
+fn place(operation: Operation) -> usize {
+    match operation {
+        Operation::Assign => 0,
+        Operation::Unassign => 1,
+    }
+}
+
+fn cause_of(status: u16, words: &str) -> String {
+    if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") }
+}
+
+/// Why a run stopped, as a fragment.
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stop::KeyRefused { words } if words.is_empty() => f.write_str("the server does not accept the API key"),
+            Stop::KeyRefused { words } => write!(f, "the server does not accept the API key: {words}"),
+            Stop::Unreachable { cause } => write!(f, "the server can't be reached: {cause}"),
+            Stop::Redirect { target } => write!(f, "the server redirects to {target}, which is not followed"),
+            Stop::Shutdown => f.write_str("rosterd was ending"),
+        }
     }
 }

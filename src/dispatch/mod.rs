@@ -3,7 +3,11 @@
 pub mod batch;
 pub mod drive;
 pub mod machine;
+mod offenders;
 pub mod pace;
 pub mod retry;
 pub mod seats;
 pub mod turns;
+
+#[cfg(test)]
+mod tests;

@@ -243,8 +243,8 @@ mod tests {
             async move { pacer.permit("fabrikam", Operation::Assign).await.err() }
         });
         tokio::task::yield_now().await;
-        pacer.slow_down(&first, Some(Duration::from_secs(600)));
-        assert_eq!(waiting.await.unwrap(), Some(Paused { left: Duration::from_secs(600) }));
+        pacer.slow_down(&first, Some(Duration::from_mins(10)));
+        assert_eq!(waiting.await.unwrap(), Some(Paused { left: Duration::from_mins(10) }));
         let refused = pacer.permit("contoso", Operation::Assign).await.unwrap_err();
         assert_eq!(refused.to_string(), "the licensing server asked for a pause, of which 10m are left");
     }

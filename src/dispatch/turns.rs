@@ -27,14 +27,14 @@ use governor::{Quota, RateLimiter};
 use crate::licensing::wire::Operation;
 
 /// How long a lowered pace stays lowered; then it is doubled, until it is the configured one again.
-pub const RECOVERY_STEP: Duration = Duration::from_secs(60);
+pub const RECOVERY_STEP: Duration = Duration::from_mins(1);
 /// The pace is halved at most this many times: to one part in 64.
 pub const HALVINGS_MAX: u32 = 6;
 /// The longest pause that a server's `Retry-After` is given. One that asks for more is asked again after it.
-pub const PAUSE_MAX: Duration = Duration::from_secs(3600);
+pub const PAUSE_MAX: Duration = Duration::from_hours(1);
 
 /// No pace is slower than one request a day.
-const INTERVAL_MAX: Duration = Duration::from_secs(24 * 3600);
+const INTERVAL_MAX: Duration = Duration::from_hours(24);
 /// Limits of subscriptions that have been idle are dropped when there are more than this many.
 const LIMITS_KEPT: usize = 64;
 

@@ -139,7 +139,7 @@ mod tests {
         handle.hand_over(|ledger| ledger.ask_for_run("contoso", Timestamp::UNIX_EPOCH), |_| ()).unwrap();
         handle.close();
         handle.close();
-        assert!(matches!(handle.blocking_with(|ledger| ledger.take_asked()), Err(LedgerError::Closed)));
+        assert!(matches!(handle.blocking_with(Ledger::take_asked), Err(LedgerError::Closed)));
         let mut again = Ledger::open(&folder.path().join("rosterd.db"), Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(again.take_asked().unwrap(), ["contoso"]);
     }

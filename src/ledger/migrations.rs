@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 const STEPS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
 
 /// The version that this program writes and reads.
-pub const KNOWN: i64 = STEPS.len() as i64;
+pub const KNOWN: i64 = 1;
 
 /// Marks the file as rosterd's: `rstr`.
 pub const APPLICATION_ID: i32 = 0x7273_7472;
@@ -39,6 +39,11 @@ pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_step_is_the_version() {
+        assert_eq!(usize::try_from(KNOWN), Ok(STEPS.len()));
+    }
 
     #[test]
     fn every_step_is_taken_once() {

@@ -9,6 +9,8 @@ pub mod lease;
 pub mod migrations;
 pub mod operation;
 pub mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use std::path::PathBuf;
 
@@ -27,7 +29,7 @@ use crate::source::{BadRow, Evidence};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct IntentId(pub i64);
 
-/// Names a run: a UUIDv7, so that runs sort by time.
+/// Names a run: a UUID of version 7, so that runs sort by time.
 pub type RunId = uuid::Uuid;
 
 /// The states of a member, as people see them.

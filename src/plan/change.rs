@@ -79,7 +79,7 @@ impl<'a> Judgement<'a> {
     pub(super) fn new(input: &'a PlanInput) -> Judgement<'a> {
         let judge = |candidate: &'a Candidate| Judged {
             candidate,
-            desired: desired(&candidate.entries, &input.policy, input.at).desired,
+            desired: desired(&candidate.entries, &input.policy, input.at),
         };
         let mut all: Vec<Judged<'_>> = input.candidates.iter().map(judge).collect();
         all.sort_by(|a, b| a.candidate.address.cmp(&b.candidate.address));
@@ -150,7 +150,7 @@ impl<'a> Judgement<'a> {
     }
 
     fn verdict_on_leaver(&self, judged: &Judged<'_>, member: &Member) -> Verdict {
-        let mut departure = self.departure_of_holder(judged, member);
+        let mut departure = self.departure_of_holder(judged);
         let fate = self.fate(judged, &departure);
         if let Fate::Gone { reason, at } = fate {
             (departure.reason, departure.at) = (reason, at.unwrap_or(departure.at));
@@ -186,8 +186,8 @@ impl<'a> Judgement<'a> {
     }
 
     /// How a member that is not wanted now stopped being wanted.
-    fn departure_of_holder(&self, judged: &Judged<'_>, member: &Member) -> Departure {
-        let because = |reason| self.by_policy(judged.candidate, member, reason, self.input.at);
+    fn departure_of_holder(&self, judged: &Judged<'_>) -> Departure {
+        let because = |reason| by_policy(judged.candidate, reason, self.input.at);
         match &judged.desired {
             Desired::Not(why) => self.departure(judged.candidate, why),
             // A change of `domains` is a change of what is looked at.
@@ -199,23 +199,14 @@ impl<'a> Judgement<'a> {
     /// How an address that should have no seat stopped being wanted. One that no roster names, and of which none said
     /// that it left, fell out of what is looked at: a source was taken away, or it was adopted and never named.
     fn departure(&self, candidate: &Candidate, why: &NotDesired) -> Departure {
-        let by_policy = |reason, at| match &candidate.member {
-            Some(member) => self.by_policy(candidate, member, reason, at),
-            None => from_entries(candidate, reason, at),
-        };
+        let because = |reason, at| by_policy(candidate, reason, at);
         match why {
-            NotDesired::Ended(moment) => by_policy(Reason::Ended, *moment),
-            NotDesired::Excluded(_) => by_policy(Reason::Excluded, self.input.at),
+            NotDesired::Ended(moment) => because(Reason::Ended, *moment),
+            NotDesired::Excluded(_) => because(Reason::Excluded, self.input.at),
             NotDesired::Unnamed => {
-                known_departure(candidate).cloned().unwrap_or_else(|| by_policy(Reason::Scope, self.input.at))
+                known_departure(candidate).cloned().unwrap_or_else(|| because(Reason::Scope, self.input.at))
             }
         }
-    }
-
-    /// A departure that no roster noted. It is as old as the one that is known for the same reason.
-    fn by_policy(&self, candidate: &Candidate, member: &Member, reason: Reason, at: Timestamp) -> Departure {
-        let earlier = member.departure.as_ref().filter(|departure| departure.reason == reason);
-        from_entries(candidate, reason, earlier.map_or(at, |departure| departure.at.min(at)))
     }
 
     /// What became of the person of a renamed address.
@@ -328,7 +319,11 @@ fn refused(member: &Member) -> bool {
     member.state == MemberState::Quarantined && member.refused
 }
 
-fn from_entries(candidate: &Candidate, reason: Reason, at: Timestamp) -> Departure {
+/// A departure that no roster noted. It is as old as the one that is known for the same reason.
+fn by_policy(candidate: &Candidate, reason: Reason, at: Timestamp) -> Departure {
+    let kept = candidate.member.as_ref().and_then(|member| member.departure.as_ref());
+    let known = kept.filter(|departure| departure.reason == reason);
+    let at = known.map_or(at, |departure| departure.at.min(at));
     let (source, origin) =
         candidate.entries.first().map_or(("", ""), |(source, entry)| (source.as_str(), &*entry.origin));
     Departure { reason, source: source.to_owned(), at, renamed_to: None, origin: origin.to_owned() }

@@ -10,7 +10,9 @@ use super::{Leaving, LeavingUntil, Plan, Settlement};
 pub(super) fn of_members<'a>(subscription: &str, identities: impl IntoIterator<Item = &'a str>) -> String {
     let mut digest = Digest::new();
     digest.line(&[&subscription]);
-    identities.into_iter().for_each(|identity| digest.line(&[&identity]));
+    for identity in identities {
+        digest.line(&[&identity]);
+    }
     digest.finish()
 }
 
@@ -20,16 +22,30 @@ pub(super) fn of_plan(subscription: &str, plan: &Plan) -> String {
         plan;
     let mut digest = Digest::new();
     digest.line(&[&subscription]);
-    unassign.iter().for_each(|r| digest.line(&[&"unassign", &r.address, &r.reason]));
-    rename.iter().for_each(|r| digest.line(&[&"rename", &r.from, &r.to, &r.priority]));
-    assign.iter().for_each(|a| digest.line(&[&"assign", &a.address, &a.priority]));
+    for r in unassign {
+        digest.line(&[&"unassign", &r.address, &r.reason]);
+    }
+    for r in rename {
+        digest.line(&[&"rename", &r.from, &r.to, &r.priority]);
+    }
+    for a in assign {
+        digest.line(&[&"assign", &a.address, &a.priority]);
+    }
     if let Some(fits) = fits {
         digest.line(&[&"fits", fits]);
     }
-    waiting.iter().for_each(|w| digest.line(&[&"waiting", &w.address, &w.starts, &w.priority]));
-    leaving.iter().for_each(|l| digest.leaving(l));
-    quarantined.iter().for_each(|q| digest.line(&[&"quarantined", &q.address, &q.reason]));
-    settle.iter().for_each(|s| digest.settlement(s));
+    for w in waiting {
+        digest.line(&[&"waiting", &w.address, &w.starts, &w.priority]);
+    }
+    for l in leaving {
+        digest.leaving(l);
+    }
+    for q in quarantined {
+        digest.line(&[&"quarantined", &q.address, &q.reason]);
+    }
+    for s in settle {
+        digest.settlement(s);
+    }
     if let Some(hold) = hold {
         digest.line(&[&"hold", &hold.digest]);
     }

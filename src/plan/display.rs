@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::{Hold, Leaving, LeavingUntil, Plan, Removal, Settlement};
-use crate::clock::Timestamp;
+use crate::roster::membership::day_in;
 use crate::source::BadRow;
 
 /// How a plan is shown.
@@ -15,11 +16,13 @@ pub struct Style {
     pub shown_max: usize,
     /// Whether the signs of what is added and taken away have colours. They never carry a meaning alone.
     pub colour: bool,
+    /// In which moments are told: the subscription's.
+    pub zone: Tz,
 }
 
 impl Default for Style {
     fn default() -> Style {
-        Style { shown_max: 20, colour: false }
+        Style { shown_max: 20, colour: false, zone: Tz::UTC }
     }
 }
 
@@ -49,7 +52,7 @@ impl fmt::Display for Shown<'_> {
         }
         writeln!(f, "{}:", self.subscription)?;
         self.list(f, RED, '-', &counted(unassign.len(), "seat", "to take back"), unassign, |r| {
-            (r.address.to_string(), format!("{}: {}", r.reason, r.detail))
+            (r.address.to_string(), r.detail.clone())
         })?;
         self.list(f, YELLOW, '~', &counted(rename.len(), "address", "to change"), rename, |r| {
             (r.from.to_string(), format!("becomes {}", r.to))
@@ -58,14 +61,17 @@ impl fmt::Display for Shown<'_> {
             (a.address.to_string(), a.detail.clone())
         })?;
         self.list(f, YELLOW, '?', &wait_for_a_seat(pending.len()), pending, |a| {
-            (a.address.to_string(), format!("priority {}, waits since {}", a.priority, moment(a.since)))
+            (
+                a.address.to_string(),
+                format!("priority {}, waits since {}", a.priority, day_in(a.since, self.style.zone)),
+            )
         })?;
         self.list(f, PLAIN, '.', &wait(waiting.len(), "their start"), waiting, |w| {
-            (w.address.to_string(), format!("starts {}", moment(w.starts)))
+            (w.address.to_string(), format!("starts {}", day_in(w.starts, self.style.zone)))
         })?;
         let staying: Vec<&Leaving> = leaving.iter().filter(|l| l.until != LeavingUntil::Approval).collect();
         self.list(f, PLAIN, '.', &counted(staying.len(), "leaver", "with a seat"), &staying, |l| {
-            (l.address.to_string(), format!("{}: {}; {}", l.reason, l.detail, until(&l.until)))
+            (l.address.to_string(), format!("{}; {}", l.detail, until(&l.until, self.style.zone)))
         })?;
         self.list(f, YELLOW, '?', &counted(quarantined.len(), "address", "set aside"), quarantined, |q| {
             (q.address.to_string(), q.reason.clone())
@@ -104,9 +110,7 @@ impl Shown<'_> {
 
     fn held(&self, f: &mut fmt::Formatter<'_>, hold: &Hold) -> fmt::Result {
         let heading = format!("{} for an approval", wait_noun(hold.removals.len(), "removal"));
-        self.list(f, YELLOW, '!', &heading, &hold.removals, |r: &Removal| {
-            (r.address.to_string(), format!("{}: {}", r.reason, r.detail))
-        })?;
+        self.list(f, YELLOW, '!', &heading, &hold.removals, |r: &Removal| (r.address.to_string(), r.detail.clone()))?;
         hold.reasons.iter().try_for_each(|reason| writeln!(f, "    {reason}"))?;
         writeln!(f, "    To let these go: rosterd approve {} --digest {}", self.subscription, hold.digest)
     }
@@ -145,14 +149,9 @@ fn wait_for_a_seat(count: usize) -> String {
     wait(count, "a free seat")
 }
 
-/// To the minute, in UTC.
-fn moment(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-fn until(until: &LeavingUntil) -> String {
+fn until(until: &LeavingUntil, zone: Tz) -> String {
     match until {
-        LeavingUntil::Grace(end) => format!("keeps the seat until {}", moment(*end)),
+        LeavingUntil::Grace(end) => format!("keeps the seat until {}", day_in(*end, zone)),
         LeavingUntil::Approval => "waits for an approval".to_owned(),
         LeavingUntil::Protected(pattern) => format!("protected by {pattern}"),
         LeavingUntil::Renamed(why) => format!("keeps the seat while the new address can't have one ({why})"),

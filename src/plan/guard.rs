@@ -10,14 +10,16 @@ use crate::config::Limit;
 use crate::ledger::Approval;
 use crate::roster::Reason;
 
-/// Sorts what is due into what may go, which is returned, and what is held, which goes to `hold`.
-pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, hold: &mut dyn FnMut(Leaver)) -> (Vec<Leaver>, Option<Hold>) {
+/// Sorts what is due into what may go, which is returned, and what is held, which goes to `keep`.
+pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Leaver)) -> (Vec<Leaver>, Option<Hold>) {
     let mut held = vec![false; due.len()];
     let mut reasons = Vec::new();
     for guard in GUARDS {
         let passing = Passing { input, leavers: passing(&due, &held).collect() };
         if let Some(Stop { leavers, reason }) = guard(&passing) {
-            leavers.into_iter().for_each(|index| held[index] = true);
+            for index in leavers {
+                held[index] = true;
+            }
             reasons.push(reason);
         }
     }
@@ -32,7 +34,7 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, hold: &mut dyn FnMut(Le
         if held {
             let (address, detail) = (leaver.address.clone(), leaver.detail.clone());
             removals.push(Removal { address, reason: leaver.reason(), detail });
-            hold(leaver);
+            keep(leaver);
         } else {
             released.push(leaver);
         }
@@ -97,7 +99,8 @@ impl Stop {
 
 /// The person is missed, and nobody said that they went: another source could name them.
 fn missed(leaver: &Leaver) -> bool {
-    matches!(leaver.reason(), Reason::Left | Reason::Vanished | Reason::Scope) && leaver.kind == Kind::Leaves
+    let silent = matches!(leaver.reason(), Reason::Left | Reason::Vanished | Reason::Scope | Reason::Renamed);
+    silent && leaver.kind == Kind::Leaves
 }
 
 /// While a source has never been read whole, nobody can be said to be missing: it may name them.
@@ -108,10 +111,9 @@ fn never_read(passing: &Passing<'_>) -> Option<Stop> {
     }
     Stop::new(passing.select(missed), |count| {
         format!(
-            "{} on people being missed, and {} not been read whole yet: {} may be named there.",
+            "{} on nobody's naming a person, and {} not been read whole yet: it may be there that they are named.",
             count_of(count, "removal rests", "removals rest"),
             list_has(&unread),
-            if count == 1 { "this one" } else { "they" }
         )
     })
 }
@@ -144,9 +146,8 @@ fn unusable_rows(passing: &Passing<'_>) -> Option<Stop> {
     let rows: u64 = sources.iter().map(|source| source.anonymous_bad_rows).sum();
     Stop::new(passing.select(may_be), |count| {
         format!(
-            "{} {}, and {} in {} can't be used and {} not say whose {}: they may be these very people.",
-            count,
-            if count == 1 { "person is missing" } else { "people are missing" },
+            "{}, and {} in {} can't be used and {} not say whose {}: these people may be meant.",
+            count_of(count, "person is missing", "people are missing"),
             count_of(usize::try_from(rows).unwrap_or(usize::MAX), "row", "rows"),
             unusable.join(", "),
             if rows == 1 { "does" } else { "do" },

@@ -13,7 +13,8 @@ use crate::roster::{Entry, Reason};
 ///
 /// It holds `candidates` only: the addresses whose state may have to change. Whoever is assigned and desired as before
 /// is in the counts alone, so that one change among a million people is a small input. A plan from all addresses and a
-/// plan from the candidates are the same plan; a test holds them together.
+/// plan from the candidates are the same plan; a test holds them together. Where a candidate was renamed, its new address
+/// is a candidate, too, whatever its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanInput {
     pub subscription: String,
@@ -60,7 +61,8 @@ pub struct Candidate {
     pub entries: Vec<(String, Entry)>,
     /// What the ledger knows of it.
     pub member: Option<Member>,
-    /// Why it stopped being named, where a roster's change was noted since the last plan.
+    /// Why it stopped being named, where a roster's change was noted since the last plan. What a plan leaves undone is
+    /// in `member.departure` from then on ([`super::Plan::departures`]).
     pub departure: Option<Departure>,
 }
 

@@ -8,6 +8,7 @@ mod digest;
 pub mod display;
 mod guard;
 pub mod input;
+mod recorded;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,7 @@ use input::{Departure, PlanInput};
 
 use crate::address::Address;
 use crate::clock::Timestamp;
+use crate::ledger::Seats;
 use crate::roster::Reason;
 
 /// What is to be done for one subscription, in order, and what is not and why. Every candidate of the input is in
@@ -164,9 +166,9 @@ impl Plan {
         }
         let (released, hold) = guard::judge(input, due, &mut |held| plan.leave(held, LeavingUntil::Approval));
         plan.hold = hold;
-        plan.leaving.sort_by(|a, b| a.address.cmp(&b.address));
-        let taken = plan.remove(released, &wanted);
+        let taken = plan.remove(input.seats, released, &wanted);
         plan.assign(input, &judgement, wanted, &taken);
+        plan.leaving.sort_by(|a, b| a.address.cmp(&b.address));
         plan.departures.sort_by(|a, b| a.0.cmp(&b.0));
         plan.digest = digest::of_plan(&input.subscription, &plan);
         plan
@@ -178,9 +180,22 @@ impl Plan {
     }
 
     /// Carries out what the guards let pass. Answers which candidates take over a seat in a rename.
-    fn remove(&mut self, released: Vec<Leaver>, wanted: &[(usize, Address, i32)]) -> BTreeSet<usize> {
+    fn remove(
+        &mut self,
+        seats: Option<Seats>,
+        released: Vec<Leaver>,
+        wanted: &[(usize, Address, i32)],
+    ) -> BTreeSet<usize> {
+        let freed = released.iter().filter(|leaver| !matches!(leaver.kind, Kind::Takes(_))).count() as u64;
+        let over = seats.is_some_and(|seats| seats.assigned > seats.available + freed);
         let mut taken = BTreeSet::new();
         for leaver in released {
+            // A seat that is given back while there are too few is gone: the new address would get none.
+            if over && matches!(leaver.kind, Kind::Takes(_)) {
+                let why = "more seats are assigned than the subscription has".to_owned();
+                self.leave(leaver, LeavingUntil::Renamed(why));
+                continue;
+            }
             let reason = leaver.reason();
             let Leaver { address, departure, detail, kind } = leaver;
             self.departures.push((address.clone(), departure));
@@ -251,3 +266,6 @@ impl Plan {
         unassign.is_empty() && rename.is_empty() && assign.is_empty() && settle.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

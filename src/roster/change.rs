@@ -104,16 +104,16 @@ pub fn changes(
     let (kept, removed): (Vec<_>, Vec<_>) = removed.into_iter().partition(|entry| doubtful.may_be(entry));
     let arrivals = by_unique_id(&added);
     let departures = by_unique_id(&removed);
-    let mut changes = Vec::with_capacity(removed.len() + added.len() + changed.len());
+    let mut edits = SnapshotEdits { changes: Vec::with_capacity(removed.len() + added.len() + changed.len()), kept };
     for entry in &removed {
         let unique = person(entry).filter(|person| departures.get(person).is_some_and(Option::is_some));
         let renamed_to = unique.and_then(|person| *arrivals.get(&person)?).map(|entry| entry.address.clone());
         let reason = if renamed_to.is_some() && missing != Reason::Scope { Reason::Renamed } else { missing };
-        changes.push(Change::Removed { entry: entry.clone(), reason, renamed_to });
+        edits.changes.push(Change::Removed { entry: entry.clone(), reason, renamed_to });
     }
-    changes.extend(changed.into_iter().map(Change::Changed));
-    changes.extend(added.into_iter().map(Change::Added));
-    SnapshotEdits { changes, kept }
+    edits.changes.extend(changed.into_iter().map(Change::Changed));
+    edits.changes.extend(added.into_iter().map(Change::Added));
+    edits
 }
 
 /// What names a person in a source: stable id and route.
@@ -173,8 +173,8 @@ pub struct DeltaEdits {
 /// id, of any of the edits.
 ///
 /// A later row wins. An addition with a known id and another address is a rename, unless that address is stored under
-/// an id of its own: then nobody is taken away. A removal goes by its address; where that is unknown, by its id; where
-/// the two name different people it does nothing. What does nothing is noted.
+/// an id of its own, or the id at several: then nobody is taken away. A removal goes by its address; where that is
+/// unknown, by its id; where the two name different people it does nothing. What does nothing is noted.
 pub fn apply_edits(edits: Vec<Edit>, stored: Vec<Entry>) -> DeltaEdits {
     let mut overlay = Overlay::new(&stored);
     for edit in edits {
@@ -207,7 +207,9 @@ impl Overlay {
     fn new(stored: &[Entry]) -> Overlay {
         let mut overlay =
             Overlay { entries: BTreeMap::new(), ids: BTreeMap::new(), gone: BTreeMap::new(), notes: Vec::new() };
-        stored.iter().for_each(|entry| overlay.put(entry.clone()));
+        for entry in stored {
+            overlay.put(entry.clone());
+        }
         overlay
     }
 
@@ -233,17 +235,17 @@ impl Overlay {
         let before = self.entries.get(&key).and_then(|stored| stored.stable_id.clone());
         // A row that leaves the id out does not take it away.
         entry.stable_id = entry.stable_id.or_else(|| before.clone());
-        let others = self.others(&entry);
-        if before.is_some() && before != entry.stable_id && !others.is_empty() {
-            self.notes.push(format!(
-                "{}: {} is stored under another id; whoever has the id of this row stays.",
-                entry.origin, entry.address
-            ));
-        } else {
-            for other in others {
-                self.take(&other);
-                self.gone.insert(other, (Reason::Renamed, Some(entry.address.clone())));
+        let news = before != entry.stable_id;
+        match self.others(&entry).as_slice() {
+            [other] if news && before.is_none() => {
+                self.take(other);
+                self.gone.insert(other.clone(), (Reason::Renamed, Some(entry.address.clone())));
             }
+            [_, ..] if news => self.notes.push(format!(
+                "{}: the id of {} is stored at another address, too, and it is not plain who became whom; nobody was removed.",
+                entry.origin, entry.address
+            )),
+            _ => {}
         }
         self.take(&key);
         self.put(entry);
@@ -329,4 +331,222 @@ fn says_the_same(a: &Entry, b: &Entry) -> bool {
         (address.spelling().to_owned(), stable_id, route, priority, starts, ends)
     };
     words(a) == words(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::roster::Hasher;
+
+    /// An entry from `address id route`; a dash for none.
+    fn entry(text: &str) -> Entry {
+        let mut words = text.split(' ').map(|word| (word != "-").then_some(word));
+        let mut next = || words.next().flatten();
+        Entry {
+            address: Address::parse(&format!("{}@contoso.com", next().unwrap())).unwrap(),
+            stable_id: next().map(Into::into),
+            route: next().map(Into::into),
+            priority: 100,
+            starts: None,
+            ends: None,
+            origin: "staff.csv line 7".into(),
+        }
+    }
+
+    fn entries(texts: &[&str]) -> Vec<Entry> {
+        texts.iter().map(|text| entry(text)).collect()
+    }
+
+    fn bad(id: Option<&str>, address: Option<&str>) -> BadRow {
+        BadRow {
+            origin: "staff.csv line 9".to_owned(),
+            reason: "the end is no date".to_owned(),
+            stable_id: id.map(str::to_owned),
+            address: address.map(|address| entry(address).address),
+        }
+    }
+
+    fn lines(changes: &[Change]) -> String {
+        let name = |address: &Address| address.identity().trim_end_matches("@contoso.com").to_owned();
+        changes.iter().fold(String::new(), |mut text, change| {
+            match change {
+                Change::Added(entry) => write!(text, "+{} ", name(&entry.address)),
+                Change::Changed(entry) => write!(text, "~{} ", name(&entry.address)),
+                Change::Removed { entry, reason, renamed_to: None } => {
+                    write!(text, "-{} {reason} ", name(&entry.address))
+                }
+                Change::Removed { entry, reason, renamed_to: Some(to) } => {
+                    write!(text, "-{} {reason} to {} ", name(&entry.address), name(to))
+                }
+            }
+            .unwrap();
+            text
+        })
+    }
+
+    fn snapshot(added: &[&str], removed: &[&str], bad_rows: &[BadRow], missing: Reason) -> (String, usize) {
+        let edits = changes(entries(added), vec![], entries(removed), bad_rows, missing);
+        (lines(&edits.changes), edits.kept.len())
+    }
+
+    #[test]
+    fn the_same_id_at_another_address_is_a_rename() {
+        let expected = "-jane.old renamed to jane -ben left +jane +zoe ".to_owned();
+        assert_eq!(snapshot(&["jane 1", "zoe 3"], &["jane.old 1", "ben 2"], &[], Reason::Left), (expected, 0));
+    }
+
+    #[test]
+    fn a_rename_that_the_configuration_brought_about_is_its_doing() {
+        let expected = "-jane.old scope to jane -ben scope +jane ".to_owned();
+        assert_eq!(snapshot(&["jane 1"], &["jane.old 1", "ben 2"], &[], Reason::Scope), (expected, 0));
+    }
+
+    #[test]
+    fn the_same_id_in_another_subscription_is_somebody_who_left_this_one() {
+        let expected = "-jane.old left +jane ".to_owned();
+        assert_eq!(snapshot(&["jane 1 fabrikam"], &["jane.old 1 contoso"], &[], Reason::Left), (expected, 0));
+    }
+
+    #[test]
+    fn an_id_that_names_several_pairs_nobody() {
+        assert_eq!(snapshot(&["b 1", "c 1"], &["a 1"], &[], Reason::Left).0, "-a left +b +c ");
+        assert_eq!(snapshot(&["c 1"], &["a 1", "b 1"], &[], Reason::Left).0, "-a left -b left +c ");
+    }
+
+    #[test]
+    fn whoever_a_bad_row_may_name_stays() {
+        let jane = ["jane 1"];
+        let stays = (String::new(), 1);
+        assert_eq!(snapshot(&[], &jane, &[bad(Some("1"), None)], Reason::Left), stays);
+        assert_eq!(snapshot(&[], &jane, &[bad(None, Some("jane"))], Reason::Left), stays);
+        assert_eq!(snapshot(&[], &["jane"], &[bad(Some("1"), None)], Reason::Left), stays, "the id column is new");
+        let leaves = ("-jane left ".to_owned(), 0);
+        assert_eq!(snapshot(&[], &jane, &[bad(Some("2"), None)], Reason::Left), leaves);
+        assert_eq!(snapshot(&[], &["jane"], &[bad(Some("2"), Some("ben"))], Reason::Left), leaves);
+        assert_eq!(snapshot(&[], &jane, &[bad(None, None)], Reason::Left), leaves, "the plan holds these");
+        let both = snapshot(&["jane.new 1"], &jane, &[bad(Some("1"), None)], Reason::Left);
+        assert_eq!(both, ("+jane.new ".to_owned(), 1), "no rename while it is in doubt");
+    }
+
+    /// Edits as `+address id` and `-address id`.
+    fn delta(edits: &[&str], stored: &[&str]) -> (String, Vec<String>) {
+        let parse = |text: &&str| match text.split_at(1) {
+            ("+", rest) => Edit::Add(entry(rest)),
+            (_, rest) => Edit::Remove(entry(rest)),
+        };
+        let DeltaEdits { changes, notes } = apply_edits(edits.iter().map(parse).collect(), entries(stored));
+        (lines(&changes), notes)
+    }
+
+    fn quiet(edits: &[&str], stored: &[&str]) -> String {
+        let (changes, notes) = delta(edits, stored);
+        assert_eq!(notes, [""; 0]);
+        changes
+    }
+
+    #[test]
+    fn rows_of_a_delta_add_remove_and_change() {
+        assert_eq!(quiet(&["+zoe 3", "-ben", "+jane 1"], &["ben 2", "jane"]), "-ben removed ~jane +zoe ");
+        assert_eq!(quiet(&["+jane"], &["jane 1"]), "", "a row without an id does not take it away");
+    }
+
+    #[test]
+    fn a_later_row_of_a_delta_wins() {
+        assert_eq!(quiet(&["+zoe", "-zoe"], &[]), "");
+        assert_eq!(quiet(&["-ben", "+ben"], &["ben"]), "");
+        assert_eq!(quiet(&["+zoe", "-zoe", "+zoe"], &[]), "+zoe ");
+    }
+
+    #[test]
+    fn a_known_id_at_another_address_is_a_rename_in_a_delta() {
+        assert_eq!(quiet(&["+jane 1"], &["jane.old 1"]), "-jane.old renamed to jane +jane ");
+        assert_eq!(quiet(&["+b 1", "+c 1"], &["a 1"]), "-a renamed to c +c ");
+        assert_eq!(quiet(&["+b 1", "+a 1"], &["a 1"]), "");
+        assert_eq!(quiet(&["+b 1", "-b"], &["a 1"]), "-a removed ");
+        assert_eq!(quiet(&["+b 1"], &["a 1", "b"]), "-a renamed to b ~b ");
+        assert_eq!(quiet(&["+jane 1 fabrikam"], &["jane.old 1 contoso"]), "+jane ");
+    }
+
+    #[test]
+    fn an_address_under_an_id_of_its_own_takes_nobody_away() {
+        let (changes, notes) = delta(&["+b 1"], &["a 1", "b 2"]);
+        assert_eq!(changes, "~b ");
+        assert!(notes[0].contains("the id of b@contoso.com is stored at another address, too"), "{notes:?}");
+        let (changes, notes) = delta(&["+c 1"], &["a 1", "b 1"]);
+        assert_eq!((changes.as_str(), notes.len()), ("+c ", 1));
+        assert_eq!(quiet(&["+a 1"], &["a 1", "b 1"]), "");
+    }
+
+    #[test]
+    fn a_removal_goes_by_address_and_then_by_id() {
+        assert_eq!(quiet(&["-jane.new 1"], &["jane 1"]), "-jane removed ");
+        assert_eq!(quiet(&["-jane 1"], &["jane"]), "-jane removed ");
+        for (edit, stored, note) in [
+            ("-zoe", &["jane 1"][..], "is not in the roster; there was nothing to remove"),
+            ("-jane 2", &["jane 1"], "is stored under another id; nothing was removed"),
+            ("-jane 2", &["jane 1", "ben 2"], "is stored under another id; nothing was removed"),
+            ("-zoe 1", &["a 1", "b 1"], "is not in the roster, and its id names several; nothing was removed"),
+        ] {
+            let (changes, notes) = delta(&[edit], stored);
+            assert_eq!(changes, "");
+            assert!(notes[0].contains(note), "{notes:?}");
+        }
+    }
+
+    fn rows(contents: &BTreeMap<u8, u64>) -> Vec<Row> {
+        let row = |(key, content): (&u8, &u64)| Row { key: EntryKey([*key; 16]), content: *content, place: 0 };
+        contents.iter().map(row).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_difference_is_what_leads_from_one_to_the_other(
+            stored in proptest::collection::btree_map(0..20_u8, 0..3_u64, 0..20),
+            new in proptest::collection::btree_map(0..20_u8, 0..3_u64, 0..20),
+        ) {
+            let snapshot = rows(&new);
+            let found = diff(rows(&stored).into_iter().map(|row| (row.key, row.content)), &snapshot);
+            let keys = |which: &dyn Fn(u8) -> bool| -> Vec<EntryKey> {
+                (0..20).filter(|key| which(*key)).map(|key| EntryKey([key; 16])).collect()
+            };
+            let of = |rows: &[Row]| -> Vec<EntryKey> { rows.iter().map(|row| row.key).collect() };
+            prop_assert_eq!(of(&found.added), keys(&|key| new.contains_key(&key) && !stored.contains_key(&key)));
+            prop_assert_eq!(found.removed, keys(&|key| !new.contains_key(&key) && stored.contains_key(&key)));
+            let differs = |key| new.get(&key).zip(stored.get(&key)).is_some_and(|(new, old)| new != old);
+            prop_assert_eq!(of(&found.changed), keys(&differs));
+        }
+
+        /// A delta leaves what the same rows, done one by one on a map by address, leave.
+        #[test]
+        fn without_ids_a_delta_is_a_map_edited_row_by_row(
+            stored in proptest::collection::btree_set("[a-d]", 0..4),
+            edits in proptest::collection::vec(("[+-]", "[a-d]"), 0..8),
+        ) {
+            let before: Vec<&str> = stored.iter().map(String::as_str).collect();
+            let mut after = stored.clone();
+            for (sign, name) in &edits {
+                if sign == "+" { after.insert(name.clone()); } else { after.remove(name); }
+            }
+            let texts: Vec<String> = edits.iter().map(|(sign, name)| format!("{sign}{name}")).collect();
+            let (changes, _) = delta(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &before);
+            let removed = stored.difference(&after).map(|name| format!("-{name} removed "));
+            let added = after.difference(&stored).map(|name| format!("+{name} "));
+            prop_assert_eq!(changes, removed.chain(added).collect::<String>());
+        }
+    }
+
+    #[test]
+    fn what_stands_elsewhere_and_says_the_same_is_no_change() {
+        let hasher = Hasher::new([7; 16]);
+        let before = entry("jane 1");
+        let after = Entry { origin: "new.csv line 1".into(), ..before.clone() };
+        assert_eq!(hasher.content(&before), hasher.content(&after));
+        assert_eq!(apply_edits(vec![Edit::Add(after)], vec![before]), DeltaEdits::default());
+    }
 }

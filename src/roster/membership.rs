@@ -45,18 +45,19 @@ pub enum NotDesired {
     Unnamed,
 }
 
-/// What is desired of the address that these entries name, each with its source's name. One person in several groups is
-/// one seat; it is live while any of its entries is.
-pub fn desired(entries: &[(String, Entry)], policy: &Policy, now: Timestamp) -> Membership {
-    let desired = desired_at(entries, policy, now);
+/// What is desired of the address that these entries name, and until when.
+pub fn membership(entries: &[(String, Entry)], policy: &Policy, now: Timestamp) -> Membership {
+    let now_desired = desired(entries, policy, now);
     let mut moments: Vec<Timestamp> = entries.iter().flat_map(|(_, entry)| moments(entry, policy.timezone)).collect();
     moments.retain(|moment| *moment > now);
     moments.sort_unstable();
-    let changes_at = moments.into_iter().find(|moment| desired_at(entries, policy, *moment) != desired);
-    Membership { desired, changes_at }
+    let changes_at = moments.into_iter().find(|moment| desired(entries, policy, *moment) != now_desired);
+    Membership { desired: now_desired, changes_at }
 }
 
-fn desired_at(entries: &[(String, Entry)], policy: &Policy, now: Timestamp) -> Desired {
+/// What is desired of the address that these entries name, each with its source's name. One person in several groups is
+/// one seat; it is live while any of its entries is.
+pub fn desired(entries: &[(String, Entry)], policy: &Policy, now: Timestamp) -> Desired {
     let Some((_, any)) = entries.first() else {
         return Desired::Not(NotDesired::Unnamed);
     };
@@ -134,7 +135,7 @@ mod tests {
                 max_removals_per_day: Limit::Share(0.3),
                 always_allow: 5,
                 hold_after_change: true,
-                approval_expires: Duration::from_secs(86_400),
+                approval_expires: Duration::from_hours(24),
             },
         }
     }
@@ -159,7 +160,7 @@ mod tests {
 
     /// The whole answer as one line.
     fn line(entries: &[(String, Entry)], policy: &Policy, now: &str) -> String {
-        let Membership { desired, changes_at } = desired(entries, policy, at(now));
+        let Membership { desired, changes_at } = membership(entries, policy, at(now));
         let desired = match desired {
             Desired::Wanted { address, priority } => format!("wanted {address} {priority}"),
             Desired::Waiting { address, starts, priority } => format!("waiting {address} {starts:?} {priority}"),

@@ -166,6 +166,13 @@ pub struct Hasher {
     key: [u8; 16],
 }
 
+/// The key stays out: whoever knows it could make two addresses meet.
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").finish_non_exhaustive()
+    }
+}
+
 impl Hasher {
     pub fn new(key: [u8; 16]) -> Hasher {
         Hasher { key }
@@ -173,12 +180,12 @@ impl Hasher {
 
     /// The key of an entry with this identity and route.
     pub fn entry_key(&self, identity: &str, route: Option<&str>) -> EntryKey {
+        use siphasher::sip128::Hasher128;
         use std::hash::Hasher as _;
         let mut hasher = siphasher::sip128::SipHasher13::new_with_key(&self.key);
         hasher.write(identity.as_bytes());
         hasher.write_u8(0xff);
         hasher.write(route.unwrap_or_default().as_bytes());
-        use siphasher::sip128::Hasher128;
         EntryKey(hasher.finish128().as_bytes())
     }
 
@@ -210,13 +217,6 @@ impl Hasher {
         let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.key);
         hasher.write(id.as_bytes());
         hasher.finish()
-    }
-}
-
-/// Without the key.
-impl fmt::Debug for Hasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hasher").finish_non_exhaustive()
     }
 }
 

@@ -222,7 +222,7 @@ impl SnapshotReading {
         let mut fingerprint = Fingerprint::default();
         self.rows.iter().for_each(|row| fingerprint.add(row.key, row.content));
         let SnapshotReading { rows, bad_rows, .. } = self;
-        Ok(Snapshot { rows, fingerprint, bad_rows: bad_rows.rows, evidence, entries: Entries::Csv(entries) })
+        Ok(Snapshot { rows, fingerprint, bad_rows: bad_rows.rows, evidence, entries: Entries::Csv(Box::new(entries)) })
     }
 
     /// An id with several addresses: nobody can say whose it is, so all its rows are bad, and its people keep what they

@@ -11,11 +11,16 @@ use super::csv_pass::Place;
 /// end; the smaller of two ids and of two spellings. `None` for no rows.
 pub fn merged(entries: Vec<Entry>) -> Option<Entry> {
     entries.into_iter().reduce(|one, other| {
-        let (priority, starts) = (one.priority.min(other.priority), earliest(one.starts, other.starts));
-        let (ends, stable_id) = (latest(one.ends, other.ends), smaller(&one.stable_id, &other.stable_id));
-        let Entry { address, route, origin, .. } =
-            if other.address.spelling() < one.address.spelling() { Entry { origin: one.origin, ..other } } else { one };
-        Entry { address, stable_id, route, priority, starts, ends, origin }
+        let other_spelling = other.address.spelling() < one.address.spelling();
+        Entry {
+            address: if other_spelling { other.address } else { one.address },
+            stable_id: smaller(one.stable_id, other.stable_id),
+            priority: one.priority.min(other.priority),
+            starts: earliest(one.starts, other.starts),
+            ends: latest(one.ends, other.ends),
+            route: one.route,
+            origin: one.origin,
+        }
     })
 }
 
@@ -34,8 +39,8 @@ fn in_order(when: &When) -> (Timestamp, String) {
     (when.about(), when.to_string())
 }
 
-fn smaller(one: &Option<Box<str>>, other: &Option<Box<str>>) -> Option<Box<str>> {
-    one.iter().chain(other).min().cloned()
+fn smaller(one: Option<Box<str>>, other: Option<Box<str>>) -> Option<Box<str>> {
+    one.into_iter().chain(other).min()
 }
 
 /// Finds ids that may stand with several addresses, in 8 bytes a row: 44 bits of the id's hash, 20 of the address's.
@@ -99,7 +104,7 @@ mod tests {
     fn entry(spelling: &str, id: &str, priority: i32, dates: [Option<When>; 2]) -> Entry {
         Entry {
             address: Address::parse(spelling).unwrap(),
-            stable_id: Some(id.into()).filter(|id: &Box<str>| !id.is_empty()),
+            stable_id: (!id.is_empty()).then(|| id.into()),
             route: None,
             priority,
             starts: dates[0],

@@ -43,12 +43,14 @@ pub enum Problem {
     TranscodedTooLarge,
     #[error("changed while it was being read; it is read again when it stands still")]
     Changed,
+    #[error("vanished before it had been read whole; nothing is concluded from that")]
+    Vanished,
 }
 
 impl Problem {
     /// Whether trying again later may help without anybody's doing.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Problem::Io(_) | Problem::Changed)
+        matches!(self, Problem::Io(_) | Problem::Changed | Problem::Vanished)
     }
 }
 
@@ -267,17 +269,17 @@ impl Opened {
         let input = Checked { input: Tail { text: &self.text, offset: 0 }, hasher: blake3::Hasher::new(), utf8 };
         let mut records = Records::new(input, self.delimiter);
         if csv_text::named_delimiter(&self.head).is_some() {
-            records.next()?;
+            records.next_record()?;
         }
-        let header: Vec<String> = match records.next()? {
+        let header: Vec<String> = match records.next_record()? {
             Some(header) if !header.terminated => return Err(Problem::HeaderCut),
             Some(header) => header.fields().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
             None => return Err(Problem::Empty),
         };
         let (columns, notes) = Columns::find(&header, &config.columns, config.mode)?;
-        let mut rows = Rows { columns: &columns, is_route, rows: 0, blank: 0, cut: false, notes };
+        let mut rows = Rows { columns: &columns, is_route, count: 0, blank: 0, cut: false, notes };
         rows.read(&mut records, each)?;
-        let Rows { rows, notes, .. } = rows.noted();
+        let Rows { count: rows, notes, .. } = rows.noted();
         let Checked { input, hasher, .. } = records.into_input();
         let (digest, bytes) =
             self.digest.clone().unwrap_or_else(|| (hasher.finalize().to_hex().to_string(), input.offset));
@@ -288,7 +290,7 @@ impl Opened {
 struct Rows<'a> {
     columns: &'a Columns,
     is_route: &'a dyn Fn(&str) -> bool,
-    rows: u64,
+    count: u64,
     blank: u64,
     /// Whether the last line has no end.
     cut: bool,
@@ -298,13 +300,13 @@ struct Rows<'a> {
 impl Rows<'_> {
     fn read(&mut self, records: &mut Records<Checked<'_>>, each: &mut Each<'_>) -> Result<(), Problem> {
         let (mut identity, mut previous) = (String::new(), String::new());
-        while let Some(record) = records.next()? {
+        while let Some(record) = records.next_record()? {
             if record.is_blank() {
                 self.blank += 1;
                 continue;
             }
             let place = Place::new(record.offset, record.line).ok_or(Problem::TooLarge)?;
-            self.rows += 1;
+            self.count += 1;
             self.cut = !record.terminated;
             let row = csv_row::read(self.columns, &record, self.is_route, &mut identity);
             let row = match row {

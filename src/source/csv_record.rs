@@ -49,7 +49,7 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// The number of its fields, at least 1.
-    pub fn len(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.bounds.len()
     }
 
@@ -150,7 +150,7 @@ impl<R: Read> Records<R> {
     ///
     /// # Errors
     /// See [`RecordError`]; nothing more can be read after one.
-    pub fn next(&mut self) -> Result<Option<Record<'_>>, RecordError> {
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, RecordError> {
         if !self.skip_line_ends()? {
             return Ok(None);
         }
@@ -205,12 +205,14 @@ impl<R: Read> Records<R> {
 
     /// Reads on, behind what has not been used yet.
     fn fill(&mut self) -> Result<(), RecordError> {
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        if self.buffer.len() < self.end + self.stride {
-            self.buffer.resize(self.end + self.stride, 0);
+        let used = self.start..self.end;
+        (self.start, self.end) = (0, used.len());
+        if self.buffer.len() < self.end + self.stride / 2 {
+            let mut larger = vec![0; self.end + self.stride];
+            larger[..self.end].copy_from_slice(&self.buffer[used]);
+            self.buffer = larger;
+        } else {
+            self.buffer.copy_within(used, 0);
         }
         loop {
             match self.input.read(&mut self.buffer[self.end..]) {
@@ -329,7 +331,7 @@ mod tests {
     fn read(text: &[u8], drip: usize) -> Result<Rows, String> {
         let mut records = Records::new(Drip(text, drip), b',');
         let mut rows = Vec::new();
-        while let Some(record) = records.next().map_err(|error| error.to_string())? {
+        while let Some(record) = records.next_record().map_err(|error| error.to_string())? {
             let fields = record.fields().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
             rows.push((record.line, fields));
         }
@@ -403,9 +405,9 @@ mod tests {
     fn a_line_of_ten_megabytes_is_refused_in_bounded_memory() {
         let text = [b"a\nb\n".to_vec(), vec![b'x'; 10 << 20]].concat();
         let mut records = Records::new(&text[..], b',');
-        records.next().unwrap();
-        records.next().unwrap();
-        let error = records.next().unwrap_err();
+        records.next_record().unwrap();
+        records.next_record().unwrap();
+        let error = records.next_record().unwrap_err();
         assert!(matches!(error, RecordError::TooLong { line: 3 }), "{error}");
         assert!(records.buffer.len() <= RECORD_BYTES_MAX + 2 * STRIDE);
     }

@@ -67,7 +67,7 @@ impl Rereader {
             input.offset = offset;
             Ok(())
         })?;
-        let record = records.next().map_err(|_| Problem::Changed)?.ok_or(Problem::Changed)?;
+        let record = records.next_record().map_err(|_| Problem::Changed)?.ok_or(Problem::Changed)?;
         let mut identity = String::new();
         // The route was judged when the row was read.
         let person = csv_row::read(&self.columns, &record, &|_| true, &mut identity).map_err(|_| Problem::Changed)?;

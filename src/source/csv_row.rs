@@ -316,7 +316,7 @@ impl<'a> Row<'_, 'a> {
         if self.record.has_nul() {
             return Err("it has a NUL byte; the file is damaged or not a text".to_owned());
         }
-        let (fields, width) = (self.record.len(), self.columns.width);
+        let (fields, width) = (self.record.width(), self.columns.width);
         if fields < width {
             return Err(format!("it has too few fields: {fields}, and the header has {width}"));
         }
@@ -377,7 +377,7 @@ impl<'a> Row<'_, 'a> {
     /// The fault, with the id and the address where the row has them whole.
     fn fault(&self, reason: String) -> Fault {
         // In a row that has too few fields or too many, a field may be another column's.
-        let sound = self.record.len() == self.columns.width && !self.record.has_nul();
+        let sound = self.record.width() == self.columns.width && !self.record.has_nul();
         let id = sound.then(|| self.optional(self.columns.id).ok().flatten()).flatten();
         let address = sound.then(|| self.text(self.columns.email).ok()).flatten();
         Fault {
@@ -450,7 +450,7 @@ mod tests {
     fn row(names: &str, mode: Mode, line: &str) -> Result<Entry, Fault> {
         let (columns, _) = Columns::find(&header(names), &config::Columns::default(), mode).unwrap();
         let mut records = Records::new(line.as_bytes(), b',');
-        let record = records.next().unwrap().unwrap();
+        let record = records.next_record().unwrap().unwrap();
         let mut identity = String::new();
         read(&columns, &record, &|name| name == "contoso", &mut identity).map(|person| person.entry(&identity, "x"))
     }
@@ -568,7 +568,7 @@ mod tests {
                 Columns::find(&header("action,email"), &config::Columns::default(), Mode::Delta).unwrap();
             let line = format!("{word},jane@contoso.com");
             let mut records = Records::new(line.as_bytes(), b',');
-            let record = records.next().unwrap().unwrap();
+            let record = records.next_record().unwrap().unwrap();
             read(&columns, &record, &|_| true, &mut String::new()).map(|person| person.action).ok()
         };
         for word in ["add", "ASSIGN", "Join", "+"] {

@@ -179,18 +179,18 @@ pub fn guess_delimiter(sample: &str, header_fits: &dyn Fn(&[String]) -> bool) ->
         let mut records = Records::new(sample.as_bytes(), delimiter);
         let (mut header, mut alike, mut seen) = (Vec::new(), 0, 0);
         // The sample may end in the middle of a record, or of a quoted field: what came before counts.
-        while let Ok(Some(record)) = records.next() {
+        while let Ok(Some(record)) = records.next_record() {
             if header.is_empty() {
                 header = record.fields().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
             } else {
                 seen += 1;
-                alike += usize::from(record.len() == header.len());
+                alike += usize::from(record.width() == header.len());
             }
             if seen == SAMPLE_RECORDS {
                 break;
             }
         }
-        let share = if seen == 0 { 100 } else { alike * 100 / seen };
+        let share = (alike * 100).checked_div(seen).unwrap_or(100);
         (header_fits(&header), header.len() > 1 && share >= 50, header.len() > 1, share, header.len())
     };
     // Of equals the first: `max_by_key` would give the last.

@@ -4,11 +4,13 @@
 //! and only a roster can lead to a removal: no error, limit or missing file ever turns into an empty list.
 
 pub mod csv;
+pub mod csv_archive;
 pub mod csv_doubles;
 pub mod csv_pass;
 pub mod csv_record;
 pub mod csv_reread;
 pub mod csv_row;
+pub mod csv_source;
 pub mod csv_text;
 pub mod drop_folder;
 pub mod watch;
@@ -66,7 +68,7 @@ pub enum Entries {
     /// `place` is an index.
     Memory(Vec<Entry>),
     /// `place` is as the CSV reader wants it.
-    Csv(csv::Rereader),
+    Csv(Box<csv::Rereader>),
 }
 
 impl Entries {
@@ -109,6 +111,13 @@ pub struct BadRow {
     pub stable_id: Option<String>,
     /// Its address, where that is valid (the row is bad for another reason): then it is known whose row it is.
     pub address: Option<crate::address::Address>,
+}
+
+impl BadRow {
+    /// Whether nothing in it tells whose row it is: it may be anybody's.
+    pub fn is_anonymous(&self) -> bool {
+        self.stable_id.is_none() && self.address.is_none()
+    }
 }
 
 /// What was seen, so that a person can see what was believed.

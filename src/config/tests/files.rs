@@ -136,7 +136,7 @@ fn a_configuration_that_can_not_be_read_is_an_error() {
     insta::assert_snapshot!(refused(&empty), @"
     error: this file is not there
      --> rosterd.toml
-      = name another one with --config, or have one written by `rosterd init`
+      = write it, or name another one with --config
 
     1 problem in the configuration; nothing is done until it is mended
     ");
@@ -183,5 +183,5 @@ fn a_key_that_others_can_read_is_a_warning() {
 fn a_missing_configuration_says_where_it_was_looked_for() {
     assert_eq!(find(Some(Path::new("/nowhere/x.toml"))).unwrap(), Path::new("/nowhere/x.toml"));
     let error = NotFound { looked: vec!["rosterd.toml".into(), "/etc/rosterd/rosterd.toml".into()] };
-    insta::assert_snapshot!(error, @"there is no configuration: looked at rosterd.toml, /etc/rosterd/rosterd.toml; name one with --config or $ROSTERD_CONFIG, have one written by `rosterd init`, or see what rosterd does with `rosterd demo`");
+    insta::assert_snapshot!(error, @"there is no configuration: looked at rosterd.toml, /etc/rosterd/rosterd.toml; write one after the reference (config/rosterd.toml), or name one with --config or $ROSTERD_CONFIG; `rosterd demo` shows what rosterd does and needs none");
 }

@@ -2,8 +2,10 @@ use std::path::Path;
 
 use super::*;
 
-mod mistakes;
 mod files;
+mod meaning;
+mod mistakes;
+mod properties;
 mod reference;
 mod secrets;
 
@@ -27,39 +29,37 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn a_good_one_loads() {
-    let config = parse(GOOD).unwrap();
-    insta::assert_debug_snapshot!(config, @r#"
-    Config {
-        files: [
+fn what_is_left_out_of_the_whole_has_its_default() {
+    let Config { files, ledger, log, http, mut licensing, heartbeat, alerts, warnings, .. } = parse(GOOD).unwrap();
+    assert_eq!(licensing.base_url.as_str(), "https://licensing.solinventum.com/");
+    licensing.base_url = "data:".parse().unwrap();
+    insta::assert_debug_snapshot!((files, ledger, log, http, licensing, heartbeat, alerts, warnings), @r#"
+    (
+        [
             "/etc/rosterd/rosterd.toml",
         ],
-        ledger: Sqlite(
+        Sqlite(
             "/etc/rosterd/rosterd.db",
         ),
-        log: Log {
+        Log {
             format: Text,
             clear_addresses: false,
         },
-        http: Http {
+        Http {
             listen: Some(
                 127.0.0.1:8380,
             ),
             token: None,
         },
-        licensing: Licensing {
+        Licensing {
             base_url: Url {
-                scheme: "https",
-                cannot_be_a_base: false,
+                scheme: "data",
+                cannot_be_a_base: true,
                 username: "",
                 password: None,
-                host: Some(
-                    Domain(
-                        "licensing.solinventum.com",
-                    ),
-                ),
+                host: None,
                 port: None,
-                path: "/",
+                path: "",
                 query: None,
                 fragment: None,
             },
@@ -71,83 +71,92 @@ fn a_good_one_loads() {
             proxy: None,
             ca_file: None,
         },
-        subscriptions: {
-            "contoso": Subscription {
-                name: "contoso",
-                kind: Paddle,
-                id: ff3d3cf5-5388-40a0-915f-970c1d2d972f,
-                api_key: SecretRef(the secret's file /etc/rosterd/contoso.key),
-                sources: [
-                    "hr",
-                ],
-                schedule: Schedule(*/15 * * * * UTC),
-                batch_size: 100,
-                seat_probe: 900s,
-                reassert: None,
-                policy: Policy {
-                    timezone: UTC,
-                    removal_grace: Grace {
-                        left: 0ns,
-                        disabled: 0ns,
-                        vanished: 86400s,
-                    },
-                    exclude: Globs {
-                        patterns: [],
-                    },
-                    protect: Globs {
-                        patterns: [],
-                    },
-                    domains: [],
-                    guard: Guard {
-                        max_removals: Share(
-                            0.2,
-                        ),
-                        max_removals_per_day: Share(
-                            0.3,
-                        ),
-                        always_allow: 5,
-                        hold_after_change: true,
-                        approval_expires: 86400s,
-                    },
+        None,
+        [],
+        [],
+    )
+    "#);
+}
+
+#[test]
+fn what_is_left_out_of_a_subscription_and_a_source_has_its_default() {
+    let config = parse(GOOD).unwrap();
+    insta::assert_debug_snapshot!(config.subscriptions, @r#"
+    {
+        "contoso": Subscription {
+            name: "contoso",
+            kind: Paddle,
+            id: ff3d3cf5-5388-40a0-915f-970c1d2d972f,
+            api_key: SecretRef(the secret's file /etc/rosterd/contoso.key),
+            sources: [
+                "hr",
+            ],
+            schedule: Schedule(*/15 * * * * UTC),
+            batch_size: 100,
+            seat_probe: 900s,
+            reassert: None,
+            policy: Policy {
+                timezone: UTC,
+                removal_grace: Grace {
+                    left: 0ns,
+                    disabled: 0ns,
+                    vanished: 86400s,
+                },
+                exclude: Globs {
+                    patterns: [],
+                },
+                protect: Globs {
+                    patterns: [],
+                },
+                domains: [],
+                guard: Guard {
+                    max_removals: Share(
+                        0.2,
+                    ),
+                    max_removals_per_day: Share(
+                        0.3,
+                    ),
+                    always_allow: 5,
+                    hold_after_change: true,
+                    approval_expires: 86400s,
                 },
             },
         },
-        sources: {
-            "hr": Source {
-                name: "hr",
-                allow_empty: false,
-                must_include: [],
-                max_age: None,
-                kind: Csv(
-                    Csv {
-                        path: "/etc/rosterd/drops/hr",
-                        pattern: "*.csv",
-                        mode: Snapshot,
-                        settle: 2s,
-                        watch: Auto,
-                        poll_interval: 30s,
-                        after: Archive,
-                        max_bad_rows: Share(
-                            0.05,
-                        ),
-                        encoding: Auto,
-                        delimiter: None,
-                        columns: Columns {
-                            email: None,
-                            id: None,
-                            action: None,
-                            priority: None,
-                            start: None,
-                            end: None,
-                            subscription: None,
-                        },
+    }
+    "#);
+    insta::assert_debug_snapshot!(config.sources, @r#"
+    {
+        "hr": Source {
+            name: "hr",
+            allow_empty: false,
+            must_include: [],
+            max_age: None,
+            kind: Csv(
+                Csv {
+                    path: "/etc/rosterd/drops/hr",
+                    pattern: "*.csv",
+                    mode: Snapshot,
+                    settle: 2s,
+                    watch: Auto,
+                    poll_interval: 30s,
+                    after: Archive,
+                    max_bad_rows: Share(
+                        0.05,
+                    ),
+                    encoding: Auto,
+                    delimiter: None,
+                    columns: Columns {
+                        email: None,
+                        id: None,
+                        action: None,
+                        priority: None,
+                        start: None,
+                        end: None,
+                        subscription: None,
                     },
-                ),
-            },
+                },
+            ),
         },
-        heartbeat: None,
-        alerts: [],
-        warnings: [],
     }
     "#);
 }

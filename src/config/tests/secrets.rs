@@ -41,6 +41,7 @@ fn a_secret_in_place_is_never_shown() {
         "type = \"Padle\" # KEY is the key",
         "schedule = 15 # the token was KEY",
         "[http]\ntoken = \"KEY\"",
+        "[heartbeat] # KEY",
         "[http] token = \"KEY\"",
         "[http]\ntoken = { credential = \"whsec_KEY\" }",
         "http = { listen = \"x\", token = \"KEY\" }",
@@ -69,7 +70,12 @@ fn a_secret_in_place_is_never_shown() {
         "subscriptions.x.api_key = \"KEY\"",
         "api_key = { file = \"a\" }\napi_key = \"KEY\"",
     ] {
-        for text in [line.to_owned(), format!("[subscriptions.y]\n{line}\n"), format!("{line}\n{GOOD}"), format!("{GOOD}{line}\n")] {
+        for text in [
+            line.to_owned(),
+            format!("[subscriptions.y]\n{line}\n"),
+            format!("{line}\n{GOOD}"),
+            format!("{GOOD}{line}\n"),
+        ] {
             for secret in [KEY, "hunter2+/=="] {
                 let said = everything(&text.replace("KEY", secret));
                 assert!(!said.contains(secret) && !said.contains("hunter2"), "{text}\n{said}");

@@ -12,7 +12,7 @@ CREATE TABLE source (
   name TEXT NOT NULL UNIQUE,
   scope TEXT NOT NULL DEFAULT '',
   fingerprint BLOB NOT NULL DEFAULT x'',
-  evidence TEXT NOT NULL DEFAULT '{}',
+  evidence TEXT NOT NULL,
   entries INTEGER NOT NULL DEFAULT 0,
   bad_rows TEXT NOT NULL DEFAULT '[]',
   -- Null: it was never read whole.

@@ -8,13 +8,15 @@ mod books;
 mod past;
 mod people;
 mod planning;
+mod recorded;
+mod requests;
 mod rosters;
 mod run;
 mod values;
 mod work;
 
 #[cfg(test)]
-mod files_tests;
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,6 +25,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
 use self::work::Work;
@@ -39,6 +42,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A ledger up to this size is checked whole when it is opened; of a larger one, damage shows where it is read.
 const CHECKED_BYTES_MAX: u64 = 4 << 20;
+
+/// A copy is made in steps of so many pages.
+const SCRATCH_PAGES: i32 = 4096;
+
+/// SQLite's smallest page, which holds its header.
+const HEADER_BYTES: u64 = 512;
 
 /// A connection to the ledger. One for all writing in a process (see [`super::handle`]); any number for reading.
 pub struct Ledger {
@@ -86,6 +95,23 @@ impl Ledger {
                 Err(LedgerError::Older { path: path.to_owned(), found, known: migrations::KNOWN })
             }
             _ => Ok(()),
+        })
+    }
+
+    /// A copy in memory, to try things on: what happens to it touches nothing. An empty one where there is no ledger.
+    pub fn scratch(path: &Path) -> Result<Ledger> {
+        let source = match Ledger::open_readonly(path) {
+            Ok(ledger) => Some(ledger),
+            Err(LedgerError::Missing { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ledger::connect(Path::new(":memory:"), OpenFlags::default(), |connection| {
+            if let Some(source) = source {
+                let backup = Backup::new(&source.connection, connection)?;
+                backup.run_to_completion(SCRATCH_PAGES, Duration::ZERO, None)?;
+            }
+            migrations::migrate(connection)?;
+            Ok(())
         })
     }
 
@@ -193,6 +219,10 @@ fn check_sound(connection: &Connection, path: &Path) -> Result<()> {
     log.push("-wal");
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| values::counted(row, 0));
     let bytes = number("page_count")? * number("page_size")?;
+    // SQLite takes a file without a whole header for an empty one; only one without anything is.
+    if (1..HEADER_BYTES).contains(&length(path)) {
+        return Err(damaged(format!("it has {} bytes", length(path))));
+    }
     // With a log beside it, pages may stand there alone.
     if length(Path::new(&log)) == 0 && length(path) < bytes {
         return Err(damaged(format!("it has {} bytes of {bytes}", length(path))));
@@ -224,6 +254,13 @@ fn named(path: &Path, error: LedgerError) -> LedgerError {
         }
         Some(ErrorCode::ReadOnly) => LedgerError::ReadOnly { path },
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerError::Open { path, cause },
+        None if is_unreadable(&cause) => LedgerError::Damaged { path, detail: cause.to_string() },
         _ => LedgerError::Sqlite(cause),
     }
+}
+
+/// Whether a value was read that this program never wrote.
+fn is_unreadable(cause: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(cause, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..))
 }

@@ -28,7 +28,7 @@ impl Ledger {
             }
             let all = subscriptions.is_empty();
             let chosen = if all { "?1 IS NOT NULL" } else { "subscription_id IN (SELECT value FROM json_each(?1))" };
-            let sql = format!("{LINES} WHERE {chosen} AND at >= ?2 ORDER BY history.id");
+            let sql = format!("{LINES} WHERE {chosen} AND at >= ?2 ORDER BY at, history.id");
             let mut statement = connection.prepare_cached(&sql)?;
             let since = since.map_or(i64::MIN, |since| since.timestamp_millis());
             let mut rows = statement.query(params![Json(&ids), since])?;

@@ -113,10 +113,13 @@ impl Ledger {
         })
     }
 
-    /// Takes what was asked for. Where nothing was, nothing is written.
+    /// Takes what was asked for, by name. Where nothing was, no other writer is waited for.
     pub fn take_asked(&mut self) -> Result<Vec<String>> {
+        let sql = "SELECT name FROM subscription WHERE asked_at IS NOT NULL ORDER BY name";
+        if !self.read(|connection| Ok(connection.prepare_cached(sql)?.exists([])?))? {
+            return Ok(Vec::new());
+        }
         self.write(|transaction| {
-            let sql = "SELECT name FROM subscription WHERE asked_at IS NOT NULL ORDER BY name";
             let asked =
                 transaction.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
             transaction.execute("UPDATE subscription SET asked_at = NULL WHERE asked_at IS NOT NULL", [])?;

@@ -35,6 +35,8 @@ pub struct Candidates {
     pub list: Vec<Candidate>,
     /// For [`Ledger::record_plan`].
     pub seen: Seen,
+    /// Whether anything touched the subscription since the last plan was done with.
+    pub touched: bool,
 }
 
 /// Up to where a plan has looked: what touched the subscription later is for the next one.
@@ -99,7 +101,8 @@ impl Ledger {
                 let mut lookup = EntryLookup::new(connection)?;
                 identities.iter().map(|identity| search.one(&mut lookup, identity)).collect::<Result<_>>()?
             };
-            Ok(Candidates { list, seen: Seen { seq, at: now } })
+            let touched = look_at_all || search.is_touched()?;
+            Ok(Candidates { list, seen: Seen { seq, at: now }, touched })
         })
     }
 
@@ -145,7 +148,8 @@ impl Ledger {
             let rest = match state {
                 None | Some(MemberState::Assigned) => "WHERE subscription_id = ?1 AND (?2 IS NULL OR state = ?2)",
                 Some(_) => {
-                    "WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL) AND state = ?2"
+                    "INDEXED BY member_unsettled
+                     WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL) AND state = ?2"
                 }
             };
             let sql = select_members(&format!("{rest} ORDER BY identity"));
@@ -252,12 +256,19 @@ impl<'c> Search<'c> {
         Ok(marks.optional()?.unwrap_or((0, false, None)))
     }
 
+    /// Whether a roster's change waits to be looked at.
+    fn is_touched(&self) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM touched WHERE subscription_id = ?1)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([self.subscription], |row| row.get(0))?)
+    }
+
     /// The identities that may have to change.
     fn touched(&self, dates_until: Option<Timestamp>, now: Timestamp) -> Result<BTreeSet<String>> {
         let mut identities = BTreeSet::new();
         for sql in [
             "SELECT identity FROM touched WHERE subscription_id = ?1",
-            "SELECT identity FROM member WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL)",
+            "SELECT identity FROM member INDEXED BY member_unsettled
+             WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL)",
         ] {
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query([self.subscription])?;

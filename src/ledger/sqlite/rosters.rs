@@ -63,7 +63,10 @@ impl Ledger {
     pub fn entries_by_id(&self, source: &str, ids: &[&str]) -> Result<Vec<Entry>> {
         self.read(|connection| {
             let Some(source) = source_id(connection, source)? else { return Ok(Vec::new()) };
-            let sql = format!("SELECT {ENTRY} FROM roster_entry WHERE source_id = ?1 AND stable_id = ?2 ORDER BY key");
+            let sql = format!(
+                "SELECT {ENTRY} FROM roster_entry INDEXED BY roster_entry_stable_id
+                 WHERE source_id = ?1 AND stable_id = ?2 ORDER BY key"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
             let mut entries = Vec::with_capacity(ids.len());
             for id in ids {
@@ -158,9 +161,15 @@ impl Ledger {
 
     /// A look that went well clears the problem of an earlier one.
     pub fn source_well(&mut self, source: &str) -> Result<()> {
+        let ill = self.read(|connection| {
+            let sql = "SELECT 1 FROM source WHERE name = ?1 AND problem IS NOT NULL";
+            Ok(connection.prepare_cached(sql)?.exists([source])?)
+        })?;
+        if !ill {
+            return Ok(());
+        }
         self.write(|transaction| {
-            let sql = "
-                UPDATE source SET problem = NULL, problem_since = NULL WHERE name = ?1 AND problem IS NOT NULL";
+            let sql = "UPDATE source SET problem = NULL, problem_since = NULL WHERE name = ?1";
             transaction.execute(sql, [source])?;
             Ok(())
         })
@@ -269,7 +278,8 @@ fn make_source(connection: &Connection, name: &str) -> Result<i64> {
     if let Some(id) = source_id(connection, name)? {
         return Ok(id);
     }
-    connection.execute("INSERT INTO source (name) VALUES (?1)", [name])?;
+    let sql = "INSERT INTO source (name, evidence) VALUES (?1, ?2)";
+    connection.execute(sql, params![name, Json(Evidence::default())])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -398,8 +408,8 @@ impl<'c> Touch<'c> {
         Ok(())
     }
 
-    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept by a
-    /// rejected removal any more whom a roster names again.
+    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept any more,
+    /// by a person or for a bad row, whom a roster names again; a leaver's record is the plan's to change.
     fn named(&mut self, name: &str, acceptance: &Acceptance, first: bool) -> Result<()> {
         let named = acceptance.changes.iter().filter_map(|change| match change {
             Change::Added(entry) | Change::Changed(entry) if concerns(entry, name) => Some(&entry.address),
@@ -408,10 +418,17 @@ impl<'c> Touch<'c> {
         let all = first || named.clone().count() > TOUCHED_MAX;
         let departed =
             self.identities("SELECT identity FROM touched WHERE subscription_id = ?1 AND departure IS NOT NULL")?;
-        let kept = self.identities("SELECT identity FROM member WHERE subscription_id = ?1 AND kept = 1")?;
+        let kept = self.identities(
+            "SELECT identity FROM member WHERE subscription_id = ?1 AND kept = 1
+             UNION ALL
+             SELECT identity FROM member INDEXED BY member_unsettled
+             WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL) AND state = 'assigned'",
+        )?;
         for address in named {
             if kept.contains(address.identity()) {
-                let sql = "UPDATE member SET kept = 0 WHERE subscription_id = ?1 AND identity = ?2";
+                let sql = "
+                    UPDATE member SET kept = 0, departure = CASE state WHEN 'assigned' THEN NULL ELSE departure END
+                    WHERE subscription_id = ?1 AND identity = ?2";
                 self.connection.prepare_cached(sql)?.execute(params![self.subscription, address.identity()])?;
             }
             if !all || departed.contains(address.identity()) {

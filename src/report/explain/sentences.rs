@@ -7,7 +7,7 @@ use crate::config::Policy;
 use crate::ledger::{Event, HistoryLine, Member, MemberState};
 use crate::plan::input::Departure;
 use crate::report::text::{either, moment, moment_and_distance, plain, relative, span};
-use crate::roster::membership::{Desired, NotDesired, day_in, desired};
+use crate::roster::membership::{Desired, NotDesired, day_in, desired, membership};
 use crate::roster::{Entry, Reason};
 
 /// What there is to say of a text that is no address.
@@ -52,7 +52,7 @@ fn standing_rule(address: &Address, view: &View) -> Option<String> {
 /// One subscription's answer. `past` is how a licence ended there.
 pub(super) fn part(address: &Address, view: &View, past: Option<&HistoryLine>, now: Timestamp) -> Part {
     let candidate = &view.candidate;
-    let case = Case { address, view, desired: desired(&candidate.entries, &view.policy, now).desired, now };
+    let case = Case { address, view, desired: desired(&candidate.entries, &view.policy, now), now };
     let answer = match &candidate.member {
         Some(member) => match member.state {
             MemberState::Assigned => case.assigned(member),
@@ -117,7 +117,7 @@ impl Case<'_> {
 
     /// When it stops being wanted, if no roster and no policy changes before.
     fn ends(&self) -> Option<Timestamp> {
-        let at = |moment| desired(&self.view.candidate.entries, &self.view.policy, moment);
+        let at = |moment| membership(&self.view.candidate.entries, &self.view.policy, moment);
         let mut changes_at = at(self.now).changes_at?;
         loop {
             let then = at(changes_at);

@@ -1,0 +1,89 @@
+//! What is worth telling a person, in words that say what happened, to whom, what rosterd did, and what is to be done.
+//!
+//! This version logs these; they are written once for each new cause.
+
+use crate::ledger::{Member, Seats};
+use crate::plan::Hold;
+use crate::telemetry::Masked;
+
+/// How many people an alert names; the rest is a number.
+const NAMED_MAX: usize = 20;
+
+/// How many seats have to be bought so that everybody who waits has one.
+pub fn shortage(seats: Option<Seats>, waiting: u64) -> u64 {
+    waiting.saturating_sub(seats.map_or(0, |seats| seats.free()))
+}
+
+/// Seats ran out: exactly how many are missing, and for whom, first in the queue first.
+pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, waiting: &[Member]) -> String {
+    let number = waiting.len() as u64;
+    let free = match seats {
+        Some(seats) => format!("{} of {} seats are free", seats.free(), seats.available),
+        None => "no seat is free".to_owned(),
+    };
+    let mut queue: Vec<&Member> = waiting.iter().collect();
+    queue.sort_by_key(|member| (member.priority, member.waiting_since, member.address.clone()));
+    let mut names: Vec<String> =
+        queue.iter().take(NAMED_MAX).map(|member| Masked(member.address.spelling()).to_string()).collect();
+    if queue.len() > NAMED_MAX {
+        names.push(format!("{} more", queue.len() - NAMED_MAX));
+    }
+    format!(
+        "{subscription}: {} for a licence, {free}: buy {}. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: {}",
+        if number == 1 { "1 person waits".to_owned() } else { format!("{number} people wait") },
+        shortage(seats, number),
+        names.join(", "),
+    )
+}
+
+/// A guard stopped removals.
+pub fn removals_held(subscription: &str, hold: &Hold) -> String {
+    let number = hold.removals.len();
+    format!(
+        "{subscription}: {} until a person decides. {} Nobody loses a licence meanwhile. Look with `rosterd plan {subscription}`, then `rosterd approve {subscription}` or `rosterd reject {subscription}`.",
+        if number == 1 { "1 removal is held".to_owned() } else { format!("{number} removals are held") },
+        hold.reasons.join(" "),
+    )
+}
+
+/// A source could not be read whole and sound.
+pub fn source_failed(source: &str, why: &str) -> String {
+    format!("{source}: {why}. The roster of before stays in force; nobody loses a licence by this.")
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::address::Address;
+    use crate::ledger::MemberState;
+
+    fn waiting(address: &str, priority: i32, since: i64) -> Member {
+        Member {
+            address: Address::parse(address).unwrap(),
+            state: MemberState::Pending,
+            since: DateTime::from_timestamp(since, 0).unwrap(),
+            reason: "no seat is free".into(),
+            priority,
+            has_seat: false,
+            waiting_since: DateTime::from_timestamp(since, 0),
+            departure: None,
+            kept: false,
+            refused: false,
+        }
+    }
+
+    #[test]
+    fn a_full_subscription_names_the_seats_to_buy_and_the_queue_in_order() {
+        let seats = Seats { available: 10, assigned: 9, as_of: DateTime::UNIX_EPOCH };
+        let queue = [
+            waiting("late@contoso.com", 100, 9),
+            waiting("early@contoso.com", 100, 5),
+            waiting("boss@contoso.com", 1, 9),
+        ];
+        insta::assert_snapshot!(seats_exhausted("contoso", Some(seats), &queue), @"");
+        assert_eq!(shortage(None, 2), 2);
+        assert_eq!(shortage(Some(seats), 1), 0);
+    }
+}

@@ -1,0 +1,254 @@
+//! Turns the files into a [`Config`]: reads them, gathers what is wrong in all of them, fills in the defaults.
+//!
+//! [`super::check`] has looked at each value by itself and has complained; what is read here a second time is known to
+//! be sound or is left out quietly. What only several values together can get wrong is complained about here.
+
+mod source;
+mod subscription;
+mod values;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::check::Check;
+use super::diagnose::{Complaint, Problem, Problems};
+use super::keys::{self, Kind};
+use super::raw::{self, File, Value};
+use super::{Alert, Config, Heartbeat, Http, Licensing, Log, warn};
+use values::{Values, empty};
+
+/// Reads and checks a configuration.
+///
+/// # Errors
+/// Everything that is wrong with it, in all its files.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    match File::read(path) {
+        Ok(file) => load_file(&file),
+        Err(complaint) => {
+            let problem = Problem::of_file(path.to_owned(), complaint);
+            Err(Problems::new(vec![problem], &[path.to_owned()]))
+        }
+    }
+}
+
+/// As [`load`], of a text that would stand in this file; only what it includes is read.
+pub fn load_str(path: &Path, text: &str) -> Result<Config, Problems> {
+    load_file(&File::new(path, text.to_owned()))
+}
+
+fn load_file(main: &File) -> Result<Config, Problems> {
+    let mut problems = Vec::new();
+    let mut warnings = Vec::new();
+    let empty = DeTable::new();
+    let parsed = main.parse().unwrap_or_else(|syntax| {
+        problems.extend(syntax);
+        toml::Spanned::new(0..0, empty.clone())
+    });
+    let root = parsed.get_ref();
+    let others = include(main, root, &mut problems, &mut warnings);
+    let mut documents = vec![(main, root)];
+    let parsed: Vec<_> = others.iter().map(|file| (file, file.parse())).collect();
+    for (file, document) in &parsed {
+        match document {
+            Ok(document) => documents.push((file, document.get_ref())),
+            Err(syntax) => problems.extend(syntax.iter().cloned()),
+        }
+    }
+    let whole = problems.is_empty();
+    let defaults = root.get("defaults").and_then(|value| value.get_ref().as_table());
+    for (index, (file, document)) in documents.iter().enumerate() {
+        let mut check = Check::new(file, defaults);
+        if index == 0 {
+            check.main(document);
+        } else {
+            check.included(document);
+        }
+        problems.append(&mut check.problems);
+    }
+    let mut build = Build { main, root, documents: &documents, problems, warnings, whole };
+    let config = build.config();
+    let order: Vec<PathBuf> = std::iter::once(main).chain(&others).map(|file| file.shown.clone()).collect();
+    match config {
+        Some(mut config) if build.problems.is_empty() => {
+            config.files = std::iter::once(main).chain(&others).map(|file| file.path.clone()).collect();
+            config.warnings = build.warnings;
+            warn::about(&mut config);
+            Ok(config)
+        }
+        _ => Err(Problems::new(build.problems, &order)),
+    }
+}
+
+/// The files that the main one includes.
+fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> Vec<File> {
+    let mut files: Vec<File> = Vec::new();
+    let patterns = root.get("include").and_then(|value| value.get_ref().as_array());
+    for pattern in patterns.into_iter().flat_map(|list| list.iter()) {
+        let Some(text) = pattern.get_ref().as_str() else { continue };
+        match raw::included(main, text) {
+            Err(says) => {
+                let complaint = Complaint::new(says, "write globs relative to this file, such as \"clients/*.toml\"");
+                problems.push(Problem::at(main, pattern.span(), complaint));
+            }
+            Ok(paths) if paths.is_empty() => {
+                warnings.push(format!("include = \"{text}\" in {} matches no file.", main.shown.display()));
+            }
+            Ok(paths) => {
+                for path in paths {
+                    match File::read(&path) {
+                        Ok(file) if files.iter().any(|other| other.path == file.path) => {}
+                        Ok(file) => files.push(file),
+                        Err(complaint) => problems.push(Problem::of_file(path, complaint)),
+                    }
+                }
+            }
+        }
+    }
+    files
+}
+
+struct Build<'a> {
+    main: &'a File,
+    root: &'a DeTable<'a>,
+    documents: &'a [(&'a File, &'a DeTable<'a>)],
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+    /// Whether every file could be read: else what is missing may stand in one that could not.
+    whole: bool,
+}
+
+/// A named table with the place of its name.
+struct Named<'a> {
+    file: &'a File,
+    name: &'a str,
+    span: Range<usize>,
+    values: &'a DeTable<'a>,
+}
+
+impl<'a> Build<'a> {
+    fn complain(&mut self, file: &File, span: Range<usize>, says: impl Into<String>, help: impl Into<String>) {
+        self.problems.push(Problem::at(file, span, Complaint::new(says, help)));
+    }
+
+    /// A table of the main file; empty where it has none.
+    fn section(&self, name: &str) -> Option<Values<'a>> {
+        let Kind::Table(table) = &keys::ROOT.key(name)?.kind else { return None };
+        let all = Values { table: &keys::ROOT, layers: vec![(self.main, self.root)] };
+        let mut section = all.inner(name, table);
+        if section.layers.is_empty() {
+            section.layers.push((self.main, empty()));
+        }
+        Some(section)
+    }
+
+    fn config(&mut self) -> Option<Config> {
+        let sources = self.named("sources");
+        let subscriptions = self.named("subscriptions");
+        let names = |all: &BTreeMap<&str, Named<'_>>| all.keys().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (source_names, subscription_names) = (names(&sources), names(&subscriptions));
+        let built_sources: Vec<_> =
+            sources.into_values().map(|named| self.source(&named, &subscription_names)).collect();
+        self.check_ids(&subscriptions);
+        let built_subscriptions: Vec<_> =
+            subscriptions.into_values().map(|named| self.subscription(&named, &source_names)).collect();
+        let (http, licensing, alerts) = (self.http(), self.licensing(), self.alerts());
+        let log = self.section("log")?;
+        Some(Config {
+            files: Vec::new(),
+            ledger: self.section("ledger")?.get("url", |at| at.ledger())?,
+            log: Log {
+                format: log.get("format", |at| at.choice())?,
+                clear_addresses: log.get("addresses", |at| at.word())? == "clear",
+            },
+            http: http?,
+            licensing: licensing?,
+            subscriptions: built_subscriptions
+                .into_iter()
+                .map(|it| it.map(|it| (it.name.clone(), it)))
+                .collect::<Option<_>>()?,
+            sources: built_sources.into_iter().map(|it| it.map(|it| (it.name.clone(), it))).collect::<Option<_>>()?,
+            heartbeat: self.heartbeat(),
+            alerts: alerts?,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The tables below this one, of all files; a name that two files give is a problem.
+    fn named(&mut self, section: &str) -> BTreeMap<&'a str, Named<'a>> {
+        let mut all: BTreeMap<&'a str, Named<'a>> = BTreeMap::new();
+        for (file, document) in self.documents {
+            let tables = document.get(section).and_then(|value| value.get_ref().as_table());
+            for (name, value) in tables.into_iter().flatten() {
+                let Some(values) = value.get_ref().as_table() else { continue };
+                let span = value.span();
+                if let Some(first) = all.get(name.get_ref().as_ref()) {
+                    let says = format!("[{section}.{}] is there twice", name.get_ref());
+                    let problem = Problem::at(file, span, Complaint::new(says, "give one of the two another name"));
+                    self.problems.push(problem.and(first.file, first.span.clone(), "the first is here"));
+                    continue;
+                }
+                all.insert(name.get_ref(), Named { file, name: name.get_ref(), span, values });
+            }
+        }
+        all
+    }
+
+    fn http(&mut self) -> Option<Http> {
+        let http = self.section("http")?;
+        let listen = http.get("listen", |at| at.listen())?;
+        let open = listen.is_some_and(|address| !address.ip().is_loopback());
+        if let Some((file, value)) = http.find("listen").filter(|_| open && !http.has("token")) {
+            let help = "add token = { file = \"web.token\" } to [http], or listen on 127.0.0.1";
+            self.complain(file, value.span(), "an address that is not loopback needs a token", help);
+        }
+        if listen.is_some() && http.layers.iter().any(|(_, values)| !values.is_empty()) {
+            let says = "The dashboard and the API are not served by this version: [http] is checked and not used yet.";
+            self.warnings.push(says.to_owned());
+        }
+        Some(Http { listen, token: http.get("token", |at| at.secret()) })
+    }
+
+    fn licensing(&self) -> Option<Licensing> {
+        let values = self.section("licensing")?;
+        Some(Licensing {
+            base_url: values.get("base_url", |at| at.base_url())?,
+            requests_per_second: values.get("requests_per_second", |at| at.rate())?,
+            burst: u32::try_from(values.whole("burst")?).ok()?,
+            concurrency: values.count("concurrency")?,
+            timeout: values.duration("timeout")?,
+            retry_for: values.duration("retry_for")?,
+            proxy: values.get("proxy", |at| at.proxy()),
+            ca_file: values.get("ca_file", |at| at.path()),
+        })
+    }
+
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        if !self.root.contains_key("heartbeat") {
+            return None;
+        }
+        let values = self.section("heartbeat")?;
+        Some(Heartbeat { url: values.get("url", |at| at.secret_url())?, every: values.duration("every")? })
+    }
+
+    fn alerts(&mut self) -> Option<Vec<Alert>> {
+        let list = self.root.get("alerts").and_then(|value| value.get_ref().as_array());
+        let elements = list.into_iter().flat_map(|list| list.iter());
+        elements.map(|element| self.alert(element)).collect()
+    }
+
+    fn alert(&mut self, element: &'a Value<'a>) -> Option<Alert> {
+        let values = element.get_ref().as_table()?;
+        let kind = values.get("kind")?.get_ref().as_str()?;
+        let (kind, _) = keys::ALERTS.iter().find(|(name, _)| *name == kind)?;
+        for (one, other) in [("username", "password"), ("password", "username")] {
+            if values.contains_key(one) && !values.contains_key(other) {
+                let says = format!("`{one}` is here without `{other}`");
+                self.complain(self.main, element.span(), says, format!("add {other}, or leave both out"));
+            }
+        }
+        Some(Alert { kind: (*kind).to_owned() })
+    }
+}

@@ -1,0 +1,130 @@
+//! Sources: drop folders, and directories as far as they can be checked without asking them.
+
+use chrono_tz::Tz;
+use toml::de::{DeTable, DeValue};
+
+use super::super::keys;
+use super::super::value::is_loopback;
+use super::super::{Columns, Csv, Ldap, Source, SourceKind};
+use super::values::Values;
+use super::{Build, Named};
+
+impl<'a> Build<'a> {
+    pub(super) fn source(&mut self, named: &Named<'a>, subscriptions: &[String]) -> Option<Source> {
+        let kind = named.values.get("kind")?.get_ref().as_str()?;
+        let (kind, table) = keys::SOURCES.iter().find(|(name, _)| *name == kind)?;
+        let values = Values { table, layers: vec![(named.file, named.values)] };
+        let built = if *kind == "csv" {
+            csv(&values).map(SourceKind::Csv)
+        } else {
+            self.ldap(named, &values, subscriptions).map(SourceKind::Ldap)
+        };
+        Some(Source {
+            name: named.name.to_owned(),
+            allow_empty: values.flag("allow_empty")?,
+            must_include: values.get("must_include", |at| at.addresses())?,
+            max_age: values.get("max_age", |at| at.duration())?,
+            kind: built?,
+        })
+    }
+
+    fn ldap(&mut self, named: &Named<'a>, values: &Values<'a>, subscriptions: &[String]) -> Option<Ldap> {
+        self.check_ldap(named, values);
+        self.check_groups(values, subscriptions);
+        Some(Ldap {
+            urls: values.get("urls", |at| at.ldap_urls())?,
+            schedule: values.get("schedule", |at| at.schedule(Tz::UTC))?,
+            scope: canonical_table(named.values),
+        })
+    }
+
+    fn check_ldap(&mut self, named: &Named<'a>, values: &Values<'a>) {
+        let auth = values.get("auth", |at| at.word()).unwrap_or_default();
+        let needed: &[&str] = match auth {
+            "simple" => &["bind_dn", "bind_password"],
+            "external" => &["client_cert", "client_key"],
+            _ => &[],
+        };
+        for key in needed.iter().filter(|key| !values.has(key)) {
+            let says = format!("`{key}` is missing here: auth = \"{auth}\" needs it");
+            self.complain(named.file, named.span.clone(), says, format!("add {key}, or change auth"));
+        }
+        let groups = values
+            .find("groups")
+            .is_some_and(|(_, value)| value.get_ref().as_array().is_some_and(|list| !list.is_empty()));
+        if !groups && !values.has("user_filter") {
+            let help = "add groups = [\"CN=…\"], or a user_filter with base_dn";
+            self.complain(named.file, named.span.clone(), "this does not say who should have a licence", help);
+        } else if !groups && !values.has("base_dn") {
+            let help = "add base_dn = \"DC=contoso,DC=com\"";
+            self.complain(named.file, named.span.clone(), "a filter alone needs a place to search", help);
+        }
+        let covered = values.flag("start_tls") == Some(true) || values.flag("danger_plaintext") == Some(true);
+        let urls = values.get("urls", |at| at.ldap_urls()).unwrap_or_default();
+        let open = urls.iter().any(|url| url.scheme() == "ldap" && !is_loopback(url));
+        if let Some((file, value)) = values.find("urls").filter(|_| open && !covered) {
+            let help = "write ldaps://, or add start_tls = true";
+            self.complain(file, value.span(), "ldap:// would show the password and the people to the network", help);
+        }
+    }
+
+    fn check_groups(&mut self, values: &Values<'a>, subscriptions: &[String]) {
+        let Some((file, value)) = values.find("groups") else { return };
+        for group in value.get_ref().as_array().into_iter().flat_map(|list| list.iter()) {
+            let routed = group.get_ref().as_table().and_then(|group| group.get("subscription"));
+            if let Some(name) = routed {
+                self.check_name(file, name, "subscription", subscriptions);
+            }
+        }
+    }
+}
+
+fn csv(values: &Values<'_>) -> Option<Csv> {
+    Some(Csv {
+        path: values.get("path", |at| at.path())?,
+        pattern: values.get("pattern", |at| at.pattern())?,
+        mode: values.get("mode", |at| at.choice())?,
+        settle: values.duration("settle")?,
+        watch: values.get("watch", |at| at.choice())?,
+        poll_interval: values.duration("poll_interval")?,
+        after: values.get("after", |at| at.choice())?,
+        max_bad_rows: values.get("max_bad_rows", |at| at.limit())?,
+        encoding: values.get("encoding", |at| at.choice())?,
+        delimiter: values.get("delimiter", |at| at.delimiter())?,
+        columns: columns(&values.inner("columns", &keys::COLUMNS)),
+    })
+}
+
+fn columns(values: &Values<'_>) -> Columns {
+    Columns {
+        email: values.text("email"),
+        id: values.text("id"),
+        action: values.text("action"),
+        priority: values.text("priority"),
+        start: values.text("start"),
+        end: values.text("end"),
+        subscription: values.text("subscription"),
+    }
+}
+
+/// A value's text, the same for the same value however it is spaced and ordered.
+fn canonical(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(date) => date.to_string(),
+        DeValue::Array(list) => {
+            format!("[{}]", list.iter().map(|value| canonical(value.get_ref())).collect::<Vec<_>>().join(","))
+        }
+        DeValue::Table(table) => format!("{{{}}}", canonical_table(table)),
+    }
+}
+
+fn canonical_table(table: &DeTable<'_>) -> String {
+    let mut lines: Vec<_> =
+        table.iter().map(|(name, value)| format!("{:?}={}", name.get_ref(), canonical(value.get_ref()))).collect();
+    lines.sort();
+    lines.join(",")
+}

@@ -1,0 +1,378 @@
+//! One look at one source: read it, judge what was read, make it the roster, and only then put the file away.
+//!
+//! A reading that is not complete changes nothing but the note that says so. What is accepted is one transaction,
+//! together with the note of which subscriptions have to be looked at again.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::alert;
+use crate::clock;
+use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
+use crate::ledger::handle::LedgerHandle;
+use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
+use crate::roster::change::{self, Merge};
+use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Reason};
+use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
+use crate::source::{Delta, Edit, Entries, Evidence, Incomplete, Reading, Snapshot, csv};
+
+/// What a look at a source came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intake {
+    /// The roster changed in this many places.
+    Accepted { changes: usize },
+    /// It says what it said before, or there is nothing to read.
+    Unchanged,
+    /// A file is still being written; look again after this.
+    Settling(Duration),
+    /// It gave nothing that can be believed; why.
+    Refused(Incomplete),
+}
+
+/// Whether files that were read are put away as the configuration says, or left where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    PutAway,
+    Leave,
+}
+
+/// Looks at a source once and takes in what it says. At least one result; the worst is what counts. Blocks.
+pub fn take_in(
+    config: &Config,
+    ledger: &LedgerHandle,
+    source: &Source,
+    state: &mut CsvSource,
+    files: Files,
+) -> Result<Vec<Intake>, LedgerError> {
+    let SourceKind::Csv(csv) = &source.kind else {
+        return Ok(vec![Desk::new(config, ledger, source, files)?.refuse(cant_read_directories())?]);
+    };
+    let _lock = (files == Files::PutAway).then(|| lock(&csv.path));
+    let desk = Desk::new(config, ledger, source, files)?;
+    let seen = state.look(Look {
+        config: csv,
+        hasher: &desk.hasher,
+        accepted: desk.accepted(),
+        is_route: &|name| desk.is_route(name),
+        is_done: &mut |name, digest| desk.is_done(name, digest),
+        now: clock::now(),
+    });
+    let mut intakes = Vec::with_capacity(seen.len());
+    for one in seen {
+        intakes.push(desk.take(csv, one)?);
+    }
+    if !intakes.iter().any(|intake| matches!(intake, Intake::Refused(_) | Intake::Settling(_))) {
+        desk.is_well()?;
+    }
+    Ok(intakes)
+}
+
+/// Takes in a file as if the source had said it: a whole roster, whatever the source's own mode; without a file, nobody.
+/// For plans on a copy of the ledger. Blocks.
+pub fn take_instead(
+    config: &Config,
+    ledger: &LedgerHandle,
+    source: &Source,
+    file: Option<&Path>,
+) -> Result<Intake, LedgerError> {
+    let desk = Desk::new(config, ledger, source, Files::Leave)?;
+    let Some(file) = file else {
+        return desk.enter_snapshot(Snapshot {
+            rows: Vec::new(),
+            fingerprint: Fingerprint::default(),
+            bad_rows: Vec::new(),
+            evidence: Evidence::default(),
+            entries: Entries::Memory(Vec::new()),
+        });
+    };
+    let SourceKind::Csv(csv) = &source.kind else { return desk.refuse(cant_read_directories()) };
+    let csv = Csv { mode: Mode::Snapshot, after: After::Leave, ..csv.clone() };
+    let name = file.display().to_string();
+    let settings = csv::Settings { config: &csv, hasher: &desk.hasher, is_route: &|name| desk.is_route(name) };
+    let read = File::open(file).map_err(|cause| Incomplete {
+        reason: format!("{name} can't be read: {cause}."),
+        file: None,
+        bad_rows: Vec::new(),
+        passing: false,
+    });
+    match read.and_then(|open| csv::read_snapshot(open, &name, settings)) {
+        Ok(snapshot) => desk.take_snapshot(snapshot),
+        Err(why) => desk.refuse(why),
+    }
+}
+
+fn cant_read_directories() -> Incomplete {
+    let reason = "This version of rosterd can't read directories.".to_owned();
+    Incomplete { reason, file: None, bad_rows: Vec::new(), passing: false }
+}
+
+/// Keeps two processes from reading and putting away one folder's files at once. Where the file system knows no locks
+/// there is none: the ledger still takes each file once.
+fn lock(path: &Path) -> Option<File> {
+    let folder = if path.is_dir() { path } else { path.parent().filter(|parent| !parent.as_os_str().is_empty())? };
+    let folder = File::open(folder).ok()?;
+    folder.lock().ok()?;
+    Some(folder)
+}
+
+/// Where the readings of one source are judged and entered.
+struct Desk<'a> {
+    ledger: &'a LedgerHandle,
+    source: &'a Source,
+    files: Files,
+    hasher: Hasher,
+    record: Option<SourceRecord>,
+    /// Of what is looked at.
+    scope: String,
+    /// Those that name the source.
+    subscriptions: Vec<String>,
+}
+
+impl<'a> Desk<'a> {
+    fn new(
+        config: &Config,
+        ledger: &'a LedgerHandle,
+        source: &'a Source,
+        files: Files,
+    ) -> Result<Desk<'a>, LedgerError> {
+        let name = source.name.clone();
+        let (hasher, record) =
+            ledger.blocking_with(move |ledger| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
+        let scope = blake3::hash(source.scope().as_bytes()).to_hex()[..32].to_owned();
+        let subscriptions = config.subscriptions_of(&source.name);
+        Ok(Desk { ledger, source, files, hasher, record, scope, subscriptions })
+    }
+
+    /// Whether what is looked at is what was looked at when the roster was accepted.
+    fn same_scope(&self) -> bool {
+        self.record.as_ref().is_none_or(|record| record.accepted_at.is_none() || record.scope == self.scope)
+    }
+
+    /// What supports the stored roster; nothing where it was read by another configuration, so that it is read again.
+    fn accepted(&self) -> Option<&Evidence> {
+        let record = self.record.as_ref().filter(|record| record.accepted_at.is_some())?;
+        self.same_scope().then_some(&record.evidence)
+    }
+
+    fn is_route(&self, name: &str) -> bool {
+        self.subscriptions.iter().any(|known| known == name)
+    }
+
+    fn is_done(&self, file: &str, digest: &str) -> bool {
+        let (source, file, digest) = (self.source.name.clone(), file.to_owned(), digest.to_owned());
+        // A ledger that fails here fails at the entry, too, and says so there.
+        self.ledger.blocking_with(move |ledger| ledger.file_done(&source, &file, &digest)).unwrap_or(false)
+    }
+
+    fn take(&self, csv: &Csv, seen: Seen) -> Result<Intake, LedgerError> {
+        let Seen { found, reading } = seen;
+        let intake = match reading {
+            Reading::Nothing => Intake::Unchanged,
+            Reading::Settling(wait) => Intake::Settling(wait),
+            Reading::Unchanged => Intake::Unchanged,
+            Reading::Incomplete(why) => self.refuse(why)?,
+            Reading::Complete(snapshot) => self.take_snapshot(snapshot)?,
+            Reading::Delta(delta) => self.take_delta(delta)?,
+        };
+        if let (Some(found), Files::PutAway) = (found, self.files) {
+            self.put_away(csv, &found, &intake)?;
+        }
+        Ok(intake)
+    }
+
+    fn take_snapshot(&self, snapshot: Snapshot) -> Result<Intake, LedgerError> {
+        match judge(self.source, &snapshot, &self.hasher, &self.subscriptions) {
+            Ok(()) => self.enter_snapshot(snapshot),
+            Err(why) => self.refuse(self.not_believed(&snapshot.evidence, &why)),
+        }
+    }
+
+    fn enter_snapshot(&self, mut snapshot: Snapshot) -> Result<Intake, LedgerError> {
+        let known = self.record.as_ref().filter(|record| record.accepted_at.is_some());
+        if known.is_some_and(|known| known.fingerprint == snapshot.fingerprint.to_bytes()) && self.same_scope() {
+            let (name, evidence, bad_rows) = (self.source.name.clone(), snapshot.evidence, snapshot.bad_rows);
+            self.ledger
+                .blocking_with(move |ledger| ledger.accept_unchanged(&name, &evidence, &bad_rows, clock::now()))?;
+            return Ok(Intake::Unchanged);
+        }
+        let name = self.source.name.clone();
+        let rows = std::mem::take(&mut snapshot.rows);
+        let entries = rows.len() as u64;
+        let (difference, removed) = self.ledger.blocking_with(move |ledger| {
+            let mut merge = Merge::new(&rows);
+            ledger.for_each_row(&name, &mut |key, content| merge.stored(key, content))?;
+            let difference = merge.finish();
+            let removed = ledger.entries_by_key(&name, &difference.removed)?;
+            Ok((difference, removed))
+        })?;
+        let fetched = snapshot
+            .entries
+            .fetch(&difference.added)
+            .and_then(|added| Ok((added, snapshot.entries.fetch(&difference.changed)?)));
+        let (added, changed) = match fetched {
+            Ok(fetched) => fetched,
+            Err(why) => return self.refuse(why),
+        };
+        let missing = if self.same_scope() { Reason::Left } else { Reason::Scope };
+        let edits = change::changes(added, changed, removed, &snapshot.bad_rows, missing);
+        let mut fingerprint = snapshot.fingerprint;
+        for entry in &edits.kept {
+            let key = self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
+            fingerprint.add(key, self.hasher.content(entry));
+        }
+        self.enter(Acceptance {
+            source: self.source.name.clone(),
+            scope: self.scope.clone(),
+            subscriptions: self.subscriptions.clone(),
+            entries: entries + edits.kept.len() as u64,
+            changes: edits.changes,
+            fingerprint,
+            bad_rows: snapshot.bad_rows,
+            evidence: snapshot.evidence,
+        })
+    }
+
+    fn take_delta(&self, delta: Delta) -> Result<Intake, LedgerError> {
+        let Delta { edits, bad_rows, mut evidence } = delta;
+        if let Some(canary) = edits.iter().find_map(|edit| self.canary_removed_by(edit)) {
+            return self.refuse(self.not_believed(
+                &evidence,
+                &format!("removes {canary}, whom must_include asks for, so it is not believed"),
+            ));
+        }
+        let (source, hasher) = (self.source.name.clone(), self.hasher.clone());
+        let (edits, before) = self.ledger.blocking_with(move |ledger| {
+            let stored = touched_by(ledger, &source, &hasher, &edits)?;
+            Ok((change::apply_edits(edits, stored), ledger.source(&source)?))
+        })?;
+        evidence.notes.extend(edits.notes);
+        let entries =
+            edits.changes.iter().fold(before.map_or(0, |before| before.entries), |entries, change| match change {
+                change::Change::Added(_) => entries + 1,
+                change::Change::Changed(_) => entries,
+                change::Change::Removed { .. } => entries.saturating_sub(1),
+            });
+        self.enter(Acceptance {
+            source: self.source.name.clone(),
+            scope: self.scope.clone(),
+            subscriptions: self.subscriptions.clone(),
+            changes: edits.changes,
+            // Edits are not compared as a whole: each file counts once.
+            fingerprint: Fingerprint::default(),
+            entries,
+            bad_rows,
+            evidence,
+        })
+    }
+
+    fn canary_removed_by(&self, edit: &Edit) -> Option<String> {
+        let Edit::Remove(entry) = edit else { return None };
+        self.source.must_include.contains(&entry.address).then(|| entry.address.to_string())
+    }
+
+    fn enter(&self, acceptance: Acceptance) -> Result<Intake, LedgerError> {
+        let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
+        let file = acceptance.evidence.file.clone().unwrap_or_default();
+        self.ledger.blocking_with(move |ledger| ledger.accept(&acceptance, clock::now()))?;
+        let name = &self.source.name;
+        info!(source = %name, changes, entries, bad_rows, "{name}: {file} is the roster now: {entries} people, {changes} changes");
+        if bad_rows > 0 {
+            warn!(source = %name, bad_rows, "{name}: {bad_rows} rows of {file} can't be used; `rosterd check` lists them");
+        }
+        Ok(Intake::Accepted { changes })
+    }
+
+    fn not_believed(&self, evidence: &Evidence, why: &str) -> Incomplete {
+        let file = evidence.file.as_deref().unwrap_or(&self.source.name);
+        Incomplete { reason: format!("{file} {why}."), file: None, bad_rows: Vec::new(), passing: false }
+    }
+
+    /// Notes a look that gave nothing, and says so once for each new reason.
+    fn refuse(&self, why: Incomplete) -> Result<Intake, LedgerError> {
+        let known = self.record.as_ref().and_then(|record| record.problem.as_ref()).map(|(problem, _)| problem);
+        if known != Some(&why.reason) {
+            warn!(source = %self.source.name, "{}", alert::source_failed(&self.source.name, &why.reason));
+        }
+        let (source, noted) = (self.source.name.clone(), why.clone());
+        self.ledger.blocking_with(move |ledger| ledger.refuse(&source, &noted, clock::now()))?;
+        Ok(Intake::Refused(why))
+    }
+
+    fn is_well(&self) -> Result<(), LedgerError> {
+        if self.record.as_ref().is_none_or(|record| record.problem.is_none()) {
+            return Ok(());
+        }
+        let source = self.source.name.clone();
+        info!(source = %source, "{source}: can be read again");
+        self.ledger.blocking_with(move |ledger| ledger.source_well(&source))
+    }
+
+    fn put_away(&self, csv: &Csv, found: &Found, intake: &Intake) -> Result<(), LedgerError> {
+        let verdict = match intake {
+            Intake::Refused(why) => Verdict::Refused(why),
+            Intake::Accepted { .. } | Intake::Unchanged => Verdict::Taken,
+            Intake::Settling(_) => return Ok(()),
+        };
+        if let (Intake::Refused(why), Some(digest)) = (intake, &found.digest)
+            && !why.passing
+        {
+            let (source, name, digest) = (self.source.name.clone(), found.name.clone(), digest.clone());
+            self.ledger.blocking_with(move |ledger| ledger.refuse_file(&source, &name, &digest, clock::now()))?;
+        }
+        if let Err(cause) = csv_source::finish(csv, found, verdict, clock::now()) {
+            let name = &self.source.name;
+            warn!(source = %name, "{name}: {}", crate::telemetry::chain(&cause));
+        }
+        Ok(())
+    }
+}
+
+/// The stored entries that a delta's edits may meet: by address and route, and by stable id.
+fn touched_by(ledger: &Ledger, source: &str, hasher: &Hasher, edits: &[Edit]) -> Result<Vec<Entry>, LedgerError> {
+    let entries = || {
+        edits.iter().map(|edit| match edit {
+            Edit::Add(entry) | Edit::Remove(entry) => entry,
+        })
+    };
+    let mut keys: Vec<EntryKey> =
+        entries().map(|entry| hasher.entry_key(entry.address.identity(), entry.route.as_deref())).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut ids: Vec<&str> = entries().filter_map(|entry| entry.stable_id.as_deref()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut stored = ledger.entries_by_key(source, &keys)?;
+    for entry in ledger.entries_by_id(source, &ids)? {
+        let key = hasher.entry_key(entry.address.identity(), entry.route.as_deref());
+        if keys.binary_search(&key).is_err() {
+            stored.push(entry);
+        }
+    }
+    Ok(stored)
+}
+
+/// Judges a complete reading: an empty answer, a canary that is missing. The error fits after the file's name.
+pub fn judge(source: &Source, snapshot: &Snapshot, hasher: &Hasher, routes: &[String]) -> Result<(), String> {
+    if snapshot.rows.is_empty() && !source.allow_empty {
+        return Err(format!(
+            "names nobody, and an empty roster is not believed; if it is meant, set allow_empty = true in [sources.{}]",
+            source.name
+        ));
+    }
+    let named = |identity: &str| {
+        let mut routes = routes.iter().map(|route| Some(route.as_str())).chain([None]);
+        routes.any(|route| {
+            let key = hasher.entry_key(identity, route);
+            snapshot.rows.binary_search_by_key(&key, |row| row.key).is_ok()
+        })
+    };
+    let canaries = source.must_include.iter();
+    let missing: Vec<String> = canaries.filter(|it| !named(it.identity())).map(ToString::to_string).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!("does not name {}, whom must_include asks for, so it is not believed", missing.join(" and ")))
+}

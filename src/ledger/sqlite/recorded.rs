@@ -1,0 +1,186 @@
+//! A plan's records: what it says of members without a request, and its hold.
+
+use chrono::TimeDelta;
+use rusqlite::{Connection, params};
+
+use super::super::operation::{State, Step};
+use super::super::{Event, Member};
+use super::Result;
+use super::books::{Books, Record, Seat, step};
+use super::planning::Seen;
+use super::values::{Json, Ms};
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::plan::input::Departure;
+use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Settlement, Waiting};
+use crate::roster::PRIORITY_DEFAULT;
+
+/// Writes what the plan says without a request.
+pub(super) fn put_plan(connection: &Connection, subscription: i64, books: &mut Books<'_>, plan: &Plan) -> Result<()> {
+    plan.settle.iter().try_for_each(|settlement| settle(books, settlement))?;
+    plan.leaving.iter().try_for_each(|leaving| leave(books, leaving))?;
+    plan.waiting.iter().try_for_each(|waiting| wait(books, waiting))?;
+    plan.quarantined.iter().try_for_each(|quarantine| set_aside(books, quarantine))?;
+    put_hold(connection, subscription, books, plan.hold.as_ref())
+}
+
+fn settle(books: &mut Books<'_>, settlement: &Settlement) -> Result<()> {
+    let (Settlement::Returned { address } | Settlement::Dropped { address, .. } | Settlement::Kept { address, .. }) =
+        settlement;
+    let old = books.record(address.identity())?;
+    let to = |what| step(old.as_ref(), address, what);
+    match settlement {
+        Settlement::Dropped { reason, .. } => {
+            to(Step::Dropped)?;
+            old.iter().try_for_each(|old| books.remove(old))?;
+            let detail = format!("no longer wants a seat ({reason}), and never had one");
+            books.tell(Event::Dropped, address, &detail, Seat::Same)
+        }
+        Settlement::Returned { .. } => {
+            let state = to(Step::Returns)?;
+            change(books, old, state, "named again before the seat was taken", Event::Returned, |member| {
+                member.departure = None;
+                member.kept = false;
+            })
+        }
+        Settlement::Kept { reason, .. } => {
+            let state = to(Step::Kept)?;
+            let departed = books.touched_departure(address.identity())?;
+            change(books, old, state, reason, Event::Kept, |member| {
+                // Why it is not named stands nowhere else. One that a person kept has no departure any more.
+                if !member.kept {
+                    member.departure = departed.or(member.departure.take());
+                }
+            })
+        }
+    }
+}
+
+/// Writes a member that was there before in another state or for another reason, and says so in the history.
+fn change(
+    books: &mut Books<'_>,
+    old: Option<Record>,
+    state: State,
+    reason: &str,
+    event: Event,
+    edit: impl FnOnce(&mut Member),
+) -> Result<()> {
+    let Some(old) = old else { return Ok(()) };
+    let mut new = old.clone();
+    new.turn(state, reason, books.now);
+    edit(&mut new.member);
+    let told = (old.member.state, &old.member.reason) != (new.member.state, &new.member.reason);
+    if books.put(Some(&old), &new)? && told {
+        books.tell(event, &new.member.address, reason, Seat::Same)?;
+    }
+    Ok(())
+}
+
+fn leave(books: &mut Books<'_>, leaving: &Leaving) -> Result<()> {
+    let Leaving { address, reason, detail, since, until } = leaving;
+    let old = books.record(address.identity())?;
+    let state = step(old.as_ref(), address, Step::Leaves)?;
+    let noted = books.touched_departure(address.identity())?;
+    let known = old.as_ref().and_then(|old| old.member.departure.clone());
+    let departure = [noted, known].into_iter().flatten().find(|departure| departure.reason == *reason);
+    let departure = match departure {
+        Some(departure) => Departure { at: *since, ..departure },
+        None => {
+            Departure { reason: *reason, source: String::new(), at: *since, renamed_to: None, origin: String::new() }
+        }
+    };
+    let why = match until {
+        LeavingUntil::Grace(until) => format!("{detail}; keeps the seat until {}", told_moment(*until)),
+        LeavingUntil::Approval => format!("{detail}; the removal waits for an approval"),
+        LeavingUntil::Protected(pattern) => format!("{detail}; protected by `{pattern}`"),
+    };
+    change(books, old, state, &why, Event::Leaving, |member| member.departure = Some(departure))
+}
+
+fn wait(books: &mut Books<'_>, waiting: &Waiting) -> Result<()> {
+    let Waiting { address, starts, priority } = waiting;
+    let reason = format!("starts {}", told_moment(*starts));
+    seatless(books, address, Step::Waits, &reason, Some(*priority), Event::Waiting, |member| {
+        member.waiting_since = None;
+    })
+}
+
+fn set_aside(books: &mut Books<'_>, quarantine: &Quarantine) -> Result<()> {
+    let Quarantine { address, reason } = quarantine;
+    let old = books.record(address.identity())?;
+    // What the server refused stays as it is until a person says `retry`.
+    if old.is_some_and(|old| old.member.refused) {
+        return Ok(());
+    }
+    seatless(books, address, Step::SetAside, reason, None, Event::Quarantined, |member| member.waiting_since = None)
+}
+
+/// Writes a member without a seat, new or not, and says so in the history where its state or the reason is another.
+pub(super) fn seatless(
+    books: &mut Books<'_>,
+    address: &Address,
+    what: Step,
+    reason: &str,
+    priority: Option<i32>,
+    event: Event,
+    edit: impl FnOnce(&mut Member),
+) -> Result<()> {
+    let old = books.record(address.identity())?;
+    let state = step(old.as_ref(), address, what)?;
+    let mut new = old.clone().unwrap_or_else(|| Record::new(address.clone(), PRIORITY_DEFAULT, books.now));
+    new.turn(state, reason, books.now);
+    // Nothing was assigned yet: the spelling is the roster's.
+    new.member.address = address.clone();
+    new.member.priority = priority.unwrap_or(new.member.priority);
+    edit(&mut new.member);
+    let told = old.as_ref().map(|old| (old.member.state, old.member.reason.as_str()))
+        != Some((new.member.state, new.member.reason.as_str()));
+    if books.put(old.as_ref(), &new)? && told {
+        books.tell(event, address, reason, Seat::Same)?;
+    }
+    Ok(())
+}
+
+fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold: Option<&Hold>) -> Result<()> {
+    let sql = "SELECT hold FROM subscription WHERE id = ?1";
+    let old: Option<Json<Hold>> = connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?;
+    let old = old.map(|hold| hold.0);
+    if old.as_ref() == hold {
+        return Ok(());
+    }
+    let same_set = old.map(|old| old.digest) == hold.map(|hold| hold.digest.clone());
+    let sql = "
+        UPDATE subscription SET hold = ?2, hold_since = CASE WHEN ?4 THEN hold_since WHEN ?2 IS NULL THEN NULL ELSE ?3 END
+        WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![subscription, hold.map(Json), Ms(books.now), same_set])?;
+    match hold {
+        Some(hold) if !same_set => books.tell_of_all(
+            Event::Held,
+            &format!(
+                "{} removals wait for an approval ({}): {}",
+                hold.removals.len(),
+                hold.digest,
+                hold.reasons.join(" ")
+            ),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Notes up to where a plan has looked, where that is news.
+pub(super) fn looked(connection: &Connection, subscription: i64, scope: &str, seen: Seen) -> Result<()> {
+    let sql = "DELETE FROM touched WHERE subscription_id = ?1 AND seq <= ?2";
+    connection.prepare_cached(sql)?.execute(params![subscription, seen.seq])?;
+    // Looking at the same dates again does no harm, and a commit for each pass that changes nothing would.
+    let sql = "
+        UPDATE subscription SET scope = ?2, dates_until = ?4,
+          look_at_all = CASE WHEN look_at_all <= ?3 THEN NULL ELSE look_at_all END
+        WHERE id = ?1 AND (scope IS NOT ?2 OR look_at_all <= ?3 OR dates_until IS NULL OR dates_until < ?5)";
+    let day_ago = Ms(seen.at - TimeDelta::hours(24));
+    connection.prepare_cached(sql)?.execute(params![subscription, scope, seen.seq, Ms(seen.at), day_ago])?;
+    Ok(())
+}
+
+fn told_moment(at: Timestamp) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}

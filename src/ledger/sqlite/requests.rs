@@ -1,0 +1,323 @@
+//! Requests, as intents before they leave and as outcomes after their answers.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::operation::{State, Step, step_of};
+use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
+use super::Result;
+use super::books::{Before, Books, Errand, Record, Seat, step};
+use super::recorded::seatless;
+use super::values::{Json, Ms, Word, count, counted};
+use super::work::{Order, Work};
+use crate::address::Address;
+use crate::dispatch::machine::{Commit, NewIntent, Outcome, Stop};
+use crate::licensing::wire::{Operation, Stats};
+use crate::roster::PRIORITY_DEFAULT;
+
+/// Opens an intent: its addresses are unknown until its answer is recorded.
+pub(super) fn put_intent(
+    connection: &Connection,
+    books: &mut Books<'_>,
+    subscription: i64,
+    run: RunId,
+    intent: &NewIntent,
+    work: Option<&Work>,
+) -> Result<IntentId> {
+    let NewIntent { operation, addresses } = intent;
+    let sql = "INSERT INTO intent (subscription_id, run, operation, addresses, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    connection.prepare_cached(sql)?.execute(params![
+        subscription,
+        run.into_bytes(),
+        Word(operation),
+        Json(addresses),
+        Ms(books.now),
+    ])?;
+    let id = connection.last_insert_rowid();
+    for address in addresses {
+        ask(books, id, *operation, address, work)?;
+    }
+    Ok(IntentId(id))
+}
+
+fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Address, work: Option<&Work>) -> Result<()> {
+    let old = books.record(address.identity())?;
+    let state = step(old.as_ref(), address, Step::Asked(operation))?;
+    let order = work.and_then(|work| work.order(operation, address.identity()));
+    let approved = work.and_then(|work| work.approved_by(address.identity()));
+    let before = old.as_ref().map(|old| Before {
+        state: old.member.state,
+        since: old.member.since,
+        reason: old.member.reason.clone(),
+    });
+    let mut new = old.clone().unwrap_or_else(|| Record::new(address.clone(), PRIORITY_DEFAULT, books.now));
+    new.turn(state, format!("a request to {operation} it is open", operation = word(operation)), books.now);
+    new.member.refused = old.as_ref().is_some_and(|old| old.member.refused);
+    if let Some(priority) = order.and_then(|order| order.priority()) {
+        new.member.priority = priority;
+    }
+    if operation == Operation::Assign && !new.member.has_seat {
+        let since = new.member.waiting_since.or_else(|| order.and_then(|order| order.since()));
+        new.member.waiting_since = Some(since.unwrap_or(books.now));
+    }
+    if operation == Operation::Unassign && new.member.departure.is_none() {
+        // The request may not succeed before a later plan has forgotten why it was sent.
+        new.member.departure = books.touched_departure(address.identity())?;
+    }
+    let detail = match (order, approved) {
+        (None, _) => "as a person asked".to_owned(),
+        (Some(order @ Order::Unassign(_)), Some(by)) => format!("{}; approved by {by}", order.detail()),
+        (Some(order), _) => order.detail(),
+    };
+    let counts = matches!(order, Some(Order::Unassign(_))) && approved.is_none();
+    let renamed_to = match order {
+        Some(Order::RenameFrom(rename)) => Some(rename.to.clone()),
+        _ => None,
+    };
+    new.intent = Some(intent);
+    new.errand = Some(Errand { before, detail, counts, renamed_to });
+    books.put(old.as_ref(), &new)?;
+    Ok(())
+}
+
+/// Records what became of an intent's addresses. The intent ends, but for those whose answer is unknown.
+pub(super) fn settle_intent(
+    connection: &Connection,
+    books: &mut Books<'_>,
+    subscription: i64,
+    intent: IntentId,
+    outcomes: &[(Address, Outcome)],
+) -> Result<()> {
+    let sql = "SELECT operation, addresses FROM intent WHERE id = ?1 AND subscription_id = ?2";
+    let open = connection.prepare_cached(sql)?.query_row(params![intent.0, subscription], |row| {
+        Ok((row.get::<_, Word<Operation>>(0)?.0, row.get::<_, Json<Vec<Address>>>(1)?.0))
+    });
+    let Some((operation, mut addresses)) = open.optional()? else {
+        return Err(LedgerError::Illegal(format!("intent {} is not open", intent.0)));
+    };
+    if addresses.len() != outcomes.len() {
+        let (named, there) = (outcomes.len(), addresses.len());
+        return Err(LedgerError::Illegal(format!("intent {} has {there} addresses, settled are {named}", intent.0)));
+    }
+    let mut unknown = Vec::new();
+    for (address, outcome) in outcomes {
+        if settle_address(books, intent, operation, address, outcome)?.is_open() {
+            unknown.push(address);
+        }
+    }
+    if unknown.is_empty() {
+        connection.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([intent.0])?;
+    } else if unknown.len() < addresses.len() {
+        addresses.retain(|address| unknown.contains(&address));
+        let sql = "UPDATE intent SET addresses = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![intent.0, Json(addresses)])?;
+    }
+    Ok(())
+}
+
+/// Records what became of one address of an intent; gives what it is now.
+fn settle_address(
+    books: &mut Books<'_>,
+    intent: IntentId,
+    operation: Operation,
+    address: &Address,
+    outcome: &Outcome,
+) -> Result<State> {
+    let illegal = |why: &str| LedgerError::Illegal(format!("intent {}, {}: {why}", intent.0, address.masked()));
+    let old = books.record(address.identity())?.filter(|old| old.intent == Some(intent.0));
+    let Some(old) = old else { return Err(illegal("it is not one of the intent's, or is settled already")) };
+    let Some(errand) = old.errand.clone() else { return Err(illegal("nothing says what the request was for")) };
+    let before = old.state_before()?;
+    let what = step_of(operation, outcome, before).ok_or_else(|| illegal("no outcome of this operation"))?;
+    let state = step(Some(&old), address, what)?;
+    let mut new = old.clone();
+    if !state.is_open() {
+        new.intent = None;
+        new.errand = None;
+    }
+    match outcome {
+        Outcome::Assigned | Outcome::AssignedAlready { .. } => assigned(books, &old, new, &errand, before, outcome)?,
+        Outcome::Unassigned | Outcome::UnassignedAlready { .. } => unassigned(books, &old, &errand, outcome)?,
+        Outcome::Refused { words } => {
+            new.turn(state, words.clone(), books.now);
+            new.member.refused = true;
+            new.member.waiting_since = None;
+            books.put(Some(&old), &new)?;
+            books.tell(Event::Quarantined, address, words, Seat::Same)?;
+        }
+        Outcome::NoSeat => queue(books, Some(&old), new, state, errand.before.as_ref())?,
+        Outcome::NotDone { .. } => match &errand.before {
+            None => books.remove(&old)?,
+            Some(Before { state: _, since, reason }) => {
+                new.turn(state, reason.clone(), *since);
+                new.member.since = *since;
+                new.member.refused = old.member.refused;
+                books.put(Some(&old), &new)?;
+            }
+        },
+        Outcome::Unknown { cause } => {
+            let reason = format!("no answer to the request to {} it: {cause}", word(operation));
+            new.turn(state, reason.clone(), books.now);
+            if books.put(Some(&old), &new)? {
+                books.tell(Event::Unknown, address, &reason, Seat::Same)?;
+            }
+        }
+    }
+    Ok(state)
+}
+
+fn assigned(
+    books: &mut Books<'_>,
+    old: &Record,
+    mut new: Record,
+    errand: &Errand,
+    before: State,
+    outcome: &Outcome,
+) -> Result<()> {
+    let detail = match outcome {
+        Outcome::AssignedAlready { words } => format!("{}; it was assigned already: {words}", errand.detail),
+        _ => errand.detail.clone(),
+    };
+    new.turn(State::Assigned, detail.clone(), books.now);
+    new.member.departure = None;
+    new.member.kept = false;
+    if let (State::Assigned, Some(before)) = (before, &errand.before) {
+        // Sent again to be sure: nothing has become of it.
+        new.member.since = before.since;
+        new.member.reason.clone_from(&before.reason);
+        books.put(Some(old), &new)?;
+        return Ok(());
+    }
+    books.put(Some(old), &new)?;
+    let given = !old.member.has_seat && *outcome == Outcome::Assigned;
+    books.tell(Event::Assigned, &new.member.address, &detail, if given { Seat::Given } else { Seat::Same })
+}
+
+fn unassigned(books: &mut Books<'_>, old: &Record, errand: &Errand, outcome: &Outcome) -> Result<()> {
+    let address = &old.member.address;
+    books.remove(old)?;
+    match outcome {
+        Outcome::UnassignedAlready { words } => {
+            let detail = format!("{}; it was not assigned: {words}", errand.detail);
+            books.tell(Event::Unassigned, address, &detail, Seat::Same)?;
+        }
+        _ => books.tell(Event::Unassigned, address, &errand.detail, Seat::Taken { counts: errand.counts })?,
+    }
+    match &errand.renamed_to {
+        Some(to) => books.tell(Event::Renamed, address, &format!("to {to}"), Seat::Same),
+        None => Ok(()),
+    }
+}
+
+/// A member that waits for a seat. Who waited before keeps their place.
+fn queue(
+    books: &mut Books<'_>,
+    old: Option<&Record>,
+    mut new: Record,
+    state: State,
+    before: Option<&Before>,
+) -> Result<()> {
+    let waited = before.filter(|before| before.state == MemberState::Pending);
+    new.turn(state, "no seat is free", books.now);
+    if let Some(before) = waited {
+        new.member.since = before.since;
+    }
+    new.member.waiting_since = new.member.waiting_since.or(Some(books.now));
+    if books.put(old, &new)? && waited.is_none() {
+        books.tell(Event::Pending, &new.member.address, "no seat is free", Seat::Same)?;
+    }
+    Ok(())
+}
+
+/// Records what is left of a run's work without a request.
+pub(super) fn left(books: &mut Books<'_>, address: &Address, outcome: &Outcome, work: Option<&Work>) -> Result<()> {
+    let order = work.and_then(|work| work.order(Operation::Assign, address.identity()));
+    match outcome {
+        Outcome::NoSeat => {
+            let old = books.record(address.identity())?;
+            let state = step(old.as_ref(), address, Step::Queued)?;
+            let before = old.as_ref().map(|old| Before {
+                state: old.member.state,
+                since: old.member.since,
+                reason: old.member.reason.clone(),
+            });
+            let mut new = old.clone().unwrap_or_else(|| Record::new(address.clone(), PRIORITY_DEFAULT, books.now));
+            new.member.address = address.clone();
+            if let Some(order) = order {
+                new.member.priority = order.priority().unwrap_or(new.member.priority);
+                new.member.waiting_since = new.member.waiting_since.or(order.since());
+            }
+            queue(books, old.as_ref(), new, state, before.as_ref())
+        }
+        Outcome::Refused { words } => {
+            seatless(books, address, Step::SetAside, words, None, Event::Quarantined, |member| member.refused = true)
+        }
+        // Nothing has become of it; that it is still to be done is known from the work.
+        Outcome::NotDone { .. } => Ok(()),
+        _ => Err(LedgerError::Illegal(format!("{}: {outcome:?} without a request", address.masked()))),
+    }
+}
+
+/// What an answer said of the subscription as a whole.
+pub(super) fn put_answer(connection: &Connection, subscription: i64, books: &Books<'_>, commit: &Commit) -> Result<()> {
+    if let Some(habits) = &commit.habits {
+        connection.execute("UPDATE subscription SET habits = ?2 WHERE id = ?1", params![subscription, Json(habits)])?;
+    }
+    if let Some(stats) = commit.stats {
+        put_stats(connection, subscription, books, stats)?;
+    }
+    if commit.full {
+        let sql = "SELECT full_since IS NULL FROM subscription WHERE id = ?1";
+        let news: bool = connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?;
+        let sql = "UPDATE subscription SET full_since = coalesce(full_since, ?2), probed_at = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![subscription, Ms(books.now)])?;
+        if news {
+            books.tell_of_all(Event::SeatsExhausted, "no seat is free for those who wait")?;
+        }
+    }
+    Ok(())
+}
+
+fn put_stats(connection: &Connection, subscription: i64, books: &Books<'_>, stats: Stats) -> Result<()> {
+    let Stats { available, assigned } = stats;
+    let sql = "SELECT seats_available FROM subscription WHERE id = ?1 AND seats_available IS NOT NULL";
+    let known = connection.prepare_cached(sql)?.query_row([subscription], |row| counted(row, 0)).optional()?;
+    let sql = "
+        UPDATE subscription SET seats_available = ?2, seats_assigned = ?3, seats_as_of = ?4,
+          full_since = CASE WHEN ?2 > ?3 THEN NULL ELSE full_since END
+        WHERE id = ?1";
+    let values = params![subscription, count(available), count(assigned), Ms(books.now)];
+    connection.prepare_cached(sql)?.execute(values)?;
+    match known {
+        Some(known) if known == available => Ok(()),
+        Some(known) => books.tell_of_all(Event::SeatsChanged, &format!("{known} seats, now {available}")),
+        None => books.tell_of_all(Event::SeatsChanged, &format!("{available} seats")),
+    }
+}
+
+pub(super) fn put_problem(
+    connection: &Connection,
+    subscription: i64,
+    books: &Books<'_>,
+    problem: Option<&str>,
+    stopped: Option<&Stop>,
+) -> Result<()> {
+    let sql = "
+        UPDATE subscription SET problem = ?2, problem_since = CASE WHEN ?2 IS NULL THEN NULL ELSE ?3 END
+        WHERE id = ?1 AND problem IS NOT ?2";
+    let news = connection.prepare_cached(sql)?.execute(params![subscription, problem, Ms(books.now)])? > 0;
+    let event = match stopped {
+        Some(Stop::KeyRefused { .. }) => Event::KeyRejected,
+        _ => Event::RunFailed,
+    };
+    match problem {
+        Some(problem) if news => books.tell_of_all(event, problem),
+        _ => Ok(()),
+    }
+}
+
+fn word(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Assign => "assign",
+        Operation::Unassign => "unassign",
+    }
+}

@@ -1,0 +1,211 @@
+//! What plans and people decide.
+
+use super::*;
+
+pub(in crate::ledger) fn the_plan_is_written_as_states_with_reasons(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann", "bob", "cid"], 0);
+    let left = vec![(address("dan"), Outcome::NoSeat)];
+    ledger.commit(&lease, RUN, &Commit { left, ..Commit::default() }, at(0)).unwrap();
+    let until = |name: &str, until| Leaving { until, ..leaving(name) };
+    let plan = || Plan {
+        leaving: vec![
+            until("ann", LeavingUntil::Grace(at(90))),
+            until("bob", LeavingUntil::Protected("b*".into())),
+            until("cid", LeavingUntil::Approval),
+        ],
+        waiting: vec![Waiting { address: address("eva"), starts: at(600), priority: 2 }],
+        quarantined: vec![Quarantine { address: address("fay"), reason: "her domain is not one of ours".into() }],
+        settle: vec![Settlement::Dropped { address: address("dan"), reason: Reason::Left }],
+        ..Plan::default()
+    };
+    record(ledger, &lease, plan(), 1);
+    let plan_again = Plan { settle: Vec::new(), ..plan() };
+    record(ledger, &lease, plan_again, 2);
+    let settle = vec![
+        Settlement::Returned { address: address("ann") },
+        Settlement::Kept { address: address("cid"), reason: "the row can't be used".into() },
+    ];
+    record(ledger, &lease, Plan { settle, ..Plan::default() }, 3);
+    insta::assert_snapshot!(told(ledger)[4..].join("\n"), @"
+    Dropped dan: no longer wants a seat (left), and never had one
+    Leaving ann: no longer in hr; keeps the seat until 2027-01-15T09:30:00Z
+    Leaving bob: no longer in hr; protected by `b*`
+    Leaving cid: no longer in hr; the removal waits for an approval
+    Waiting eva: starts 2027-01-15T18:00:00Z
+    Quarantined fay: her domain is not one of ours
+    Returned ann: named again before the seat was taken
+    Kept cid: the row can't be used
+    ");
+    let shown = |name: &str| member(ledger, name).map(|member| (member.state, member.since, member.has_seat));
+    assert_eq!(shown("ann"), Some((MemberState::Assigned, at(3), true)));
+    assert_eq!(shown("bob"), Some((MemberState::Leaving, at(1), true)));
+    assert_eq!(shown("dan"), None);
+    assert_eq!(shown("eva"), Some((MemberState::Waiting, at(1), false)));
+    assert_eq!(shown("fay"), Some((MemberState::Quarantined, at(1), false)));
+    assert!(!member(ledger, "fay").unwrap().refused);
+    // Kept without being named: every plan looks at it, and knows why it is not named.
+    assert!(member(ledger, "cid").unwrap().departure.is_some());
+    assert_eq!(touched(ledger, 4), ["bob", "cid", "eva", "fay"]);
+}
+
+pub(in crate::ledger) fn a_hold_is_told_once_and_keeps_its_time(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    let plan = |hold: Option<Hold>| Plan { leaving: vec![leaving("ann"), leaving("bob")], hold, ..Plan::default() };
+    record(ledger, &lease, plan(Some(hold(&["ann"]))), 1);
+    record(ledger, &lease, plan(Some(hold(&["ann"]))), 2);
+    let known = ledger.subscription("contoso").unwrap().hold.unwrap();
+    assert_eq!((known.since, known.hold), (at(1), hold(&["ann"])));
+    record(ledger, &lease, plan(Some(hold(&["ann", "bob"]))), 3);
+    assert_eq!(ledger.subscription("contoso").unwrap().hold.unwrap().since, at(3));
+    record(ledger, &lease, plan(None), 4);
+    assert_eq!(ledger.subscription("contoso").unwrap().hold, None);
+    assert_eq!(told(ledger).iter().filter(|line| line.starts_with("Held")).count(), 2);
+}
+
+pub(in crate::ledger) fn a_rejected_removal_keeps_its_member_until_named_again(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    record(ledger, &lease, Plan::default(), 0);
+    ledger.accept(&acceptance(vec![removed("ann"), removed("bob")]), at(1)).unwrap();
+    let plan =
+        Plan { leaving: vec![leaving("ann"), leaving("bob")], hold: Some(hold(&["ann", "bob"])), ..Plan::default() };
+    record(ledger, &lease, plan, 2);
+    ledger.reject(&lease, &hold(&["ann", "bob"]), "eva", at(3)).unwrap();
+    assert_eq!(ledger.subscription("contoso").unwrap().hold, None);
+    let ann = member(ledger, "ann").unwrap();
+    assert_eq!((ann.state, ann.kept, ann.departure), (MemberState::Assigned, true, None));
+    assert_eq!(ann.reason, "kept: the removal was rejected by eva");
+    assert_eq!(touched(ledger, 4), Vec::<String>::new());
+
+    ledger.accept(&acceptance(added(&["bob"])), at(5)).unwrap();
+    assert_eq!(touched(ledger, 6), ["bob"]);
+    assert!(!member(ledger, "bob").unwrap().kept);
+    assert!(member(ledger, "ann").unwrap().kept);
+}
+
+pub(in crate::ledger) fn an_approval_ends_by_itself(ledger: &mut Ledger) {
+    ledger.approve("contoso", &hold(&["bob", "ann"]), "eva", at(60), at(0)).unwrap();
+    let approvals = ledger.approvals("contoso", at(59)).unwrap();
+    let members = vec![address("bob").identity().to_owned(), address("ann").identity().to_owned()];
+    let approval = Approval { digest: "digest of bob ann".into(), members, expires_at: at(60), by: "eva".into() };
+    assert_eq!(approvals, [approval]);
+    assert_eq!(ledger.approvals("contoso", at(60)).unwrap(), []);
+    assert_eq!(ledger.approvals("fabrikam", at(0)).unwrap(), []);
+}
+
+pub(in crate::ledger) fn full_and_free_seats_are_noted(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let full = |assigned: u64| Commit {
+        left: vec![(address("ann"), Outcome::NoSeat)],
+        stats: Some(Stats { available: 10, assigned }),
+        full: true,
+        ..Commit::default()
+    };
+    ledger.commit(&lease, RUN, &full(10), at(1)).unwrap();
+    ledger.commit(&lease, RUN, &full(10), at(2)).unwrap();
+    let known = ledger.subscription("contoso").unwrap();
+    assert_eq!((known.full_since, known.probed_at), (Some(at(1)), Some(at(2))));
+    let more = Commit { stats: Some(Stats { available: 12, assigned: 10 }), ..Commit::default() };
+    ledger.commit(&lease, RUN, &more, at(3)).unwrap();
+    assert_eq!(ledger.subscription("contoso").unwrap().full_since, None);
+    // Nobody waits any more: it does not matter that it is full.
+    ledger.commit(&lease, RUN, &full(12), at(4)).unwrap();
+    assign(ledger, &lease, &["ann"], 5);
+    finish(ledger, &lease, None, 6);
+    assert_eq!(ledger.subscription("contoso").unwrap().full_since, None);
+    let told: Vec<String> = told(ledger).into_iter().filter(|line| line.starts_with("Seats")).collect();
+    assert_eq!(
+        told,
+        [
+            "SeatsChanged: 10 seats",
+            "SeatsExhausted: no seat is free for those who wait",
+            "SeatsChanged: 10 seats, now 12",
+            "SeatsChanged: 12 seats, now 10",
+            "SeatsExhausted: no seat is free for those who wait",
+        ]
+    );
+}
+
+pub(in crate::ledger) fn problems_are_told_once(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let refused = Report { stopped: Some(Stop::KeyRefused { words: words() }), ..Report::default() };
+    for minutes in 1..4 {
+        let problem = Some("The key is refused.");
+        ledger.finish_run(&lease, RUN, RunOutcome::Failed, &refused, problem, at(minutes)).unwrap();
+    }
+    assert_eq!(ledger.subscription("contoso").unwrap().problem, Some(("The key is refused.".into(), at(1))));
+    assert_eq!(told(ledger), ["KeyRejected: The key is refused."]);
+    finish(ledger, &lease, None, 5);
+    assert_eq!(ledger.subscription("contoso").unwrap().problem, None);
+}
+
+pub(in crate::ledger) fn what_was_held_a_day_ago(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let day = 24 * 60;
+    assert_eq!(ledger.counts("contoso", at(0)).unwrap().holding_day_ago, 0);
+    ledger.begin_run(&lease, RUN, Trigger::Start, at(0)).unwrap();
+    assign(ledger, &lease, &["ann"], 0);
+    assert_eq!(ledger.counts("contoso", at(1)).unwrap().holding_day_ago, 1, "before the first run's end: now");
+    assign(ledger, &lease, &["bob", "cid"], 2);
+    finish(ledger, &lease, None, 3);
+    unassign(ledger, &lease, &["bob"], 60);
+    assert_eq!(ledger.counts("contoso", at(61)).unwrap().holding_day_ago, 3, "as at the end of the first run");
+    assert_eq!(ledger.counts("contoso", at(59 + day)).unwrap().holding_day_ago, 3);
+    let later = ledger.counts("contoso", at(60 + day)).unwrap();
+    assert_eq!((later.holding, later.holding_day_ago), (2, 2));
+}
+
+pub(in crate::ledger) fn adopting_takes_over_who_has_no_seat_yet(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann"], 0);
+    begin(ledger, &lease, Operation::Assign, &["bob"], 1);
+    let spelled = Address::parse("Cid@contoso.com").unwrap();
+    let all = [address("ann"), address("bob"), spelled.clone(), spelled];
+    assert_eq!(ledger.adopt(&lease, &all, "eva", at(2)).unwrap(), 1);
+    let cid = member(ledger, "cid").unwrap();
+    assert_eq!((cid.state, cid.has_seat, cid.address.spelling()), (MemberState::Assigned, true, "Cid@contoso.com"));
+    assert_eq!(state(ledger, "bob"), Some(MemberState::Unknown));
+    assert_eq!(touched(ledger, 3), ["bob", "Cid"]);
+    assert_eq!(told(ledger)[1..], ["Adopted Cid: by eva"]);
+    assert_eq!(ledger.counts("contoso", at(3)).unwrap().holding, 2);
+}
+
+pub(in crate::ledger) fn forgetting_needs_no_request(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann"], 0);
+    assert_eq!(ledger.forget(&lease, &addresses(&["ann", "nobody"]), "eva", at(1)).unwrap(), 1);
+    assert_eq!(member(ledger, "ann"), None);
+    assert_eq!(ledger.member_counts("contoso").unwrap(), []);
+    begin(ledger, &lease, Operation::Assign, &["bob"], 1);
+    let result = ledger.forget(&lease, &addresses(&["bob"]), "eva", at(1));
+    assert!(matches!(result, Err(LedgerError::Illegal(_))), "{result:?}");
+}
+
+pub(in crate::ledger) fn a_quarantined_member_may_try_again(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann"], 0);
+    let intent = begin(ledger, &lease, Operation::Assign, &["bob", "cid"], 1);
+    let refused = || Outcome::Refused { words: words() };
+    ledger.commit(&lease, RUN, &settled(intent, &[("bob", refused()), ("cid", refused())]), at(1)).unwrap();
+    let intent = begin(ledger, &lease, Operation::Unassign, &["ann"], 1);
+    ledger.commit(&lease, RUN, &settled(intent, &[("ann", refused())]), at(1)).unwrap();
+
+    assert_eq!(ledger.retry(&lease, &addresses(&["bob", "nobody"]), "eva", at(2)).unwrap(), 1);
+    let bob = member(ledger, "bob").unwrap();
+    assert_eq!((bob.state, bob.refused, bob.waiting_since), (MemberState::Pending, false, Some(at(2))));
+    assert_eq!(ledger.retry(&lease, &[], "eva", at(3)).unwrap(), 2);
+    let ann = member(ledger, "ann").unwrap();
+    assert_eq!((ann.state, ann.has_seat), (MemberState::Assigned, true));
+    assert_eq!(touched(ledger, 4), ["ann", "bob", "cid"]);
+}
+
+pub(in crate::ledger) fn a_run_that_is_asked_for_is_taken_once(ledger: &mut Ledger) {
+    ledger.ask_for_run("fabrikam", at(0)).unwrap();
+    ledger.ask_for_run("contoso", at(0)).unwrap();
+    ledger.ask_for_run("contoso", at(1)).unwrap();
+    assert_eq!(ledger.take_asked().unwrap(), ["contoso", "fabrikam"]);
+    assert_eq!(ledger.take_asked().unwrap(), Vec::<String>::new());
+}

@@ -1,0 +1,237 @@
+//! What every ledger must do, whatever it stands on: each test is a function of an empty ledger, and
+//! [`ledger_suite!`] lists them for a backend.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::sqlite::{Candidates, Look};
+use super::*;
+use crate::address::Address;
+use crate::dispatch::machine::{Commit, Habits, NewIntent, Outcome, Report, Stop};
+use crate::licensing::wire::{Operation, Stats};
+use crate::plan::{Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Waiting};
+use crate::roster::{Entry, Fingerprint, Reason, When};
+use crate::source::Incomplete;
+
+/// Lists the suite for one backend: `$with` makes an empty ledger and gives it to the test.
+macro_rules! ledger_suite {
+    ($with:path) => {
+        $crate::ledger::suite::ledger_suite!($with:
+            an_accepted_roster_reads_back,
+            changes_edit_the_roster_and_touch_their_addresses,
+            an_entry_with_a_route_touches_its_subscription_alone,
+            a_departure_stays_noted_until_a_plan_is_done_with_it,
+            a_first_roster_has_all_addresses_looked_at,
+            a_large_change_keeps_its_departures,
+            both_looks_see_the_same_person,
+            dates_that_fall_due_make_candidates,
+            whoever_had_a_bad_row_is_looked_at_again,
+            a_source_that_says_nothing_new_touches_nobody,
+            a_refused_reading_changes_nothing_and_is_told_once,
+            files_are_done_with_once,
+            a_seat_is_given_and_told,
+            an_intent_makes_its_addresses_unknown_until_its_answer,
+            every_outcome_has_its_state,
+            an_unknown_outcome_keeps_its_intent_open,
+            an_assignment_sent_again_keeps_its_past,
+            an_illegal_step_changes_nothing,
+            no_address_is_in_two_open_intents,
+            nobody_is_unassigned_without_a_known_seat,
+            a_removal_counts_unless_renamed_approved_or_asked_for,
+            a_removal_that_failed_keeps_its_reason,
+            a_run_that_breaks_off_leaves_everybody_to_the_next_plan,
+            the_plan_is_written_as_states_with_reasons,
+            a_hold_is_told_once_and_keeps_its_time,
+            a_rejected_removal_keeps_its_member_until_named_again,
+            an_approval_ends_by_itself,
+            full_and_free_seats_are_noted,
+            problems_are_told_once,
+            what_was_held_a_day_ago,
+            adopting_takes_over_who_has_no_seat_yet,
+            forgetting_needs_no_request,
+            a_quarantined_member_may_try_again,
+            a_run_tells_whose_seats_it_changed,
+            history_is_read_by_subscription_and_time,
+            a_lease_keeps_others_out_until_it_ends,
+            a_lost_lease_fences_every_write,
+            a_run_that_is_asked_for_is_taken_once,
+            any_sequence_keeps_the_books_right,
+        );
+    };
+    ($with:path: $($test:ident,)*) => {
+        $(#[test]
+        fn $test() {
+            $with($crate::ledger::suite::$test);
+        })*
+    };
+}
+pub(super) use ledger_suite;
+
+mod decisions;
+mod past;
+mod requests;
+mod rosters;
+mod sequences;
+
+pub(super) use decisions::*;
+pub(super) use past::*;
+pub(super) use requests::*;
+pub(super) use rosters::*;
+pub(super) use sequences::*;
+
+const TERM: Duration = Duration::from_mins(1);
+const RUN: RunId = uuid::Uuid::from_u128(1);
+
+/// Minutes after the beginning of the test's time.
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::from_timestamp_millis(1_800_000_000_000).unwrap() + TimeDelta::minutes(minutes)
+}
+
+fn address(name: &str) -> Address {
+    Address::parse(&format!("{name}@contoso.com")).unwrap()
+}
+
+fn addresses(names: &[&str]) -> Vec<Address> {
+    names.iter().map(|name| address(name)).collect()
+}
+
+fn entry(name: &str) -> Entry {
+    Entry {
+        address: address(name),
+        stable_id: None,
+        route: None,
+        priority: 100,
+        starts: None,
+        ends: None,
+        origin: format!("{name}'s line").into(),
+    }
+}
+
+fn removed(name: &str) -> Change {
+    Change::Removed { entry: entry(name), reason: Reason::Left, renamed_to: None }
+}
+
+fn added(names: &[&str]) -> Vec<Change> {
+    names.iter().map(|name| Change::Added(entry(name))).collect()
+}
+
+fn acceptance(changes: Vec<Change>) -> Acceptance {
+    Acceptance {
+        source: "hr".into(),
+        scope: "columns".into(),
+        subscriptions: vec!["contoso".into()],
+        changes,
+        fingerprint: Fingerprint::default(),
+        entries: 7,
+        bad_rows: Vec::new(),
+        evidence: Evidence::default(),
+    }
+}
+
+fn sources() -> Vec<String> {
+    vec!["hr".into(), "ad".into()]
+}
+
+fn look(ledger: &Ledger, minutes: i64) -> Candidates {
+    ledger.candidates("contoso", &sources(), Look::Touched, at(minutes)).unwrap()
+}
+
+/// The names of those that the next plan looks at.
+fn touched(ledger: &Ledger, minutes: i64) -> Vec<String> {
+    names(look(ledger, minutes).list.iter().map(|candidate| &candidate.address))
+}
+
+fn names<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> Vec<String> {
+    addresses.into_iter().map(|address| address.spelling().replace("@contoso.com", "")).collect()
+}
+
+fn lease(ledger: &mut Ledger) -> Lease {
+    ledger.acquire("contoso", &Owner("me".into()), TERM, at(0)).unwrap().expect("nobody holds it")
+}
+
+fn member(ledger: &Ledger, name: &str) -> Option<Member> {
+    ledger.candidate("contoso", &sources(), address(name).identity()).unwrap().member
+}
+
+fn state(ledger: &Ledger, name: &str) -> Option<MemberState> {
+    member(ledger, name).map(|member| member.state)
+}
+
+/// The history as lines `event name: detail`.
+fn told(ledger: &Ledger) -> Vec<String> {
+    let mut lines = Vec::new();
+    let line = |line: HistoryLine| {
+        let email = line.email.map(|email| format!(" {}", email.replace("@contoso.com", ""))).unwrap_or_default();
+        format!("{:?}{email}: {}", line.event, line.detail)
+    };
+    ledger.for_each_history(&[], None, &mut |history| lines.push(line(history))).unwrap();
+    lines
+}
+
+fn assignment(name: &str) -> Assignment {
+    Assignment { address: address(name), priority: 5, since: at(-9), detail: format!("hr: {name}'s line") }
+}
+
+fn removal(name: &str) -> Removal {
+    Removal { address: address(name), reason: Reason::Left, detail: "no longer in hr".into() }
+}
+
+fn hold(names: &[&str]) -> Hold {
+    Hold {
+        digest: format!("digest of {}", names.join(" ")),
+        removals: names.iter().map(|name| removal(name)).collect(),
+        reasons: vec!["Too many.".into()],
+    }
+}
+
+fn leaving(name: &str) -> Leaving {
+    Leaving {
+        address: address(name),
+        reason: Reason::Left,
+        detail: "no longer in hr".into(),
+        since: at(1),
+        until: LeavingUntil::Approval,
+    }
+}
+
+/// Records a plan that looked at everything until now.
+fn record(ledger: &mut Ledger, lease: &Lease, plan: Plan, minutes: i64) {
+    let seen = look(ledger, minutes).seen;
+    ledger.record_plan(lease, RUN, &Arc::new(plan), "policy", seen, at(minutes)).unwrap();
+}
+
+fn begin(ledger: &mut Ledger, lease: &Lease, operation: Operation, names: &[&str], minutes: i64) -> IntentId {
+    let intent = Some(NewIntent { operation, addresses: addresses(names) });
+    let commit = Commit { intent, ..Commit::default() };
+    ledger.commit(lease, RUN, &commit, at(minutes)).unwrap().unwrap()
+}
+
+fn settled(intent: IntentId, outcomes: &[(&str, Outcome)]) -> Commit {
+    let outcomes = outcomes.iter().map(|(name, outcome)| (address(name), outcome.clone())).collect();
+    Commit { settled: Some((intent, outcomes)), ..Commit::default() }
+}
+
+/// Assigns these, whole, with an answer to each.
+fn assign(ledger: &mut Ledger, lease: &Lease, names: &[&str], minutes: i64) {
+    let intent = begin(ledger, lease, Operation::Assign, names, minutes);
+    let outcomes: Vec<_> = names.iter().map(|name| (*name, Outcome::Assigned)).collect();
+    ledger.commit(lease, RUN, &settled(intent, &outcomes), at(minutes)).unwrap();
+}
+
+fn unassign(ledger: &mut Ledger, lease: &Lease, names: &[&str], minutes: i64) {
+    let intent = begin(ledger, lease, Operation::Unassign, names, minutes);
+    let outcomes: Vec<_> = names.iter().map(|name| (*name, Outcome::Unassigned)).collect();
+    ledger.commit(lease, RUN, &settled(intent, &outcomes), at(minutes)).unwrap();
+}
+
+fn words() -> String {
+    "so it is".into()
+}
+
+fn finish(ledger: &mut Ledger, lease: &Lease, stopped: Option<Stop>, minutes: i64) {
+    let report = Report { stopped, ..Report::default() };
+    ledger.finish_run(lease, RUN, RunOutcome::Converged, &report, None, at(minutes)).unwrap();
+}

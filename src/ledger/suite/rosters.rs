@@ -1,0 +1,239 @@
+//! Rosters.
+
+use super::*;
+
+pub(in crate::ledger) fn an_accepted_roster_reads_back(ledger: &mut Ledger) {
+    let full = Entry {
+        address: Address::parse("Ann@Contoso.com").unwrap(),
+        stable_id: Some("e1".into()),
+        route: Some("contoso".into()),
+        priority: -3,
+        starts: Some(When::parse("2026-12-01").unwrap()),
+        ends: Some(When::parse("2027-01-01T08:00:00+01:00").unwrap()),
+        origin: "staff.csv line 2".into(),
+    };
+    let plain = entry("bob");
+    let mut accepted = acceptance(vec![Change::Added(full.clone()), Change::Added(plain.clone())]);
+    accepted.evidence.file = Some("staff.csv".into());
+    ledger.accept(&accepted, at(1)).unwrap();
+
+    let record = ledger.source("hr").unwrap().unwrap();
+    assert_eq!((record.entries, record.accepted_at, &*record.scope), (7, Some(at(1)), "columns"));
+    assert_eq!(record.evidence, accepted.evidence);
+    assert_eq!(record.fingerprint, Fingerprint::default().to_bytes());
+
+    let key = |entry: &Entry| ledger.hasher().entry_key(entry.address.identity(), entry.route.as_deref());
+    let mut rows = Vec::new();
+    ledger.for_each_row("hr", &mut |key, content| rows.push((key, content))).unwrap();
+    let mut expected = [&full, &plain].map(|entry| (key(entry), ledger.hasher().content(entry)));
+    expected.sort_unstable();
+    assert_eq!(rows, expected);
+
+    let found = ledger.entries_by_key("hr", &[key(&plain), key(&entry("nobody")), key(&full)]).unwrap();
+    assert_eq!(found, [plain, full.clone()]);
+    assert_eq!(found[1].address.spelling(), "Ann@Contoso.com");
+    assert_eq!(ledger.entries_by_id("hr", &["e0", "e1"]).unwrap(), [full]);
+    assert_eq!(ledger.source("another").unwrap(), None);
+    assert_eq!(told(ledger), ["RosterAccepted: hr: 7 entries from staff.csv: 2 new, 0 changed, 0 gone"]);
+}
+
+pub(in crate::ledger) fn changes_edit_the_roster_and_touch_their_addresses(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob", "cid"])), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 1);
+    assert_eq!(touched(ledger, 2), Vec::<String>::new());
+
+    let changed = Entry { priority: 1, ..entry("bob") };
+    ledger
+        .accept(&acceptance(vec![removed("ann"), Change::Changed(changed.clone()), Change::Added(entry("dan"))]), at(2))
+        .unwrap();
+    assert_eq!(touched(ledger, 3), ["ann", "bob", "dan"]);
+    let list = look(ledger, 3).list;
+    assert_eq!(list[0].entries, []);
+    let departure = list[0].departure.as_ref().unwrap();
+    assert_eq!((departure.reason, &*departure.source, &*departure.origin), (Reason::Left, "hr", "ann's line"));
+    assert_eq!(list[1].entries, [("hr".to_owned(), changed)]);
+    assert_eq!(list[1].departure, None);
+}
+
+pub(in crate::ledger) fn an_entry_with_a_route_touches_its_subscription_alone(ledger: &mut Ledger) {
+    let both = || vec!["contoso".to_owned(), "fabrikam".to_owned()];
+    ledger.accept(&Acceptance { subscriptions: both(), ..acceptance(added(&["ann"])) }, at(0)).unwrap();
+    for name in both() {
+        let lease = ledger.acquire(&name, &Owner("me".into()), TERM, at(0)).unwrap().unwrap();
+        let seen = ledger.candidates(&name, &sources(), Look::Touched, at(1)).unwrap().seen;
+        ledger.record_plan(&lease, RUN, &Arc::default(), "policy", seen, at(1)).unwrap();
+    }
+    let routed = Entry { route: Some("fabrikam".into()), ..entry("bob") };
+    let changes = vec![Change::Added(routed), Change::Added(entry("cid"))];
+    ledger.accept(&Acceptance { subscriptions: both(), ..acceptance(changes) }, at(2)).unwrap();
+    assert_eq!(touched(ledger, 3), ["cid"]);
+    let others = ledger.candidates("fabrikam", &sources(), Look::Touched, at(3)).unwrap().list;
+    assert_eq!(names(others.iter().map(|candidate| &candidate.address)), ["bob", "cid"]);
+    assert_eq!(others[0].entries.len(), 1);
+    let all = ledger.candidates("contoso", &sources(), Look::All, at(3)).unwrap().list;
+    assert_eq!(names(all.iter().map(|candidate| &candidate.address)), ["ann", "cid"]);
+}
+
+pub(in crate::ledger) fn a_departure_stays_noted_until_a_plan_is_done_with_it(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    record(ledger, &lease, Plan::default(), 1);
+    ledger.accept(&acceptance(vec![removed("ann"), removed("bob")]), at(2)).unwrap();
+    let seen = look(ledger, 3).seen;
+
+    // Named again before a plan: nothing has departed. And what comes after the look is for the next plan.
+    ledger.accept(&acceptance(added(&["ann"])), at(3)).unwrap();
+    assert_eq!(look(ledger, 4).list[0].departure, None);
+    let plan = Plan { leaving: vec![leaving("bob")], ..Plan::default() };
+    ledger.record_plan(&lease, RUN, &Arc::new(plan), "policy", seen, at(4)).unwrap();
+    assert_eq!(touched(ledger, 5), ["ann", "bob"]);
+    let list = look(ledger, 5).list;
+    assert_eq!(list[1].departure, None);
+    let departure = list[1].member.as_ref().unwrap().departure.as_ref().unwrap();
+    assert_eq!((&*departure.source, &*departure.origin, departure.at), ("hr", "bob's line", at(1)));
+}
+
+pub(in crate::ledger) fn a_first_roster_has_all_addresses_looked_at(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.adopt(&lease, &addresses(&["zoe"]), "it", at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 0);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(1)).unwrap();
+    assert_eq!(touched(ledger, 2), ["ann", "bob", "zoe"]);
+    record(ledger, &lease, Plan::default(), 2);
+    assert_eq!(touched(ledger, 3), Vec::<String>::new());
+    assert_eq!(ledger.subscription("contoso").unwrap().scope.as_deref(), Some("policy"));
+}
+
+pub(in crate::ledger) fn a_large_change_keeps_its_departures(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 1);
+    ledger.accept(&acceptance(vec![removed("ann"), removed("bob")]), at(2)).unwrap();
+    let mut many: Vec<Change> = (0..10_001).map(|number| Change::Added(entry(&format!("p{number}")))).collect();
+    many.push(Change::Added(entry("bob")));
+    ledger.accept(&acceptance(many), at(3)).unwrap();
+    let list = look(ledger, 4).list;
+    assert_eq!(list.len(), 10_003);
+    let of = |name: &str| list.iter().find(|candidate| candidate.address == address(name)).unwrap();
+    assert!(of("ann").departure.is_some() && of("ann").entries.is_empty());
+    assert!(of("bob").departure.is_none() && of("bob").entries.len() == 1);
+}
+
+pub(in crate::ledger) fn both_looks_see_the_same_person(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let spelled = Entry { address: Address::parse("ANN@contoso.com").unwrap(), ..entry("ann") };
+    ledger.accept(&acceptance(vec![]), at(0)).unwrap();
+    ledger.accept(&Acceptance { source: "ad".into(), ..acceptance(vec![]) }, at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 0);
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    let routed = Entry { route: Some("contoso".into()), ..entry("ann") };
+    let changes = vec![Change::Added(routed), Change::Added(spelled.clone()), removed("bob")];
+    ledger.accept(&acceptance(changes), at(1)).unwrap();
+    let spelled_otherwise =
+        Change::Added(Entry { address: Address::parse("Cid@contoso.com").unwrap(), ..entry("cid") });
+    let changes = vec![Change::Added(spelled), spelled_otherwise];
+    ledger.accept(&Acceptance { source: "ad".into(), ..acceptance(changes) }, at(1)).unwrap();
+
+    let some = look(ledger, 2).list;
+    let all = ledger.candidates("contoso", &sources(), Look::All, at(2)).unwrap().list;
+    assert_eq!(some, all);
+    let spellings = |list: &[crate::plan::input::Candidate]| -> Vec<String> {
+        list.iter().map(|candidate| candidate.address.spelling().to_owned()).collect()
+    };
+    assert_eq!(spellings(&some), ["ann@contoso.com", "bob@contoso.com", "Cid@contoso.com"]);
+    assert_eq!(spellings(&all), spellings(&some));
+    assert_eq!(some[0].entries.len(), 3);
+}
+
+pub(in crate::ledger) fn dates_that_fall_due_make_candidates(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let starts = When::At(at(60 * 100));
+    let ends = When::At(at(60 * 200));
+    let changes = vec![
+        Change::Added(Entry { starts: Some(starts), ..entry("ann") }),
+        Change::Added(Entry { ends: Some(ends), ..entry("bob") }),
+        Change::Added(Entry { ends: Some(ends), route: Some("fabrikam".into()), ..entry("cid") }),
+    ];
+    ledger.accept(&acceptance(changes), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 0);
+    assert_eq!(touched(ledger, 60 * 50), Vec::<String>::new());
+    assert_eq!(touched(ledger, 60 * 101), ["ann"]);
+    record(ledger, &lease, Plan::default(), 60 * 150);
+    assert_eq!(touched(ledger, 60 * 160), Vec::<String>::new());
+    assert_eq!(touched(ledger, 60 * 200), ["bob"]);
+}
+
+pub(in crate::ledger) fn whoever_had_a_bad_row_is_looked_at_again(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    record(ledger, &lease, Plan::default(), 1);
+    let bad = |name: &str| BadRow {
+        origin: "staff.csv line 2".into(),
+        reason: "has too few fields".into(),
+        stable_id: None,
+        address: Some(address(name)),
+    };
+    let rows = [bad("ann"), bad("nobody")];
+    ledger.accept_unchanged("hr", &Evidence::default(), &rows, at(2)).unwrap();
+    assert_eq!(touched(ledger, 2), ["ann"]);
+    record(ledger, &lease, Plan::default(), 3);
+    ledger.accept_unchanged("hr", &Evidence::default(), &rows, at(4)).unwrap();
+    assert_eq!(touched(ledger, 4), Vec::<String>::new());
+    ledger.accept_unchanged("hr", &Evidence::default(), &[], at(5)).unwrap();
+    assert_eq!(touched(ledger, 5), ["ann"]);
+}
+
+pub(in crate::ledger) fn a_source_that_says_nothing_new_touches_nobody(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann"])), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 1);
+    let evidence = Evidence { file: Some("b.csv".into()), digest: Some("d".into()), ..Evidence::default() };
+    ledger.accept_unchanged("hr", &evidence, &[], at(2)).unwrap();
+    let record = ledger.source("hr").unwrap().unwrap();
+    assert_eq!((record.accepted_at, record.entries), (Some(at(2)), 7));
+    assert_eq!(touched(ledger, 3), Vec::<String>::new());
+    // The very same is not even written.
+    ledger.accept_unchanged("hr", &evidence, &[], at(3)).unwrap();
+    assert_eq!(ledger.source("hr").unwrap().unwrap().accepted_at, Some(at(2)));
+}
+
+pub(in crate::ledger) fn a_refused_reading_changes_nothing_and_is_told_once(ledger: &mut Ledger) {
+    let why = |reason: &str| Incomplete { reason: reason.into(), file: None, bad_rows: Vec::new(), passing: true };
+    ledger.refuse("hr", &why("The share is away."), at(0)).unwrap();
+    assert_eq!(ledger.source("hr").unwrap().unwrap().accepted_at, None);
+    ledger.accept(&acceptance(added(&["ann"])), at(1)).unwrap();
+    assert_eq!(ledger.source("hr").unwrap().unwrap().problem, None);
+    for minutes in 2..5 {
+        ledger.refuse("hr", &why("The file is empty."), at(minutes)).unwrap();
+    }
+    ledger.refuse("hr", &why("The share is away."), at(6)).unwrap();
+    let record = ledger.source("hr").unwrap().unwrap();
+    assert_eq!(record.problem, Some(("The share is away.".into(), at(2))));
+    assert_eq!((record.accepted_at, record.entries), (Some(at(1)), 7));
+    ledger.source_well("hr").unwrap();
+    assert_eq!(ledger.source("hr").unwrap().unwrap().problem, None);
+    assert_eq!(
+        told(ledger),
+        [
+            "RosterRefused: hr: The share is away.",
+            "RosterAccepted: hr: 7 entries: 1 new, 0 changed, 0 gone",
+            "RosterRefused: hr: The file is empty.",
+            "RosterRefused: hr: The share is away.",
+        ]
+    );
+}
+
+pub(in crate::ledger) fn files_are_done_with_once(ledger: &mut Ledger) {
+    let evidence = Evidence { file: Some("1.csv".into()), digest: Some("d1".into()), ..Evidence::default() };
+    ledger.accept(&Acceptance { evidence, ..acceptance(vec![]) }, at(0)).unwrap();
+    ledger.refuse_file("hr", "2.csv", "d2", at(1)).unwrap();
+    assert!(ledger.file_done("hr", "1.csv", "d1").unwrap());
+    assert!(!ledger.file_refused("hr", "1.csv", "d1").unwrap());
+    assert!(ledger.file_done("hr", "2.csv", "d2").unwrap());
+    assert!(ledger.file_refused("hr", "2.csv", "d2").unwrap());
+    assert!(!ledger.file_done("hr", "1.csv", "d2").unwrap());
+    assert!(!ledger.file_done("ad", "1.csv", "d1").unwrap());
+}
