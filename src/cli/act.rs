@@ -9,7 +9,7 @@ use crate::clock::{self, Stopwatch, Timestamp};
 use crate::ledger::{Lease, Ledger, Owner};
 
 /// How long a lease taken on the command line lasts, if this process dies.
-const LEASE_TERM: Duration = Duration::from_secs(60);
+const LEASE_TERM: Duration = Duration::from_mins(1);
 /// How long a run of another process is waited for.
 const LEASE_WAIT: Duration = Duration::from_secs(30);
 const LEASE_LOOK: Duration = Duration::from_millis(200);

@@ -65,15 +65,14 @@ fn read(path: &Path, hasher: &Hasher) -> Result<Vec<Address>, Failure> {
 }
 
 fn refusal(reason: &str, bad_rows: &[BadRow]) -> Failure {
-    let mut text = reason.to_owned();
-    for BadRow { origin, reason, .. } in bad_rows.iter().take(BAD_ROWS_SHOWN_MAX) {
-        text.push_str(&format!("\n  {origin}: {}", plain(reason)));
-    }
+    let shown = bad_rows.iter().take(BAD_ROWS_SHOWN_MAX);
+    let mut lines = vec![reason.to_owned()];
+    lines.extend(shown.map(|BadRow { origin, reason, .. }| format!("  {origin}: {}", plain(reason))));
     let more = bad_rows.len().saturating_sub(BAD_ROWS_SHOWN_MAX) as u64;
     if more > 0 {
-        text.push_str(&format!("\n  and {}", count(more, "other", "others")));
+        lines.push(format!("  and {}", count(more, "other", "others")));
     }
-    Failure::new(text)
+    Failure::new(lines.join("\n"))
 }
 
 /// As a source with every default reads a file, but that no bad row is put up with.

@@ -38,7 +38,7 @@ impl Context {
             verbosity: self.global.verbose,
             clear_addresses: config.log.clear_addresses,
         })
-        .map_err(|error| Failure::from_error(&error).as_usage())?;
+        .map_err(|error| Failure::from_error(&error).into_usage())?;
         for warning in &config.warnings {
             eprintln!("warning: {warning}");
         }
@@ -104,7 +104,7 @@ pub(super) fn scratch_ledger(config: &Config) -> Result<Ledger, Failure> {
 
 /// Everything that passes work with, on this ledger.
 pub(super) fn world(config: Config, ledger: Ledger) -> Result<World, Failure> {
-    let client = Client::new(&config.licensing).map_err(|error| Failure::from_error(&error).as_usage())?;
+    let client = Client::new(&config.licensing).map_err(|error| Failure::from_error(&error).into_usage())?;
     let pacer = Pacer::new(&config.licensing);
     let ledger = LedgerHandle::start(ledger)
         .map_err(|error| Failure::new(format!("the system gives no thread for the ledger: {error}")))?;

@@ -26,7 +26,7 @@ impl Failure {
 
     /// The command line or the configuration is wrong.
     pub(super) fn usage(message: impl Into<String>) -> Failure {
-        Failure::new(message).as_usage()
+        Failure::new(message).into_usage()
     }
 
     /// What is wrong with the configuration, as it shows that itself.
@@ -40,7 +40,7 @@ impl Failure {
     }
 
     /// The same, as the fault of the command line or the configuration.
-    pub(super) fn as_usage(self) -> Failure {
+    pub(super) fn into_usage(self) -> Failure {
         Failure { status: ExitStatus::Usage, ..self }
     }
 
@@ -50,13 +50,9 @@ impl Failure {
 
     /// The text for standard error.
     fn render(&self) -> String {
-        let mut text = if self.is_rendered { String::new() } else { "error: ".to_owned() };
-        text.push_str(self.message.trim_end());
-        text.push('\n');
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("\nhint: {hint}\n"));
-        }
-        text
+        let word = if self.is_rendered { "" } else { "error: " };
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}\n"));
+        format!("{word}{}\n{hint}", self.message.trim_end())
     }
 
     pub(super) fn print(&self) {

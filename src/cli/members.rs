@@ -45,6 +45,9 @@ pub(super) fn run(args: &MembersArgs, context: &Context) -> Result<ExitStatus, F
     Ok(ExitStatus::Done)
 }
 
+/// Whether more is wanted.
+type Going = Result<ControlFlow<()>, Failure>;
+
 /// Writes members as they come.
 struct Listing {
     output: Output,
@@ -58,7 +61,7 @@ impl Listing {
         Listing { output: Output::stdout(), columns: Columns::default(), json, is_first: true }
     }
 
-    fn write(&mut self, lines: &[MemberLine]) -> Result<ControlFlow<()>, Failure> {
+    fn write(&mut self, lines: &[MemberLine]) -> Going {
         if self.json {
             let json = |line: &MemberLine| line.json().map_err(|error| Failure::from_error(&error));
             lines.iter().try_for_each(|line| self.output.line(&json(line)?))?;
@@ -82,7 +85,7 @@ impl Reader {
         &self,
         subscription: &Subscription,
         state: Option<MemberState>,
-        each: &mut dyn FnMut(&[MemberLine]) -> Result<ControlFlow<()>, Failure>,
+        each: &mut dyn FnMut(&[MemberLine]) -> Going,
     ) -> Result<(), Failure> {
         let mut batch = Vec::with_capacity(BATCH);
         let mut going = Ok(ControlFlow::Continue(()));

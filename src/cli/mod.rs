@@ -49,26 +49,22 @@ struct Cli {
     verb: Verb,
 }
 
-fn after_help() -> String {
-    let mut help = "\
+const EXAMPLES: &str = "\
 Examples:
   rosterd demo                      see the main job on nothing but this binary
   rosterd check                     try everything that the configuration names
   rosterd plan                      what would be done, without doing it
-  rosterd explain jane@contoso.com  why this person has a licence, or has none
+  rosterd explain jane@contoso.com  why this person has a licence, or has none";
 
-Exit status:"
-        .to_owned();
-    for status in ExitStatus::ALL {
-        help.push_str(&format!("\n  {}  {}", status.code(), status.meaning()));
-    }
-    help
+fn after_help() -> String {
+    let statuses = ExitStatus::ALL.map(|status| format!("\n  {}  {}", status.code(), status.meaning()));
+    format!("{EXAMPLES}\n\nExit status:{}", statuses.concat())
 }
 
 /// What every verb takes.
 #[derive(Debug, Args)]
 struct Global {
-    /// The configuration [default: $ROSTERD_CONFIG, ./rosterd.toml or /etc/rosterd/rosterd.toml]
+    /// The configuration [default: `$ROSTERD_CONFIG`, ./rosterd.toml or /etc/rosterd/rosterd.toml]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// How log lines look on standard error [default: as the configuration says]

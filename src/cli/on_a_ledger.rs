@@ -36,7 +36,7 @@ fn config(folder: &std::path::Path) -> Config {
 /// A ledger in which contoso has adopted Jane.
 fn ledger(config: &Config) -> Ledger {
     let mut ledger = context::make_ledger(config, at(NOW)).unwrap();
-    let term = std::time::Duration::from_secs(60);
+    let term = std::time::Duration::from_mins(1);
     let lease = ledger.acquire("contoso", &Owner::this_process(), term, at(NOW)).unwrap().unwrap();
     let jane = Address::parse("Jane@contoso.com").unwrap();
     assert_eq!(ledger.adopt(&lease, &[jane], "ann", at(NOW)).unwrap(), 1);
@@ -98,7 +98,7 @@ fn members_of_several_batches_are_listed_with_their_origins() {
     let config = config(folder.path());
     let mut ledger = ledger(&config);
     let addresses: Vec<Address> = (0..1200).map(|i| Address::parse(&format!("p{i}@contoso.com")).unwrap()).collect();
-    let term = std::time::Duration::from_secs(60);
+    let term = std::time::Duration::from_mins(1);
     let lease = ledger.acquire("contoso", &Owner::this_process(), term, at(NOW)).unwrap().unwrap();
     ledger.adopt(&lease, &addresses, "ann", at(NOW)).unwrap();
     ledger.release(lease).unwrap();

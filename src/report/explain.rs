@@ -134,7 +134,7 @@ fn past<'a>(lines: &'a [HistoryLine], subscription: &str) -> Option<&'a HistoryL
     let ends = |line: &&HistoryLine| {
         matches!(line.event, Event::Unassigned | Event::Dropped | Event::Forgotten | Event::Renamed)
     };
-    lines.iter().filter(of_it).filter(ends).next_back()
+    lines.iter().filter(of_it).rfind(ends)
 }
 
 impl View {
@@ -192,14 +192,12 @@ impl Explanation {
         if !self.silent.is_empty() && !self.subscriptions.is_empty() {
             lines.push(self.others());
         }
-        let mut text = lines.join("\n");
-        text.truncate(text.trim_end().len());
-        text.push('\n');
-        if !self.history.is_empty() {
-            text.push_str(&format!("\n{}\n", style.bold("History")));
-            text.push_str(&history::render(&self.history, &mut Columns::default()));
+        let text = lines.join("\n").trim_end().to_owned();
+        if self.history.is_empty() {
+            return format!("{text}\n");
         }
-        text
+        let history = history::render(&self.history, &mut Columns::default());
+        format!("{text}\n\n{}\n{history}", style.bold("History"))
     }
 
     fn others(&self) -> String {

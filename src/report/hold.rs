@@ -12,29 +12,23 @@ pub const LISTED_MAX: usize = 20;
 pub fn render(subscription: &str, stored: &StoredHold, now: Timestamp) -> String {
     let hold = &stored.hold;
     let n = hold.removals.len() as u64;
-    let mut text = format!(
-        "{subscription}: {} held since {}.\n",
-        count(n, "removal is", "removals are"),
-        moment_and_distance(stored.since, now)
-    );
-    for reason in &hold.reasons {
-        text.push_str(&format!("{}\n", sentence(&plain(reason))));
-    }
-    let cells = |removal: &Removal| {
-        let Removal { address, reason, detail } = removal;
-        vec![format!("  {}", plain(address.spelling())), reason.to_string(), plain(detail)]
-    };
+    let removals = count(n, "removal is", "removals are");
+    let mut lines = vec![format!("{subscription}: {removals} held since {}.", moment_and_distance(stored.since, now))];
+    lines.extend(hold.reasons.iter().map(|reason| sentence(&plain(reason))));
     let rows: Vec<_> = hold.removals.iter().take(LISTED_MAX).map(cells).collect();
-    text.push_str(&Columns::default().render(&rows));
+    lines.push(Columns::default().render(&rows).trim_end().to_owned());
     let more = n.saturating_sub(LISTED_MAX as u64);
     if more > 0 {
-        text.push_str(&format!(
-            "  and {}: `rosterd members {subscription} --state leaving` lists them\n",
-            count(more, "other", "others")
-        ));
+        let more = count(more, "other", "others");
+        lines.push(format!("  and {more}: `rosterd members {subscription} --state leaving` lists them"));
     }
-    text.push_str(&format!("digest {}\n", hold.digest));
-    text
+    lines.push(format!("digest {}\n", hold.digest));
+    lines.join("\n")
+}
+
+fn cells(removal: &Removal) -> Vec<String> {
+    let Removal { address, reason, detail } = removal;
+    vec![format!("  {}", plain(address.spelling())), reason.to_string(), plain(detail)]
 }
 
 #[cfg(test)]

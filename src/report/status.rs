@@ -310,8 +310,8 @@ mod tests {
         at("2026-11-23T08:05:00Z")
     }
 
-    fn seats(available: u64, assigned: u64) -> Option<Seats> {
-        Some(Seats { available, assigned, as_of: at("2026-11-23T08:00:00Z") })
+    fn seats(available: u64, assigned: u64) -> Seats {
+        Seats { available, assigned, as_of: at("2026-11-23T08:00:00Z") }
     }
 
     fn contoso() -> SubscriptionStatus {
@@ -319,7 +319,7 @@ mod tests {
             name: "contoso".into(),
             kind: SubscriptionType::Paddle,
             id: Uuid::parse_str("ff3d3cf5-5388-40a0-915f-970c1d2d972f").unwrap(),
-            seats: seats(10, 7),
+            seats: Some(seats(10, 7)),
             members: MemberCounts { assigned: 7, ..MemberCounts::default() },
             hold: None,
             problem: None,
@@ -351,7 +351,7 @@ mod tests {
         };
         SubscriptionStatus {
             name: "fabrikam".into(),
-            seats: seats(40, 40),
+            seats: Some(seats(40, 40)),
             members: MemberCounts::of(&[
                 (MemberState::Assigned, 38),
                 (MemberState::Pending, 7),
@@ -471,15 +471,15 @@ mod tests {
     #[test]
     fn the_number_to_buy_is_exact() {
         let words = |waiting, seats| pending(waiting, seats).unwrap();
-        assert_eq!(words(7, seats(40, 40)), "7 people wait for a licence, 0 of 40 seats are free: buy 7.");
-        assert_eq!(words(7, seats(40, 38)), "7 people wait for a licence, 2 of 40 seats are free: buy 5.");
-        assert_eq!(words(1, seats(1, 1)), "1 person waits for a licence, 0 of 1 seat is free: buy 1.");
+        assert_eq!(words(7, Some(seats(40, 40))), "7 people wait for a licence, 0 of 40 seats are free: buy 7.");
+        assert_eq!(words(7, Some(seats(40, 38))), "7 people wait for a licence, 2 of 40 seats are free: buy 5.");
+        assert_eq!(words(1, Some(seats(1, 1))), "1 person waits for a licence, 0 of 1 seat is free: buy 1.");
         assert_eq!(
-            words(2, seats(45, 40)),
+            words(2, Some(seats(45, 40))),
             "2 people wait for a licence, 5 of 45 seats are free: the next run gives them out."
         );
         assert_eq!(words(2, None), "2 people wait for a licence; how many seats are free is not known yet.");
-        assert_eq!(pending(0, seats(1, 1)), None);
+        assert_eq!(pending(0, Some(seats(1, 1))), None);
     }
 
     #[test]

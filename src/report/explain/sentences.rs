@@ -156,7 +156,7 @@ impl Case<'_> {
 
     fn what_takes_it_away(&self, member: &Member) -> Vec<String> {
         if self.protecting().is_some() {
-            return vec![self.unprotect()];
+            return vec![unprotect()];
         }
         if member.kept {
             return vec![format!(
@@ -290,7 +290,7 @@ impl Case<'_> {
     /// Protection, a hold, or the time of grace: why the seat is not taken yet, and what ends that.
     fn what_keeps_a_leaver(&self, member: &Member) -> (String, Vec<String>) {
         if let Some(words) = self.protected() {
-            return (words, vec![self.unprotect()]);
+            return (words, vec![unprotect()]);
         }
         if let Some(stored) = self.view.hold.as_ref().filter(|stored| self.is_held(stored)) {
             let why = format!(
@@ -528,10 +528,6 @@ impl Case<'_> {
         })
     }
 
-    fn unprotect(&self) -> String {
-        "Only a change of `protect` in the configuration lets rosterd take it back.".to_owned()
-    }
-
     /// The subscription's sources, with their places.
     fn sources(&self, last: &str) -> String {
         list(&self.view.sources.iter().map(place).collect::<Vec<_>>(), last)
@@ -554,6 +550,10 @@ impl Case<'_> {
 /// The reason that the ledger keeps with a member.
 fn recorded(member: &Member) -> Option<String> {
     (!member.reason.is_empty()).then(|| format!("The ledger says: {}", sentence(&plain(&member.reason))))
+}
+
+fn unprotect() -> String {
+    "Only a change of `protect` in the configuration lets rosterd take it back.".to_owned()
 }
 
 fn grace(policy: &Policy, reason: Reason) -> std::time::Duration {

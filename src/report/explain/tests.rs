@@ -27,7 +27,7 @@ fn entry(email: &str) -> Entry {
 fn policy() -> Policy {
     Policy {
         timezone: chrono_tz::Europe::Berlin,
-        removal_grace: Grace { left: Duration::ZERO, disabled: Duration::ZERO, vanished: Duration::from_secs(86_400) },
+        removal_grace: Grace { left: Duration::ZERO, disabled: Duration::ZERO, vanished: Duration::from_hours(24) },
         exclude: Globs::new(&["svc-*".to_owned()]).unwrap(),
         protect: Globs::new(&["ceo@*".to_owned()]).unwrap(),
         domains: vec!["contoso.com".to_owned()],
@@ -36,7 +36,7 @@ fn policy() -> Policy {
             max_removals_per_day: Limit::Share(0.3),
             always_allow: 5,
             hold_after_change: true,
-            approval_expires: Duration::from_secs(86_400),
+            approval_expires: Duration::from_hours(24),
         },
     }
 }
@@ -147,7 +147,7 @@ fn assigned() {
 fn assigned_until_an_end_date() {
     let mut view = with_member(named("jane@contoso.com"), MemberState::Assigned, "");
     view.candidate.entries[0].1.ends = Some(When::parse("2026-12-01").unwrap());
-    view.policy.removal_grace.left = Duration::from_secs(3 * 86_400);
+    view.policy.removal_grace.left = Duration::from_hours(72);
     insta::assert_snapshot!(told(view), @r"
         jane@contoso.com
 
