@@ -39,7 +39,10 @@ fn the_queue_drains_by_itself_when_seats_are_bought() {
     until("ten have a seat and two wait", || world.assigned().len() == 10 && world.count("pending") == 2);
     let members = world.run_to(0, &["members", "--state", "pending", "--json"]).stdout;
     assert_eq!(members.lines().count(), 2);
-    assert!(members.lines().all(|line| line.contains("\"reason\":\"") && !line.contains("\"reason\":\"\"")), "{members}");
+    assert!(
+        members.lines().all(|line| line.contains("\"reason\":\"") && !line.contains("\"reason\":\"\"")),
+        "{members}"
+    );
     let status = world.run_to(3, &["status"]).stdout;
     assert!(status.contains("buy 2"), "{status}");
 

@@ -95,11 +95,24 @@ fn a_rejected_file_is_moved_aside_with_a_report_that_names_each_bad_row() {
 
 #[test]
 fn the_key_is_nowhere_even_when_the_server_echoes_it() {
-    let faults = Faults { fail: "30%".parse().unwrap(), drop_after: "10%".parse().unwrap(), echo: true, seed: 7, ..Faults::default() };
+    let faults = Faults {
+        fail: "30%".parse().unwrap(),
+        drop_after: "10%".parse().unwrap(),
+        echo: true,
+        seed: 7,
+        ..Faults::default()
+    };
     let world = World::with(15, Options { faults, ..Options::default() }, "batch_size = 3\n");
     world.drop_file("1.csv", roster(&[people(0..20), vec!["refuse me".into()]].concat()));
     let mut printed = Vec::new();
-    for arguments in [&["-vv", "--log-format", "json", "sync"][..], &["-vv", "sync"], &["-vv", "check"], &["status"], &["plan"], &["history"]] {
+    for arguments in [
+        &["-vv", "--log-format", "json", "sync"][..],
+        &["-vv", "sync"],
+        &["-vv", "check"],
+        &["status"],
+        &["plan"],
+        &["history"],
+    ] {
         let ran = world.run(arguments);
         printed.push(ran.stdout);
         printed.push(ran.stderr);
