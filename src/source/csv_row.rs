@@ -86,6 +86,9 @@ impl Columns {
         configured: &config::Columns,
         mode: Mode,
     ) -> Result<(Columns, Vec<String>), HeaderError> {
+        // Delimiters behind the last name make no columns.
+        let width = header.iter().rposition(|name| !clean(name).is_empty()).map_or(0, |last| last + 1);
+        let header = &header[..width];
         let mut finder = Finder { header, notes: Vec::new() };
         let config::Columns { email, id, action, priority, start, end, subscription } = configured;
         let columns = Columns {
@@ -100,7 +103,7 @@ impl Columns {
             start: finder.find("start", start.as_deref(), START)?,
             end: finder.find("end", end.as_deref(), END)?,
             subscription: finder.find("subscription", subscription.as_deref(), SUBSCRIPTION)?,
-            width: header.len(),
+            width,
             mode,
         };
         if mode == Mode::Delta && columns.action.is_none() {
@@ -494,6 +497,12 @@ mod tests {
         insta::assert_snapshot!(error, @r#"has 2 columns named "pn", and `columns` names it for `id`; give each column its own name"#);
         let error = Columns::find(&header("email"), &config::Columns::default(), Mode::Delta).unwrap_err();
         assert!(matches!(error, HeaderError::NoAction { .. }), "{error}");
+    }
+
+    #[test]
+    fn delimiters_behind_the_last_name_make_no_columns() {
+        assert!(row("email,name,,", Mode::Snapshot, "jane@contoso.com,Jane").is_ok());
+        assert!(row("email,name", Mode::Snapshot, "jane@contoso.com,Jane,,").is_ok());
     }
 
     #[test]

@@ -347,6 +347,45 @@ fn a_roster_that_ends_with_the_address_cut_at_any_byte_names_nobody_else() {
     cut_everywhere(12, "id;email", |n| format!("{n};p{n}@x.example"));
 }
 
+#[test]
+fn rows_are_hashed_as_their_entries_are() {
+    let hasher = Hasher::new([1; 16]);
+    let text = b"email,id,client,priority,start,end\nJane@contoso.com,1,contoso,5,2026-12-01,2027-01-01T00:00:00Z\njo@contoso.com,,,,,\n";
+    let mut snapshot = snapshot(text).unwrap();
+    let rows = snapshot.rows.clone();
+    for (row, entry) in rows.iter().zip(snapshot.entries.fetch(&rows).unwrap()) {
+        let key = hasher.entry_key(entry.address.identity(), entry.route.as_deref());
+        assert_eq!((row.key, row.content), (key, hasher.content(&entry)));
+    }
+}
+
+#[test]
+fn whatever_differs_in_a_row_changes_its_content() {
+    let rows = [
+        "jane@contoso.com,,,,,",
+        "Jane@contoso.com,,,,,",
+        "jane@contoso.com,contoso,,,,",
+        "jane@contoso.com,,contoso,,,",
+        "jane@contoso.com,,,5,,",
+        "jane@contoso.com,,,,2026-12-01,",
+        "jane@contoso.com,,,,2026-12-01T00:00:00Z,",
+        "jane@contoso.com,,,,,2026-12-01",
+    ];
+    let content = |row: &&str| {
+        let text = format!("email,id,client,priority,start,end\n{row}\n");
+        snapshot(text.as_bytes()).unwrap().rows[0].content
+    };
+    assert_eq!(rows.iter().map(content).collect::<BTreeSet<_>>().len(), rows.len());
+}
+
+#[test]
+fn many_rows_are_sorted_by_key() {
+    let rows: Vec<String> = (0..5_000).map(|n| format!("p{n}@contoso.com\n")).collect();
+    let snapshot = snapshot(format!("email\n{}", rows.concat()).as_bytes()).unwrap();
+    assert_eq!(snapshot.rows.len(), 5_000);
+    assert!(snapshot.rows.is_sorted_by_key(|row| row.key));
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
