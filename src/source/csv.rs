@@ -275,7 +275,7 @@ impl SnapshotReading {
         self.rows.dedup_by_key(|row| row.key);
         if before > self.rows.len() {
             let repeated = before - self.rows.len();
-            evidence.notes.push(format!("{repeated} rows repeat an address that stands in another row."));
+            evidence.notes.push(format!("Rows that repeat an address of another row: {repeated}."));
         }
         let mut fetched = entries.fetch(&differing)?.into_iter();
         for (index, group) in differing.chunk_by(|one, other| one.key == other.key).enumerate() {

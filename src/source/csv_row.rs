@@ -394,9 +394,9 @@ impl<'a> Row<'_, 'a> {
 /// Writes the identity of an address of the plainest kind, ASCII and without anything odd, as [`Address::parse`] would
 /// tell it, but without allocating. Says whether it is one; of any other nothing is said and nothing written.
 fn plain_identity(raw: &str, identity: &mut String) -> bool {
-    let Some((local, domain)) = raw.split_once('@') else { return false };
-    let plain =
-        raw.len() <= address::CHARS_MAX && is_plain_local(local.as_bytes()) && is_plain_domain(domain.as_bytes());
+    let Some(at) = memchr::memchr(b'@', raw.as_bytes()) else { return false };
+    let (local, domain) = (&raw.as_bytes()[..at], &raw.as_bytes()[at + 1..]);
+    let plain = raw.len() <= address::CHARS_MAX && is_plain_local(local) && is_plain_domain(domain);
     if plain {
         identity.push_str(raw);
         identity.make_ascii_lowercase();

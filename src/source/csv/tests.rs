@@ -210,7 +210,7 @@ fn one_address_twice_is_one_entry() {
     let twice = snapshot(b"email\njane@contoso.com\njo@contoso.com\njane@contoso.com\n").unwrap();
     let once = snapshot(b"email\njo@contoso.com\njane@contoso.com\n").unwrap();
     assert_eq!(twice.fingerprint, once.fingerprint);
-    assert_eq!(twice.evidence.notes, ["1 rows repeat an address that stands in another row."]);
+    assert_eq!(twice.evidence.notes, ["Rows that repeat an address of another row: 1."]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn one_address_in_rows_that_differ_is_one_entry_whatever_the_order() {
     assert_eq!((jane.address.spelling(), jane.priority), ("JANE@contoso.com", 5));
     assert_eq!(jane.ends.map(|end| end.to_string()).as_deref(), Some("2027-12-01"));
     insta::assert_snapshot!(one.evidence.notes.join("\n"), @r#"
-    1 rows repeat an address that stands in another row.
+    Rows that repeat an address of another row: 1.
     Lines 2, 3 name one address and differ; the better priority, the earliest start and the latest end count.
     "#);
 }
