@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use crate::address::Address;
 use crate::alert;
 use crate::clock::{self, Timestamp};
 use crate::config::{Config, Subscription};
@@ -140,6 +141,76 @@ async fn under_lease(
     }
     tell(world, subscription, &seen, &report, problem.as_deref()).await?;
     Ok(Passed::Ran { run, plan: seen.plan, report, outcome, problem })
+}
+
+/// The reverse of a run: what a person wants undone.
+#[derive(Debug, Clone, Default)]
+pub struct Reverse {
+    /// Who lost a seat by the run.
+    pub give_back: Vec<Address>,
+    /// Who was given one by it.
+    pub take_back: Vec<Address>,
+}
+
+/// Undoes a run on a person's word, as far as seats allow; `why` is told of everybody whom it concerns. The guards are
+/// not asked: the person has seen who it is. `None` where another process looks after the subscription.
+pub async fn undo(
+    world: &World,
+    subscription: &Subscription,
+    reverse: Reverse,
+    why: String,
+) -> Result<Option<Report>, PassError> {
+    let (owner, name) = (world.owner.clone(), subscription.name.clone());
+    let lease = world.ledger.with(move |ledger| ledger.acquire(&name, &owner, LEASE_TERM, clock::now())).await?;
+    let Some(lease) = lease else { return Ok(None) };
+    let undone = undo_under_lease(world, subscription, &lease, reverse, why).await;
+    if !matches!(undone, Err(PassError::Ledger(LedgerError::Fenced { .. }))) {
+        world.ledger.with(move |ledger| ledger.release(lease)).await?;
+    }
+    undone.map(Some)
+}
+
+async fn undo_under_lease(
+    world: &World,
+    subscription: &Subscription,
+    lease: &Lease,
+    reverse: Reverse,
+    why: String,
+) -> Result<Report, PassError> {
+    let run = RunId::now_v7();
+    let rim = Rim::new(world, subscription, lease, run)?;
+    on_ledger(world, lease, move |ledger, lease| ledger.begin_run(lease, run, Trigger::Command, clock::now())).await?;
+    let seen = look(world, subscription, true).await?;
+    let work = Work {
+        resume: seen.work.resume.clone(),
+        unassign: reverse.take_back.clone(),
+        assign: reverse.give_back.clone(),
+        seats: seen.work.seats,
+        probe: true,
+        habits: seen.work.habits,
+        ..Work::default()
+    };
+    let machine = Machine::new(settings(world, subscription, &seen), work);
+    let report = drive::drive(machine, &subscription.name, &rim, &rim, &world.pacer, &world.shutdown).await?;
+    let (outcome, problem) = verdict(&subscription.name, &Plan::default(), &report);
+    let noted = report.clone();
+    on_ledger(world, lease, move |ledger, lease| {
+        let now = clock::now();
+        let has_seat = |address: &Address| {
+            let candidate = ledger.candidate(lease.subscription(), &[], address.identity())?;
+            Ok::<_, LedgerError>(candidate.member.is_some_and(|member| member.has_seat))
+        };
+        let mut taken = Vec::new();
+        for address in reverse.take_back {
+            if !has_seat(&address)? {
+                taken.push(address);
+            }
+        }
+        ledger.note_undone(lease, &reverse.give_back, &taken, &why, now)?;
+        ledger.finish_run(lease, run, outcome, &noted, problem.as_deref(), now)
+    })
+    .await?;
+    Ok(report)
 }
 
 /// What a look at a subscription gives: the plan, and what is to be done about it.

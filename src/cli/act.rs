@@ -3,8 +3,13 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
+use super::context::{runtime, world};
 use super::failure::Failure;
+use super::run::end_on_signals;
+use super::sync::pass_one;
 use crate::address::Address;
+use crate::config::Config;
+use crate::exit::ExitStatus;
 use crate::clock::{self, Stopwatch, Timestamp};
 use crate::ledger::{Lease, Ledger, Owner};
 
@@ -91,9 +96,23 @@ fn pause() {
     std::thread::sleep(LEASE_LOOK);
 }
 
-/// Asks for a run of this subscription: what a person said is carried out at once by whoever has the subscription.
-pub(super) fn carry_out(ledger: &mut Ledger, subscription: &str) -> Result<(), Failure> {
-    Ok(ledger.ask_for_run(subscription, clock::now())?)
+/// Carries out at once what a person said: by a pass of our own or, where another process has the subscription, by asking
+/// it for one.
+pub(super) fn carry_out(config: Config, mut ledger: Ledger, name: &str) -> Result<ExitStatus, Failure> {
+    ledger.ask_for_run(name, clock::now())?;
+    let world = world(config, ledger)?;
+    let subscription = world.config.subscriptions[name].clone();
+    let line = runtime()?.block_on(async {
+        end_on_signals(world.shutdown.clone())?;
+        Ok::<_, Failure>(pass_one(&world, subscription).await)
+    })?;
+    if !line.is_elsewhere() {
+        let name = name.to_owned();
+        world.ledger.blocking_with(move |ledger| ledger.forget_asked(&name))?;
+    }
+    world.ledger.close();
+    eprint!("{}", line.told());
+    Ok(line.status())
 }
 
 /// The addresses that somebody wrote, all of them or none.

@@ -36,7 +36,7 @@ pub(super) struct SyncArgs {
 
 /// What one subscription came to.
 #[derive(Debug, Serialize)]
-struct Line {
+pub(super) struct Line {
     name: String,
     run: Option<RunId>,
     outcome: RunOutcome,
@@ -46,6 +46,8 @@ struct Line {
     problem: Option<String>,
     #[serde(skip)]
     status: ExitStatus,
+    #[serde(skip)]
+    elsewhere: bool,
 }
 
 pub(super) fn run(args: &SyncArgs, context: &Context) -> Result<ExitStatus, Failure> {
@@ -108,12 +110,15 @@ async fn pass_all(world: &World, chosen: Vec<Subscription>) -> Vec<Line> {
     let mut passes = JoinSet::new();
     for subscription in chosen {
         let world = world.clone();
-        passes.spawn(async move {
-            let passed = pass::pass(&world, &subscription, Trigger::Command, true).await;
-            line(&world, subscription.name, passed).await
-        });
+        passes.spawn(async move { pass_one(&world, subscription).await });
     }
     passes.join_all().await
+}
+
+/// A pass that a person asked for.
+pub(super) async fn pass_one(world: &World, subscription: Subscription) -> Line {
+    let passed = pass::pass(world, &subscription, Trigger::Command, true).await;
+    line(world, subscription.name, passed).await
 }
 
 async fn line(world: &World, name: String, passed: Result<Passed, PassError>) -> Line {
@@ -127,12 +132,13 @@ async fn line(world: &World, name: String, passed: Result<Passed, PassError>) ->
         unassigned: 0,
         problem: None,
         status,
+        elsewhere: false,
     };
     match passed {
         Ok(Passed::Quiet(_)) => line,
         Ok(Passed::Elsewhere) => {
             let problem = Some("another process is at work on it, and looks at the same".to_owned());
-            Line { problem, ..line }
+            Line { problem, elsewhere: true, ..line }
         }
         Ok(Passed::Ran { run, report, outcome, problem, .. }) => {
             let status = if report.stopped.is_some() { ExitStatus::Failed } else { status };
@@ -164,18 +170,35 @@ async fn left(world: &World, name: &str) -> ExitStatus {
 fn print_lines(lines: &[Line]) -> Result<(), Failure> {
     let mut output = Output::stdout();
     for line in lines {
-        let Line { name, requests, assigned, unassigned, problem, .. } = line;
-        match problem {
-            Some(problem) => output.line(&format!("{name}: {problem}"))?,
-            None if *requests == 0 => output.line(&format!("{name}: nothing to do"))?,
-            None => output.line(&format!(
-                "{name}: {assigned} assigned, {unassigned} unassigned, in {}",
-                count(*requests, "request", "requests")
-            ))?,
-        }
-        if line.status == ExitStatus::Left {
-            output.line(&format!("{name}: something is left; `rosterd status {name}` says what"))?;
-        }
+        output.write(&line.told())?;
     }
     output.flush()
+}
+
+impl Line {
+    pub(super) fn status(&self) -> ExitStatus {
+        self.status
+    }
+
+    /// Whether another process has the subscription at this moment.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.elsewhere
+    }
+
+    /// What came of it, in lines for a person.
+    pub(super) fn told(&self) -> String {
+        let Line { name, requests, assigned, unassigned, problem, .. } = self;
+        let mut text = match problem {
+            Some(problem) => format!("{name}: {problem}\n"),
+            None if *requests == 0 => format!("{name}: nothing to do\n"),
+            None => format!(
+                "{name}: {assigned} assigned, {unassigned} unassigned, in {}\n",
+                count(*requests, "request", "requests")
+            ),
+        };
+        if self.status == ExitStatus::Left {
+            text.push_str(&format!("{name}: something is left; `rosterd status {name}` says what\n"));
+        }
+        text
+    }
 }

@@ -5,6 +5,7 @@ use rusqlite::params;
 use super::super::operation::{State, Step};
 use super::super::{Event, Lease, MemberState};
 use super::books::{Books, Record, Seat, step};
+use super::recorded::seatless;
 use super::rosters::look_again;
 use super::values::{Json, Ms};
 use super::{Ledger, Result, subscription_id};
@@ -40,7 +41,7 @@ impl Ledger {
         self.fenced(lease, |transaction, subscription| {
             let mut books = Books::open(transaction, subscription, None, now);
             for removal in &hold.removals {
-                keep(&mut books, &removal.address, by)?;
+                keep(&mut books, &removal.address, &format!("kept: the removal was rejected by {by}"))?;
                 let sql = "UPDATE touched SET departure = NULL WHERE subscription_id = ?1 AND identity = ?2";
                 transaction.prepare_cached(sql)?.execute(params![subscription, removal.address.identity()])?;
             }
@@ -103,12 +104,44 @@ impl Ledger {
         })
     }
 
+    /// Keeps what a person undid from being done again: who was given the seat back is kept until a roster names them,
+    /// who lost it is set aside until `retry`.
+    pub fn note_undone(
+        &mut self,
+        lease: &Lease,
+        given_back: &[Address],
+        taken_back: &[Address],
+        why: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.fenced(lease, |transaction, subscription| {
+            let mut books = Books::open(transaction, subscription, None, now);
+            for address in given_back {
+                keep(&mut books, address, &format!("kept: {why}"))?;
+            }
+            for address in taken_back {
+                seatless(&mut books, address, Step::SetAside, why, None, Event::Quarantined, |member| {
+                    member.refused = true;
+                })?;
+            }
+            books.close()
+        })
+    }
+
     /// Asks whoever runs the daemon for a run of this subscription.
     pub fn ask_for_run(&mut self, subscription: &str, now: Timestamp) -> Result<()> {
         self.write(|transaction| {
             let id = subscription_id(transaction, subscription)?;
             let sql = "UPDATE subscription SET asked_at = ?2 WHERE id = ?1 AND asked_at IS NULL";
             transaction.execute(sql, params![id, Ms(now)])?;
+            Ok(())
+        })
+    }
+
+    /// What was asked for has been done.
+    pub fn forget_asked(&mut self, subscription: &str) -> Result<()> {
+        self.write(|transaction| {
+            transaction.execute("UPDATE subscription SET asked_at = NULL WHERE name = ?1", [subscription])?;
             Ok(())
         })
     }
@@ -151,16 +184,16 @@ impl Ledger {
     }
 }
 
-fn keep(books: &mut Books<'_>, address: &Address, by: &str) -> Result<()> {
+fn keep(books: &mut Books<'_>, address: &Address, why: &str) -> Result<()> {
     // Who is gone already, or is being asked about, is not held any more.
     let Some(old) = books.record(address.identity())?.filter(|old| old.member.has_seat && old.intent.is_none()) else {
         return Ok(());
     };
     let state = step(Some(&old), address, Step::Kept)?;
     let mut new = old.clone();
-    new.turn(state, format!("kept: the removal was rejected by {by}"), books.now);
+    new.turn(state, why, books.now);
     new.member.kept = true;
     new.member.departure = None;
     books.put(Some(&old), &new)?;
-    books.tell(Event::Kept, address, &format!("the removal was rejected by {by}"), Seat::Same)
+    books.tell(Event::Kept, address, why, Seat::Same)
 }
