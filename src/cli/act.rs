@@ -8,9 +8,9 @@ use super::failure::Failure;
 use super::run::end_on_signals;
 use super::sync::pass_one;
 use crate::address::Address;
+use crate::clock::{self, Stopwatch, Timestamp};
 use crate::config::Config;
 use crate::exit::ExitStatus;
-use crate::clock::{self, Stopwatch, Timestamp};
 use crate::ledger::{Lease, Ledger, Owner};
 
 /// How long a lease taken on the command line lasts, if this process dies.

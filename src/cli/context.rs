@@ -32,7 +32,12 @@ impl Context {
     /// Finds and reads the configuration, and sets up logging as it says.
     pub(super) fn config(&self) -> Result<Config, Failure> {
         let path = config::find(self.global.config.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
-        let config = config::load(&path).map_err(|problems| Failure::of_configuration(&problems))?;
+        self.config_at(&path)
+    }
+
+    /// Reads this configuration, and sets up logging as it says.
+    pub(super) fn config_at(&self, path: &Path) -> Result<Config, Failure> {
+        let config = config::load(path).map_err(|problems| Failure::of_configuration(&problems))?;
         telemetry::init(telemetry::Options {
             format: self.global.log_format.unwrap_or(config.log.format),
             verbosity: self.global.verbose,

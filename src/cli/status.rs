@@ -40,15 +40,14 @@ pub(super) fn gather(
     subscriptions: &[&Subscription],
     ledger: &Ledger,
     now: Timestamp,
-) -> Result<Status, Failure> {
+) -> Result<Status, LedgerError> {
     let of_one = |subscription: &&Subscription| {
         let name = &subscription.name;
         let problems = source_problems(config, subscription, ledger)?;
         let record = ledger.subscription(name)?;
         Ok(SubscriptionStatus::new(subscription, &record, &ledger.member_counts(name)?, &problems, now))
     };
-    let subscriptions = subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()?;
-    Ok(Status { subscriptions })
+    Ok(Status { subscriptions: subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()? })
 }
 
 /// The problems of a subscription's sources, each with the source's name.

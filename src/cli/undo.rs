@@ -52,11 +52,17 @@ pub(super) fn run(args: &UndoArgs, context: &Context) -> Result<ExitStatus, Fail
     })?;
     world.ledger.close();
     let Some(report) = undone else {
-        return Err(Failure::new(format!("{name} is being looked after by another process at this moment; nothing was done"))
-            .hint("try again when its run is over"));
+        return Err(Failure::new(format!(
+            "{name} is being looked after by another process at this moment; nothing was done"
+        ))
+        .hint("try again when its run is over"));
     };
     let (assigned, unassigned) = (report.assigned, report.unassigned);
-    print(&format!("{name}: {} given back, {} taken back.\n", count(assigned, "licence", "licences"), count(unassigned, "licence", "licences")))?;
+    print(&format!(
+        "{name}: {} given back, {} taken back.\n",
+        count(assigned, "licence", "licences"),
+        count(unassigned, "licence", "licences")
+    ))?;
     Ok(match (&report.stopped, report.pending + report.quarantined + report.unknown) {
         (Some(_), _) => ExitStatus::Failed,
         (None, 0) => ExitStatus::Done,
@@ -87,7 +93,9 @@ fn reverse_of(ledger: &Ledger, name: &str, run: RunId) -> Result<Reverse, Failur
 
 fn show(name: &str, reverse: &Reverse) -> Result<(), Failure> {
     let mut output = Output::stdout();
-    for (addresses, sign, what) in [(&reverse.take_back, '-', "to take back"), (&reverse.give_back, '+', "to give back")] {
+    for (addresses, sign, what) in
+        [(&reverse.take_back, '-', "to take back"), (&reverse.give_back, '+', "to give back")]
+    {
         if addresses.is_empty() {
             continue;
         }
