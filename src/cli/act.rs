@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::address::Address;
 use crate::clock::{self, Stopwatch, Timestamp};
+use crate::config::Config;
+use crate::exit::ExitStatus;
 use crate::ledger::{Lease, Ledger, Owner};
 
 /// How long a lease taken on the command line lasts, if this process dies.
@@ -91,9 +93,10 @@ fn pause() {
     std::thread::sleep(LEASE_LOOK);
 }
 
-/// Asks for a run of this subscription: what a person said is carried out at once by whoever has the subscription.
-pub(super) fn carry_out(ledger: &mut Ledger, subscription: &str) -> Result<(), Failure> {
-    Ok(ledger.ask_for_run(subscription, clock::now())?)
+/// Carries out at once what a person said: by a pass of this process, or of the daemon where that is at work on it.
+pub(super) fn carry_out(config: Config, mut ledger: Ledger, subscription: &str) -> Result<ExitStatus, Failure> {
+    ledger.ask_for_run(subscription, clock::now())?;
+    super::sync::pass_one(config, ledger, subscription)
 }
 
 /// The addresses that somebody wrote, all of them or none.

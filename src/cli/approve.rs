@@ -43,8 +43,7 @@ pub(super) fn run(args: &ApproveArgs, context: &Context) -> Result<ExitStatus, F
     let now = clock::now();
     ledger.approve(&args.name, &stored.hold, &by(), expires_at(subscription, now), now)?;
     eprintln!("{}: approved.", args.name);
-    carry_out(&mut ledger, &args.name)?;
-    Ok(ExitStatus::Done)
+    carry_out(config, ledger, &args.name)
 }
 
 fn expires_at(subscription: &Subscription, now: Timestamp) -> Timestamp {

@@ -43,6 +43,5 @@ pub(super) fn run(args: &RejectArgs, context: &Context) -> Result<ExitStatus, Fa
         Ok(ledger.reject(lease, &seen.hold, &by(), now)?)
     })?;
     eprintln!("{}: rejected; {} kept.", args.name, count(people, "licence is", "licences are"));
-    carry_out(&mut ledger, &args.name)?;
-    Ok(ExitStatus::Done)
+    carry_out(config, ledger, &args.name)
 }

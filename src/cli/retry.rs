@@ -43,6 +43,5 @@ pub(super) fn run(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Fai
         return Ok(ExitStatus::Done);
     }
     eprintln!("{}: {} again.", args.name, count(n, "member tries", "members try"));
-    carry_out(&mut ledger, &args.name)?;
-    Ok(ExitStatus::Done)
+    carry_out(config, ledger, &args.name)
 }
