@@ -48,6 +48,7 @@ pub fn removals_held(subscription: &str, hold: &Hold) -> String {
 
 /// A source could not be read whole and sound.
 pub fn source_failed(source: &str, why: &str) -> String {
+    let why = why.trim_end_matches('.');
     format!("{source}: {why}. The roster of before stays in force; nobody loses a licence by this.")
 }
 

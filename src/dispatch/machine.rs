@@ -345,6 +345,8 @@ impl Machine {
         let Some(flight) = &mut self.flight else { return };
         let len = flight.request.len;
         let refusal = flight.batch.refused(len, errors);
+        // One refused request is all that a probe may cost, whatever it was refused for.
+        self.probe &= flight.batch.operation() == Operation::Unassign || self.seats.free() != Some(0);
         flight.decided.extend(refusal.decided);
         flight.request = Attempts::default();
         match (stats, refusal.done_before, flight.batch.operation()) {

@@ -192,7 +192,8 @@ impl Gather for SnapshotReading {
         let (key, content) = person.hashes(identity, hasher);
         self.rows.push(Row { key, content, place: place.0 });
         if let Some(id) = person.stable_id {
-            self.suspects.add(hasher, id, identity);
+            let address = if person.route.is_none() { key } else { hasher.entry_key(identity, None) };
+            self.suspects.add(hasher, id, address);
         }
     }
 
@@ -214,7 +215,7 @@ impl SnapshotReading {
             self.set_contradictions_aside(&found, &opened, &totals, name, settings)?;
         }
         self.bad_rows.check(&totals, name, settings.config)?;
-        self.rows.sort_unstable_by_key(|row| (row.key, row.place));
+        sort(&mut self.rows);
         let columns = totals.columns.clone();
         let mut evidence = evidence(&opened, totals, name);
         let mut entries = Rereader::new(opened, columns, name, settings.hasher);
@@ -274,7 +275,7 @@ impl SnapshotReading {
         self.rows.dedup_by_key(|row| row.key);
         if before > self.rows.len() {
             let repeated = before - self.rows.len();
-            evidence.notes.push(format!("{repeated} rows repeat an address that stands in another row."));
+            evidence.notes.push(format!("Rows that repeat an address of another row: {repeated}."));
         }
         let mut fetched = entries.fetch(&differing)?.into_iter();
         for (index, group) in differing.chunk_by(|one, other| one.key == other.key).enumerate() {
@@ -292,6 +293,31 @@ impl SnapshotReading {
             }
         }
         Ok(())
+    }
+}
+
+/// Sorts by key and then by place. Keys are hashes, spread evenly: a first pass puts each row, in place, among those
+/// whose key begins as its own, and what is left to sort are short runs.
+fn sort(rows: &mut [Row]) {
+    const RUNS: usize = 4096;
+    let run_of = |row: &Row| usize::from(u16::from_be_bytes([row.key.0[0], row.key.0[1]]) >> 4);
+    let mut starts = vec![0; RUNS + 1];
+    for row in &*rows {
+        starts[run_of(row) + 1] += 1;
+    }
+    for run in 0..RUNS {
+        starts[run + 1] += starts[run];
+    }
+    let mut next = starts.clone();
+    for run in 0..RUNS {
+        while next[run] < starts[run + 1] {
+            let wanted = run_of(&rows[next[run]]);
+            rows.swap(next[run], next[wanted]);
+            next[wanted] += 1;
+        }
+    }
+    for run in starts.windows(2) {
+        rows[run[0]..run[1]].sort_unstable_by_key(|row| (u128::from_be_bytes(row.key.0), row.place));
     }
 }
 

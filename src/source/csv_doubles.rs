@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
-use crate::roster::{Entry, Hasher, When};
+use crate::roster::{Entry, EntryKey, Hasher, When};
 
 use super::csv_pass::Place;
 
@@ -53,8 +53,11 @@ pub struct Suspects {
 const ADDRESS_BITS: u32 = 20;
 
 impl Suspects {
-    pub fn add(&mut self, hasher: &Hasher, id: &str, identity: &str) {
-        self.pairs.push(id_part(hasher, id) | hasher.stable_id(identity) & ((1 << ADDRESS_BITS) - 1));
+    /// Adds a row: `address` is a hash of its identity, the same wherever the row is routed.
+    pub fn add(&mut self, hasher: &Hasher, id: &str, address: EntryKey) {
+        let [low, middle, high, ..] = address.0;
+        let address = u64::from(u32::from_le_bytes([low, middle, high, 0])) & ((1 << ADDRESS_BITS) - 1);
+        self.pairs.push(id_part(hasher, id) | address);
     }
 
     /// The ids that are to be looked into.
@@ -147,7 +150,7 @@ mod tests {
         let hasher = Hasher::new([7; 16]);
         let mut suspects = Suspects::default();
         for (id, identity) in [("1", "a@b.example"), ("1", "a@b.example"), ("2", "c@b.example"), ("2", "d@b.example")] {
-            suspects.add(&hasher, id, identity);
+            suspects.add(&hasher, id, hasher.entry_key(identity, None));
         }
         let found = suspects.found();
         assert!(is_suspect(&found, &hasher, "2"));

@@ -329,7 +329,7 @@ impl Rows<'_> {
     /// With what is worth a word about the whole.
     fn noted(mut self) -> Self {
         if self.blank > 0 {
-            self.notes.push(format!("{} rows without any content are passed over.", self.blank));
+            self.notes.push(format!("Rows without any content, passed over: {}.", self.blank));
         }
         if self.cut {
             self.notes.push("The last line has no line end.".to_owned());

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memchr3_iter};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter};
 
 /// No record is longer than this many bytes; a file with a longer one is refused.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
@@ -227,32 +227,20 @@ impl<R: Read> Records<R> {
 
     fn find(&mut self) -> Result<Found, RecordError> {
         let text = &self.buffer[self.start..self.end];
-        self.bounds.clear();
-        let mut from = 0;
-        let mut line_end = None;
-        for at in memchr3_iter(self.delimiter, b'"', b'\n', text) {
-            match text[at] {
-                b'"' => return self.find_quoted(),
-                b'\n' => {
-                    line_end = Some(at);
-                    break;
-                }
-                _ => {
-                    self.bounds.push((from, at));
-                    from = at + 1;
-                }
-            }
-        }
-        let bytes = line_end.unwrap_or(text.len());
         // A carriage return ends a record, too, with or without a line feed behind it.
-        if let Some(bytes) = memchr(b'\r', &text[..bytes]) {
-            let kept = self.bounds.partition_point(|&(_, to)| to < bytes);
-            self.bounds.truncate(kept);
-            self.bounds.push((self.bounds.last().map_or(0, |&(_, to)| to + 1), bytes));
-            return Ok(Found::Plain { bytes, terminated: true });
-        }
+        let line_end = memchr2(b'\n', b'\r', text);
         if line_end.is_none() && !self.at_end {
             return Ok(Found::More);
+        }
+        let bytes = line_end.unwrap_or(text.len());
+        self.bounds.clear();
+        let mut from = 0;
+        for at in memchr2_iter(self.delimiter, b'"', &text[..bytes]) {
+            if text[at] == b'"' {
+                return self.find_quoted();
+            }
+            self.bounds.push((from, at));
+            from = at + 1;
         }
         self.bounds.push((from, bytes));
         Ok(Found::Plain { bytes, terminated: line_end.is_some() })

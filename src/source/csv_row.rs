@@ -86,6 +86,9 @@ impl Columns {
         configured: &config::Columns,
         mode: Mode,
     ) -> Result<(Columns, Vec<String>), HeaderError> {
+        // Delimiters behind the last name make no columns.
+        let width = header.iter().rposition(|name| !clean(name).is_empty()).map_or(0, |last| last + 1);
+        let header = &header[..width];
         let mut finder = Finder { header, notes: Vec::new() };
         let config::Columns { email, id, action, priority, start, end, subscription } = configured;
         let columns = Columns {
@@ -100,7 +103,7 @@ impl Columns {
             start: finder.find("start", start.as_deref(), START)?,
             end: finder.find("end", end.as_deref(), END)?,
             subscription: finder.find("subscription", subscription.as_deref(), SUBSCRIPTION)?,
-            width: header.len(),
+            width,
             mode,
         };
         if mode == Mode::Delta && columns.action.is_none() {
@@ -391,9 +394,9 @@ impl<'a> Row<'_, 'a> {
 /// Writes the identity of an address of the plainest kind, ASCII and without anything odd, as [`Address::parse`] would
 /// tell it, but without allocating. Says whether it is one; of any other nothing is said and nothing written.
 fn plain_identity(raw: &str, identity: &mut String) -> bool {
-    let Some((local, domain)) = raw.split_once('@') else { return false };
-    let plain =
-        raw.len() <= address::CHARS_MAX && is_plain_local(local.as_bytes()) && is_plain_domain(domain.as_bytes());
+    let Some(at) = memchr::memchr(b'@', raw.as_bytes()) else { return false };
+    let (local, domain) = (&raw.as_bytes()[..at], &raw.as_bytes()[at + 1..]);
+    let plain = raw.len() <= address::CHARS_MAX && is_plain_local(local) && is_plain_domain(domain);
     if plain {
         identity.push_str(raw);
         identity.make_ascii_lowercase();
@@ -494,6 +497,12 @@ mod tests {
         insta::assert_snapshot!(error, @r#"has 2 columns named "pn", and `columns` names it for `id`; give each column its own name"#);
         let error = Columns::find(&header("email"), &config::Columns::default(), Mode::Delta).unwrap_err();
         assert!(matches!(error, HeaderError::NoAction { .. }), "{error}");
+    }
+
+    #[test]
+    fn delimiters_behind_the_last_name_make_no_columns() {
+        assert!(row("email,name,,", Mode::Snapshot, "jane@contoso.com,Jane").is_ok());
+        assert!(row("email,name", Mode::Snapshot, "jane@contoso.com,Jane,,").is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! delta mode each file counts once, in order of name.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -103,14 +103,16 @@ impl CsvSource {
     }
 }
 
-/// A single file that is archived or deleted when it has been read is not there most of the time.
+/// A single file that is archived or deleted when it has been read is not there most of the time. Where none has ever
+/// been read, the path may be wrong.
 fn is_taken_away(look: &Look<'_>) -> bool {
     let path = &look.config.path;
-    let beside = path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir());
+    let was_read = look.accepted.is_some() || path.with_file_name(PROCESSED).is_dir();
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     look.config.after != After::Leave
-        && look.accepted.is_some()
+        && was_read
         && path.extension().is_some()
-        && beside
+        && folder.is_none_or(Path::is_dir)
         && std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 

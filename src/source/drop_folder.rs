@@ -94,8 +94,10 @@ pub fn list(config: &config::Csv) -> Result<Listing, Incomplete> {
 }
 
 fn absent(path: &Path, error: &io::Error) -> Incomplete {
+    let is_file = path.extension().is_some();
     let path = path.display();
     let reason = match error.kind() {
+        io::ErrorKind::NotFound if is_file => format!("{path} is not there; put the file there, or correct `path`."),
         io::ErrorKind::NotFound => format!("{path} is not there; make the folder, or mount what holds it."),
         io::ErrorKind::PermissionDenied => {
             format!("{path} can't be looked into; give the user that runs rosterd the right to read it.")

@@ -2,6 +2,11 @@
 //!
 //! A look gives a [`Reading`]: complete or incomplete, two different things. Only a complete one can become a roster,
 //! and only a roster can lead to a removal: no error, limit or missing file ever turns into an empty list.
+//!
+//! A CSV source, from the folder inwards: [`csv_source`] is one look at it, [`drop_folder`] what lies there and may be
+//! opened, [`csv`] one file as a roster or as edits, [`csv_pass`] one pass over its bytes, [`csv_text`] its encoding and
+//! delimiter, [`csv_record`] its records, [`csv_row`] what a record says, [`csv_doubles`] what several say of one person.
+//! [`csv_reread`] fetches entries from the file again, [`csv_archive`] puts it away, [`watch`] says when to look.
 
 pub mod csv;
 pub mod csv_archive;

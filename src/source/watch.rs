@@ -2,7 +2,6 @@
 //! everything, and looks every `poll_interval` anyway, which is all there is on a network share, where the kernel tells
 //! nothing of what other machines do.
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -45,10 +44,10 @@ impl Watcher {
         if watch == config::Watch::Poll || (watch == config::Watch::Auto && is_on_network(path)) {
             return Ok(watcher);
         }
-        // Where one file is meant, whatever happens to it happens in its folder; so both are told of, or the folder.
-        let file: Option<OsString> = if path.is_dir() { None } else { path.file_name().map(Into::into) };
+        let source = path.to_owned();
         let heard = move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| is_news(&event, file.as_deref())) {
+            // What went wrong with watching is found out by looking.
+            if event.is_ok_and(|event| is_news(&event, &source)) {
                 wake();
             }
         };
@@ -101,18 +100,18 @@ fn folder_of(path: &Path) -> PathBuf {
 }
 
 /// Whether an event may mean that there is something to read. Opening and reading is what rosterd itself does.
-fn is_news(event: &Event, file: Option<&std::ffi::OsStr>) -> bool {
+fn is_news(event: &Event, source: &Path) -> bool {
     let kind = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
         _ => true,
     };
-    // An event without a path says that events were lost.
-    let is_ours = |path: &PathBuf| {
-        file.is_none_or(|file| {
-            path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(file.as_encoded_bytes()))
-        })
+    // In the folder, or the one file and what lies beside it under its name: a digest.
+    let starts_alike = |name: &std::ffi::OsStr| {
+        source.file_name().is_none_or(|file| name.as_encoded_bytes().starts_with(file.as_encoded_bytes()))
     };
+    let is_ours = |path: &PathBuf| path.parent() == Some(source) || path.file_name().is_none_or(starts_alike);
+    // An event without a path, and one that asks for a new look, says that others were lost.
     kind && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(is_ours))
 }
 
@@ -153,19 +152,19 @@ mod tests {
     #[test]
     fn opening_and_reading_is_no_news() {
         let event = |kind| Event::new(kind).add_path("drops/a.csv".into());
-        let told = |kind| is_news(&event(kind), None);
+        let told = |kind| is_news(&event(kind), Path::new("drops"));
         assert!(!told(EventKind::Access(AccessKind::Open(AccessMode::Read))));
         assert!(!told(EventKind::Access(AccessKind::Close(AccessMode::Read))));
         assert!(told(EventKind::Access(AccessKind::Close(AccessMode::Write))));
         assert!(told(EventKind::Modify(ModifyKind::Name(RenameMode::To))));
         assert!(told(EventKind::Create(CreateKind::File)));
-        assert!(is_news(&Event::new(EventKind::Other).set_flag(Flag::Rescan), None));
+        assert!(is_news(&Event::new(EventKind::Other).set_flag(Flag::Rescan), Path::new("drops")));
     }
 
     #[test]
     fn of_one_file_only_its_own_events_are_news() {
         let told = |name: &str| {
-            is_news(&Event::new(EventKind::Create(CreateKind::File)).add_path(name.into()), Some("a.csv".as_ref()))
+            is_news(&Event::new(EventKind::Create(CreateKind::File)).add_path(name.into()), Path::new("drops/a.csv"))
         };
         assert!(told("drops/a.csv") && told("drops/a.csv.sha256"));
         assert!(!told("drops/b.csv"));

@@ -1,6 +1,7 @@
 //! A small world for one test: a folder, a configuration, a licensing server on a free port, and the built binary.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -64,6 +65,7 @@ impl World {
         let world = World { dir, sandbox, base_url, runtime, down };
         fs::create_dir(world.path("drops")).unwrap();
         fs::write(world.path("contoso.key"), KEY).unwrap();
+        fs::set_permissions(world.path("contoso.key"), fs::Permissions::from_mode(0o600)).unwrap();
         world.configure("", subscription, "");
         world
     }

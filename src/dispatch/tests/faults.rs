@@ -177,7 +177,7 @@ fn live(seed: u64) {
     world.faults = 0;
     world.quarantined.clear();
     world.habits.batch_size = None;
-    for _ in 0..4 {
+    for _ in 0..8 {
         world.pass();
         world.believes_what_is_so();
     }

@@ -242,6 +242,17 @@ fn a_full_subscription_is_asked_by_one_probe_only() {
 }
 
 #[test]
+fn a_probe_that_is_refused_for_another_reason_is_over() {
+    let work = Work { seats: stats(0), probe: true, ..assign("a b") };
+    assert_snapshot!(script(2, work, [refused(&["bad"])]), @r#"
+    commit | intent PUT a
+    PUT a
+    commit | #1 a Refused { words: "bad" } | left b NoSeat
+    1 requests: 0+ 0- 1 pending, 1 quarantined, 0 unknown
+    "#);
+}
+
+#[test]
 fn how_many_fit_is_found_by_halves_where_nothing_tells() {
     let answers = [full(None), done(None), full(None), done(None)];
     assert_snapshot!(script(8, assign("a b c d e f g h i"), answers), @r"

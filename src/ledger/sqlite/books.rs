@@ -130,7 +130,7 @@ impl<'t> Books<'t> {
     }
 
     pub(super) fn record(&self, identity: &str) -> Result<Option<Record>> {
-        let sql = const_sql::RECORD;
+        let sql = sql_text::RECORD;
         let mut statement = self.connection.prepare_cached(sql)?;
         let record = statement.query_row(params![self.subscription, identity], |row| {
             let errand: Option<Json<Errand>> = row.get(12)?;
@@ -157,7 +157,7 @@ impl<'t> Books<'t> {
         }
         let Member { address, state, since, reason, priority, has_seat, waiting_since, departure, kept, refused } =
             &new.member;
-        self.connection.prepare_cached(const_sql::PUT)?.execute(params![
+        self.connection.prepare_cached(sql_text::PUT)?.execute(params![
             self.subscription,
             address.identity(),
             spelling(address),
@@ -202,14 +202,14 @@ impl<'t> Books<'t> {
                 continue;
             }
             let values = params![self.subscription, Word(state), has_seat, change];
-            let changed = self.connection.prepare_cached(const_sql::COUNT)?.execute(values)?;
+            let changed = self.connection.prepare_cached(sql_text::COUNT)?.execute(values)?;
             if changed == 0 {
                 self.connection.prepare_cached("INSERT INTO member_count VALUES (?1, ?2, ?3, ?4)")?.execute(values)?;
             }
         }
         let held: i64 = self.tally.iter().filter(|((_, has_seat), _)| *has_seat).map(|(_, change)| change).sum();
         if held != 0 {
-            self.connection.prepare_cached(const_sql::HELD)?.execute(params![self.subscription, Ms(self.now)])?;
+            self.connection.prepare_cached(sql_text::HELD)?.execute(params![self.subscription, Ms(self.now)])?;
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ pub(super) fn tell(
         Seat::Given => (1, false),
         Seat::Taken { counts } => (-1, counts),
     };
-    connection.prepare_cached(const_sql::TELL)?.execute(params![
+    connection.prepare_cached(sql_text::TELL)?.execute(params![
         Ms(now),
         run.map(uuid::Uuid::into_bytes),
         subscription,
@@ -273,7 +273,7 @@ pub(super) fn tell(
     Ok(())
 }
 
-mod const_sql {
+mod sql_text {
     pub(super) const RECORD: &str = "
         SELECT identity, spelling, state, since, reason, priority, has_seat, waiting_since, departure, kept, refused,
                intent_id, errand

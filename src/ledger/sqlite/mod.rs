@@ -134,9 +134,12 @@ impl Ledger {
         &self.hasher
     }
 
-    /// Reads in one snapshot of the ledger.
+    /// Reads in one snapshot of the ledger; what is read for each row of an outer verb is read in the outer's.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let snapshot = || -> Result<T> {
+            if !self.connection.is_autocommit() {
+                return read(&self.connection);
+            }
             let transaction = self.connection.unchecked_transaction()?;
             read(&transaction)
         };

@@ -118,6 +118,21 @@ fn a_reader_sees_what_another_connection_committed_and_can_not_write() {
 }
 
 #[test]
+fn verbs_that_read_may_be_nested() {
+    let (_folder, _, mut ledger) = new_ledger();
+    adopt(&mut ledger, 3);
+    let mut lines = 0;
+    let mut count = |member: crate::ledger::Member| {
+        let identity = member.address.identity();
+        lines += ledger.history_of(identity, 9).unwrap().len();
+        assert!(ledger.candidate("contoso", &[], identity).unwrap().member.is_some());
+    };
+    ledger.for_each_member("contoso", None, &mut count).unwrap();
+    assert_eq!(lines, 3);
+    ledger.ask_for_run("contoso", NOW).unwrap();
+}
+
+#[test]
 fn two_writers_take_turns_and_one_lease() {
     let (_folder, path, mut ledger) = new_ledger();
     let mut other = Ledger::open(&path, NOW).unwrap();

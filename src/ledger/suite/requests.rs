@@ -290,7 +290,7 @@ pub(in crate::ledger) fn who_leaves_while_a_request_is_open_is_not_forgotten(led
         look(ledger, minutes).list
     };
     assert_eq!(later(2, lost, 4)[0].departure.as_ref().unwrap().reason, Reason::Left);
-    let list = later(3, Outcome::Assigned, 5);
-    assert_eq!(list[0].member.as_ref().unwrap().state, MemberState::Assigned);
-    assert_eq!(list[0].departure.as_ref().unwrap().reason, Reason::Left);
+    let known = later(3, Outcome::Assigned, 5);
+    assert_eq!(known[0].member.as_ref().unwrap().state, MemberState::Assigned);
+    assert_eq!(known[0].departure.as_ref().unwrap().reason, Reason::Left);
 }

@@ -210,7 +210,7 @@ fn one_address_twice_is_one_entry() {
     let twice = snapshot(b"email\njane@contoso.com\njo@contoso.com\njane@contoso.com\n").unwrap();
     let once = snapshot(b"email\njo@contoso.com\njane@contoso.com\n").unwrap();
     assert_eq!(twice.fingerprint, once.fingerprint);
-    assert_eq!(twice.evidence.notes, ["1 rows repeat an address that stands in another row."]);
+    assert_eq!(twice.evidence.notes, ["Rows that repeat an address of another row: 1."]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn one_address_in_rows_that_differ_is_one_entry_whatever_the_order() {
     assert_eq!((jane.address.spelling(), jane.priority), ("JANE@contoso.com", 5));
     assert_eq!(jane.ends.map(|end| end.to_string()).as_deref(), Some("2027-12-01"));
     insta::assert_snapshot!(one.evidence.notes.join("\n"), @r#"
-    1 rows repeat an address that stands in another row.
+    Rows that repeat an address of another row: 1.
     Lines 2, 3 name one address and differ; the better priority, the earliest start and the latest end count.
     "#);
 }
@@ -345,6 +345,45 @@ fn a_roster_with_quotes_cut_at_any_byte_names_nobody_else() {
 #[test]
 fn a_roster_that_ends_with_the_address_cut_at_any_byte_names_nobody_else() {
     cut_everywhere(12, "id;email", |n| format!("{n};p{n}@x.example"));
+}
+
+#[test]
+fn rows_are_hashed_as_their_entries_are() {
+    let hasher = Hasher::new([1; 16]);
+    let text = b"email,id,client,priority,start,end\nJane@contoso.com,1,contoso,5,2026-12-01,2027-01-01T00:00:00Z\njo@contoso.com,,,,,\n";
+    let mut snapshot = snapshot(text).unwrap();
+    let rows = snapshot.rows.clone();
+    for (row, entry) in rows.iter().zip(snapshot.entries.fetch(&rows).unwrap()) {
+        let key = hasher.entry_key(entry.address.identity(), entry.route.as_deref());
+        assert_eq!((row.key, row.content), (key, hasher.content(&entry)));
+    }
+}
+
+#[test]
+fn whatever_differs_in_a_row_changes_its_content() {
+    let rows = [
+        "jane@contoso.com,,,,,",
+        "Jane@contoso.com,,,,,",
+        "jane@contoso.com,contoso,,,,",
+        "jane@contoso.com,,contoso,,,",
+        "jane@contoso.com,,,5,,",
+        "jane@contoso.com,,,,2026-12-01,",
+        "jane@contoso.com,,,,2026-12-01T00:00:00Z,",
+        "jane@contoso.com,,,,,2026-12-01",
+    ];
+    let content = |row: &&str| {
+        let text = format!("email,id,client,priority,start,end\n{row}\n");
+        snapshot(text.as_bytes()).unwrap().rows[0].content
+    };
+    assert_eq!(rows.iter().map(content).collect::<BTreeSet<_>>().len(), rows.len());
+}
+
+#[test]
+fn many_rows_are_sorted_by_key() {
+    let rows: Vec<String> = (0..5_000).map(|n| format!("p{n}@contoso.com\n")).collect();
+    let snapshot = snapshot(format!("email\n{}", rows.concat()).as_bytes()).unwrap();
+    assert_eq!(snapshot.rows.len(), 5_000);
+    assert!(snapshot.rows.is_sorted_by_key(|row| row.key));
 }
 
 proptest::proptest! {
