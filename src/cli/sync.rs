@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::context::{Context, make_ledger, runtime, subscription, subscriptions, world};
+use super::context::{Context, make_ledger, runtime, subscriptions, world};
 use super::failure::Failure;
 use super::output::{Output, print_json};
 use super::run::end_on_signals;
 use crate::clock;
-use crate::config::{Config, Source, Subscription};
+use crate::config::{Source, Subscription};
 use crate::exit::ExitStatus;
 use crate::intake::{self, Files, Intake};
-use crate::ledger::{Ledger, LedgerError, RunId, RunOutcome, Trigger};
+use crate::ledger::{LedgerError, RunId, RunOutcome, Trigger};
 use crate::pass::{self, PassError, Passed, World};
 use crate::report::text::count;
 use crate::source::csv_source::CsvSource;
@@ -70,19 +70,6 @@ pub(super) fn run(args: &SyncArgs, context: &Context) -> Result<ExitStatus, Fail
     let passes = lines.iter().map(|line| line.status).max().unwrap_or(ExitStatus::Done);
     let failed = !sources_well || lines.iter().any(|line| line.status == ExitStatus::Failed);
     Ok(if failed { ExitStatus::Failed } else { passes })
-}
-
-/// A pass for one subscription, without a look at its sources.
-pub(super) fn pass_one(config: Config, ledger: Ledger, name: &str) -> Result<ExitStatus, Failure> {
-    let chosen = vec![subscription(&config, name)?.clone()];
-    let world = world(config, ledger)?;
-    let lines = runtime()?.block_on(async {
-        end_on_signals(world.shutdown.clone())?;
-        Ok::<_, Failure>(pass_all(&world, chosen).await)
-    })?;
-    world.ledger.close();
-    print_lines(&lines)?;
-    Ok(lines.iter().map(|line| line.status).max().unwrap_or(ExitStatus::Done))
 }
 
 /// Reads every source that these subscriptions name, and waits for files that are settling. Whether each could be read
