@@ -170,9 +170,8 @@ impl<'a> Desk<'a> {
     fn take(&self, csv: &Csv, seen: Seen) -> Result<Intake, LedgerError> {
         let Seen { found, reading } = seen;
         let intake = match reading {
-            Reading::Nothing => Intake::Unchanged,
+            Reading::Nothing | Reading::Unchanged => Intake::Unchanged,
             Reading::Settling(wait) => Intake::Settling(wait),
-            Reading::Unchanged => Intake::Unchanged,
             Reading::Incomplete(why) => self.refuse(why)?,
             Reading::Complete(snapshot) => self.take_snapshot(snapshot)?,
             Reading::Delta(delta) => self.take_delta(delta)?,

@@ -43,7 +43,7 @@ pub struct World {
 }
 
 /// How long a lease holds without a sign of life.
-pub const LEASE_TERM: Duration = Duration::from_secs(120);
+pub const LEASE_TERM: Duration = Duration::from_mins(2);
 
 /// What came of a pass.
 #[derive(Debug, Clone, PartialEq)]

@@ -30,7 +30,7 @@ use wake::Agenda;
 /// Events that wait for the loop; a heartbeat that finds the queue full is left out.
 const EVENTS_MAX: usize = 1024;
 /// A folder with native events is looked at this often all the same.
-const RESCAN: Duration = Duration::from_secs(60);
+const RESCAN: Duration = Duration::from_mins(1);
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +166,7 @@ impl Daemon {
         match event {
             Event::Tick => self.take_asked(now).await,
             Event::Stirred(source) => self.sources.want(&source, now, Trigger::Roster),
-            Event::Looked(source, intake) => self.looked(&source, intake, now),
+            Event::Looked(source, intake) => self.looked(&source, &intake, now),
             Event::Passed(subscription, passed) => self.passed(&subscription, passed, now).await,
         }
         self.start_due(now);
@@ -204,7 +204,7 @@ impl Daemon {
         });
     }
 
-    fn looked(&mut self, name: &str, looked: Result<Vec<Intake>, LedgerError>, now: Timestamp) {
+    fn looked(&mut self, name: &str, looked: &Result<Vec<Intake>, LedgerError>, now: Timestamp) {
         let mut next = vec![(now + delta(self.rescan(name)), Trigger::Schedule)];
         let intakes = looked.as_deref().unwrap_or_default();
         for intake in intakes {
@@ -218,7 +218,7 @@ impl Daemon {
                 Intake::Unchanged | Intake::Refused(_) => {}
             }
         }
-        if let Err(cause) = &looked {
+        if let Err(cause) = looked {
             error!(source = %name, "{name}: {}", chain(cause));
         }
         self.sources.finished(name, now, looked.is_ok(), &next);

@@ -13,7 +13,7 @@ use crate::ledger::Trigger;
 /// After a failed pass the next one comes after this, then after twice as long, and so on …
 const BACKOFF_FIRST: Duration = Duration::from_secs(30);
 /// … up to this.
-const BACKOFF_MAX: Duration = Duration::from_secs(3600);
+const BACKOFF_MAX: Duration = Duration::from_hours(1);
 
 /// What is due when, for things of one kind: subscriptions or sources.
 #[derive(Debug, Default)]
@@ -39,15 +39,12 @@ struct Item {
 impl Agenda {
     /// Puts an item on the agenda, or moves it.
     pub fn put(&mut self, name: &str, due: Timestamp, trigger: Trigger) {
-        match self.items.get_mut(name) {
-            Some(item) => {
-                self.queue.remove(&(item.due, name.to_owned()));
-                (item.due, item.trigger) = (due, trigger);
-            }
-            None => {
-                let item = Item { due, trigger, running: false, again: None, failures: 0 };
-                self.items.insert(name.to_owned(), item);
-            }
+        if let Some(item) = self.items.get_mut(name) {
+            self.queue.remove(&(item.due, name.to_owned()));
+            (item.due, item.trigger) = (due, trigger);
+        } else {
+            let item = Item { due, trigger, running: false, again: None, failures: 0 };
+            self.items.insert(name.to_owned(), item);
         }
         if !self.items[name].running {
             self.queue.insert((due, name.to_owned()));
