@@ -7,13 +7,14 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::alert;
-use crate::clock;
+use crate::clock::{self, Timestamp};
 use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
+use crate::report::text::{count, moment};
 use crate::roster::change::{self, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
@@ -60,12 +61,13 @@ pub fn take_in(
         is_done: &mut |name, digest| desk.is_done(name, digest),
         now: clock::now(),
     });
+    let written = seen.iter().filter_map(|one| one.found.as_ref().map(|found| found.written_at(clock::now()))).max();
     let mut intakes = Vec::with_capacity(seen.len());
     for one in seen {
         intakes.push(desk.take(csv, one)?);
     }
     if !intakes.iter().any(|intake| matches!(intake, Intake::Refused(_) | Intake::Settling(_))) {
-        desk.is_well()?;
+        desk.is_well(written)?;
     }
     Ok(intakes)
 }
@@ -277,9 +279,17 @@ impl<'a> Desk<'a> {
         let file = acceptance.evidence.file.clone().unwrap_or_default();
         self.ledger.blocking_with(move |ledger| ledger.accept(&acceptance, clock::now()))?;
         let name = &self.source.name;
-        info!(source = %name, changes, entries, bad_rows, "{name}: {file} is the roster now: {entries} people, {changes} changes");
+        let people = count(entries, "person", "people");
+        if self.files == Files::PutAway {
+            let told = count(changes as u64, "change", "changes");
+            info!(source = %name, changes, entries, bad_rows, "{name}: {file} is the roster now: {people}, {told}");
+        } else {
+            // On a copy of the ledger: this is what would be.
+            debug!(source = %name, changes, entries, bad_rows, "{name}: {file} is a roster of {people}");
+        }
         if bad_rows > 0 {
-            warn!(source = %name, bad_rows, "{name}: {bad_rows} rows of {file} can't be used; `rosterd check` lists them");
+            let rows = count(bad_rows as u64, "row", "rows");
+            warn!(source = %name, bad_rows, "{name}: {rows} of {file} can't be used; `rosterd check` lists them");
         }
         Ok(Intake::Accepted { changes })
     }
@@ -300,13 +310,29 @@ impl<'a> Desk<'a> {
         Ok(Intake::Refused(why))
     }
 
-    fn is_well(&self) -> Result<(), LedgerError> {
-        if self.record.as_ref().is_none_or(|record| record.problem.is_none()) {
+    /// Nothing hindered the look. A file that was refused stays the source's problem until another one has been taken:
+    /// that it was moved aside mends nothing. `written` is when the newest file that was found was written.
+    fn is_well(&self, written: Option<Timestamp>) -> Result<(), LedgerError> {
+        let name = self.source.name.clone();
+        let (record, refused) = self.ledger.blocking_with(move |ledger| {
+            let record = ledger.source(&name)?;
+            let ill = record.as_ref().is_some_and(|record| record.problem.is_some());
+            Ok((record, if ill { ledger.newest_file_refused(&name)? } else { None }))
+        })?;
+        let Some(record) = record else { return Ok(()) };
+        let problem = record.problem.as_ref().map(|(problem, _)| problem);
+        if problem.zip(refused.as_ref()).is_some_and(|(problem, refused)| problem.starts_with(refused)) {
             return Ok(());
         }
-        let source = self.source.name.clone();
-        info!(source = %source, "{source}: can be read again");
-        self.ledger.blocking_with(move |ledger| ledger.source_well(&source))
+        if let Some(reason) = overdue(self.source, record.accepted_at.max(written), clock::now()) {
+            return self.refuse(Incomplete { reason, file: None, bad_rows: Vec::new(), passing: true }).map(drop);
+        }
+        if problem.is_some() {
+            let source = self.source.name.clone();
+            info!(source = %source, "{source}: can be read again");
+            self.ledger.blocking_with(move |ledger| ledger.source_well(&source))?;
+        }
+        Ok(())
     }
 
     fn put_away(&self, csv: &Csv, found: &Found, intake: &Intake) -> Result<(), LedgerError> {
@@ -324,6 +350,11 @@ impl<'a> Desk<'a> {
         if let Err(cause) = csv_source::finish(csv, found, verdict, clock::now()) {
             let name = &self.source.name;
             warn!(source = %name, "{name}: {}", crate::telemetry::chain(&cause));
+        }
+        // The file is gone from now on, and with it what tells when it came.
+        if *intake == Intake::Unchanged && self.source.max_age.is_some() && csv.after != After::Leave {
+            let name = self.source.name.clone();
+            self.ledger.blocking_with(move |ledger| ledger.source_heard(&name, clock::now()))?;
         }
         Ok(())
     }
@@ -351,6 +382,17 @@ fn touched_by(ledger: &Ledger, source: &str, hasher: &Hasher, edits: &[Edit]) ->
         }
     }
     Ok(stored)
+}
+
+/// What to say where no new file has come for longer than `max_age`.
+fn overdue(source: &Source, newest: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    let max_age = source.max_age?;
+    let newest = newest.filter(|newest| (now - *newest).to_std().is_ok_and(|age| age > max_age))?;
+    Some(format!(
+        "No new file has come since {}, for longer than {} (max_age). Look whether what writes the files still does.",
+        moment(newest),
+        humantime::format_duration(max_age),
+    ))
 }
 
 /// Judges a complete reading: an empty answer, a canary that is missing. The error fits after the file's name.

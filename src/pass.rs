@@ -17,7 +17,7 @@ use crate::alert;
 use crate::clock::{self, Timestamp};
 use crate::config::{Config, Subscription};
 use crate::dispatch::drive::{self, Commits, Sends};
-use crate::dispatch::machine::{Commit, Machine, Report, Request, Settings, Stop, Work};
+use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Stop, Work};
 use crate::dispatch::pace::Pacer;
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::sqlite::{Look, Seen as SeenUntil};
@@ -29,6 +29,7 @@ use crate::licensing::wire::{Answer, Stats};
 use crate::plan::input::{PlanInput, SourceFacts};
 use crate::plan::{LeavingUntil, Plan};
 use crate::roster::membership;
+use crate::telemetry::Progress;
 
 /// What every pass works with.
 #[derive(Debug, Clone)]
@@ -128,6 +129,8 @@ async fn under_lease(
             ledger.record_plan(lease, run, &plan, &scope, seen_until, clock::now())
         })
         .await?;
+        let Work { unassign, rename, assign, .. } = &seen.work;
+        rim.progress.expect((unassign.len() + 2 * rename.len() + assign.len()) as u64);
         let machine = Machine::new(settings(world, subscription, &seen), seen.work.clone());
         add(&mut report, drive(machine).await?);
     }
@@ -190,6 +193,7 @@ async fn undo_under_lease(
         habits: seen.work.habits,
         ..Work::default()
     };
+    rim.progress.expect((work.unassign.len() + work.assign.len()) as u64);
     let machine = Machine::new(settings(world, subscription, &seen), work);
     let report = drive::drive(machine, &subscription.name, &rim, &rim, &world.pacer, &world.shutdown).await?;
     let (outcome, problem) = verdict(&subscription.name, &Plan::default(), &report);
@@ -445,6 +449,8 @@ struct Rim<'a> {
     key: SecretString,
     lease: &'a Lease,
     run: RunId,
+    /// People settled of people to do.
+    progress: Progress,
 }
 
 impl<'a> Rim<'a> {
@@ -459,13 +465,15 @@ impl<'a> Rim<'a> {
             .api_key
             .read_api_key()
             .map_err(|cause| PassError::Key { subscription: subscription.name.clone(), cause })?;
-        Ok(Rim { world, subscription, key, lease, run })
+        Ok(Rim { world, subscription, key, lease, run, progress: Progress::new(&subscription.name) })
     }
 }
 
 impl Commits for Rim<'_> {
     async fn commit(&self, commit: Commit) -> Result<Option<IntentId>, LedgerError> {
         let run = self.run;
+        let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes).chain(&commit.left);
+        self.progress.done(settled.filter(|(_, outcome)| !matches!(outcome, Outcome::NotDone { .. })).count() as u64);
         on_ledger(self.world, self.lease, move |ledger, lease| ledger.commit(lease, run, &commit, clock::now())).await
     }
 }
