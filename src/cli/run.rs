@@ -18,7 +18,7 @@ use crate::exit::ExitStatus;
 pub(super) struct RunArgs {}
 
 pub(super) fn run(_args: &RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let config = context.config()?;
+    let config = context.daemon_config()?;
     let ledger = make_ledger(&config, clock::now())?;
     let world = world(config, ledger)?;
     let (subscriptions, sources) = (world.config.subscriptions.len(), world.config.sources.len());
