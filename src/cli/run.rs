@@ -24,7 +24,7 @@ pub(super) fn run(_args: &RunArgs, context: &Context) -> Result<ExitStatus, Fail
     let (subscriptions, sources) = (world.config.subscriptions.len(), world.config.sources.len());
     runtime()?.block_on(async {
         end_on_signals(world.shutdown.clone())?;
-        let ready = || info!(subscriptions, sources, "ready: {subscriptions} subscriptions, {sources} sources");
+        let ready = || info!(subscriptions, sources, "ready: subscriptions {subscriptions}, sources {sources}");
         daemon::run(world.clone(), ready).await.map_err(|error| Failure::from_error(&error))
     })?;
     world.ledger.close();
