@@ -16,10 +16,12 @@ use crate::clock;
 use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
+use crate::report::text::count;
 use crate::roster::change::{self, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
-use crate::source::{Delta, Edit, Entries, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
+use crate::source::{BadRow, Delta, Edit, Entries, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
+use crate::telemetry::Masked;
 
 /// What a look at a source came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -294,11 +296,13 @@ impl<'a> Desk<'a> {
     fn enter(&self, acceptance: Acceptance) -> Result<Intake, LedgerError> {
         let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
         let file = acceptance.evidence.file.clone().unwrap_or_default();
+        let complaint = complaint(&acceptance.bad_rows, &file);
         self.ledger.blocking_with(move |ledger| ledger.accept(&acceptance, clock::now()))?;
         let name = &self.source.name;
-        info!(source = %name, changes, entries, bad_rows, "{name}: {file} is the roster now: {entries} people, {changes} changes");
-        if bad_rows > 0 {
-            warn!(source = %name, bad_rows, "{name}: {bad_rows} rows of {file} can't be used; `rosterd check` lists them");
+        let is = if self.files == Files::PutAway { "is the roster now" } else { "would be the roster" };
+        info!(source = %name, changes, entries, bad_rows, "{name}: {file} {is}: {entries} people, {changes} changes");
+        if let Some(complaint) = complaint {
+            warn!(source = %name, bad_rows, "{name}: {complaint}");
         }
         Ok(Intake::Accepted { changes })
     }
@@ -346,6 +350,16 @@ impl<'a> Desk<'a> {
         }
         Ok(())
     }
+}
+
+/// What is to be said of a file's rows that can't be used: how many, the first of them, and where all of them stand.
+fn complaint(bad_rows: &[BadRow], file: &str) -> Option<String> {
+    const SHOWN_MAX: usize = 3;
+    let number = u64::try_from(bad_rows.len()).ok().filter(|number| *number > 0)?;
+    let shown = bad_rows.iter().take(SHOWN_MAX).map(|row| format!("{}: {}", row.origin, Masked(&row.reason)));
+    let shown = shown.collect::<Vec<_>>().join("; ");
+    let more = if bad_rows.len() > SHOWN_MAX { "; `rosterd plan --json` lists all of them" } else { "" };
+    Some(format!("{} of {file} can't be used: {shown}{more}", count(number, "row", "rows")))
 }
 
 /// The stored entries that a delta's edits may meet: by address and route, and by stable id.

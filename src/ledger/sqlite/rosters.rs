@@ -362,7 +362,11 @@ fn acceptance_told(acceptance: &Acceptance) -> String {
     }
     let Acceptance { source, entries, bad_rows, evidence, .. } = acceptance;
     let from = evidence.file.as_ref().map(|file| format!(" from {file}")).unwrap_or_default();
-    let bad = if bad_rows.is_empty() { String::new() } else { format!(", {} rows that can't be used", bad_rows.len()) };
+    let bad = match bad_rows.len() {
+        0 => String::new(),
+        1 => ", 1 row that can't be used".to_owned(),
+        n => format!(", {n} rows that can't be used"),
+    };
     format!("{source}: {entries} entries{from}: {added} new, {changed} changed, {removed} gone{bad}")
 }
 
