@@ -147,7 +147,7 @@ async fn line(world: &World, name: String, passed: Result<Passed, PassError>) ->
         elsewhere: false,
     };
     match passed {
-        Ok(Passed::Quiet(_)) => line,
+        Ok(Passed::Quiet { .. }) => line,
         Ok(Passed::Elsewhere) => {
             let problem = Some("another process is at work on it, and looks at the same".to_owned());
             Line { problem, elsewhere: true, ..line }
