@@ -66,12 +66,14 @@ pub fn take_in(
         now: clock::now(),
     });
     let written = seen.iter().filter_map(|one| one.found.as_ref().map(|found| found.written_at(clock::now()))).max();
+    let is_whole = |one: &Seen| one.found.is_some() && matches!(one.reading, Reading::Unchanged | Reading::Complete(_));
+    let told = csv.mode == Mode::Snapshot && seen.iter().any(is_whole);
     let mut intakes = Vec::with_capacity(seen.len());
     for one in seen {
         intakes.push(desk.take(csv, one)?);
     }
     if !intakes.iter().any(|intake| matches!(intake, Intake::Refused(_) | Intake::Settling(_))) {
-        desk.is_well(written)?;
+        desk.is_well(told, written)?;
     }
     Ok(intakes)
 }
@@ -326,8 +328,9 @@ impl<'a> Desk<'a> {
     }
 
     /// Nothing hindered the look. A file that was refused stays the source's problem until another one has been taken:
-    /// that it was moved aside mends nothing. `written` is when the newest file that was found was written.
-    fn is_well(&self, written: Option<Timestamp>) -> Result<(), LedgerError> {
+    /// that it was moved aside mends nothing. `told` is whether this look had a whole roster, `written` when the newest
+    /// file that was found was written.
+    fn is_well(&self, told: bool, written: Option<Timestamp>) -> Result<(), LedgerError> {
         let name = self.source.name.clone();
         let (record, refused) = self.ledger.blocking_with(move |ledger| {
             let record = ledger.source(&name)?;
@@ -336,7 +339,7 @@ impl<'a> Desk<'a> {
         })?;
         let Some(record) = record else { return Ok(()) };
         let problem = record.problem.as_ref().map(|(problem, _)| problem);
-        if problem.zip(refused.as_ref()).is_some_and(|(problem, refused)| problem.starts_with(refused)) {
+        if !told && problem.zip(refused.as_ref()).is_some_and(|(problem, refused)| problem.starts_with(refused)) {
             return Ok(());
         }
         if let Some(reason) = overdue(self.source, record.accepted_at.max(written), clock::now()) {

@@ -214,6 +214,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_shutdown_during_the_last_request_stops_nothing() {
+        let shutdown = CancellationToken::new();
+        let world = World { cancel_in_flight: Some(shutdown.clone()), ..World::default() };
+        let work = Work { assign: vec![Address::parse("a@x.example").unwrap()], ..Work::default() };
+        let settings = Settings { batch_size: 10, retry_for: Duration::from_secs(1), seed: 1 };
+        let machine = Machine::new(settings, work);
+        let report = drive(machine, "contoso", &world, &world, &pacer(), &shutdown).await.unwrap();
+        assert_eq!((report.assigned, report.stopped), (1, None));
+    }
+
+    #[tokio::test]
     async fn a_shutdown_while_waiting_for_a_turn_sends_nothing() {
         let shutdown = CancellationToken::new();
         let pacer = pacer();

@@ -194,6 +194,8 @@ pub struct Machine {
     news: Commit,
     phase: Phase,
     stopped: Option<Stop>,
+    /// Something was not asked, or not answered, because the run stopped.
+    cut_short: bool,
     report: Report,
 }
 
@@ -249,6 +251,7 @@ impl Machine {
             news: Commit::default(),
             phase: Phase::Decide,
             stopped: None,
+            cut_short: false,
             report: Report::default(),
         }
     }
@@ -443,6 +446,7 @@ impl Machine {
     fn go_on(&mut self, mut flight: Flight) -> Option<Phase> {
         if let Some(stop) = &self.stopped {
             let cause = stop.to_string();
+            self.cut_short = true;
             if flight.batch.is_uncertain() && !flight.decided.is_empty() {
                 return Some(self.carry(flight));
             }
@@ -533,12 +537,14 @@ impl Machine {
         let left = std::mem::take(&mut self.unassign).into_iter().chain(std::mem::take(&mut self.assign));
         let left: Decided = left.map(|address| (address, outcome.clone())).collect();
         self.count(&left);
+        self.cut_short |= self.stopped.is_some() && !(left.is_empty() && self.resume.is_empty());
         self.news.left = left;
         if self.news != Commit::default() {
             return self.commit();
         }
         self.report.unknown += self.resume.drain(..).map(|(_, intent)| intent.addresses.len() as u64).sum::<u64>();
-        self.report.stopped = self.stopped.clone();
+        // A shutdown that came after the last answer stopped nothing.
+        self.report.stopped = self.stopped.clone().filter(|stop| self.cut_short || *stop != Stop::Shutdown);
         Phase::Done
     }
 

@@ -122,9 +122,12 @@ fn the_key_is_nowhere_even_when_the_server_echoes_it() {
     for arguments in [
         &["-vv", "--log-format", "json", "sync"][..],
         &["-vv", "sync"],
-        &["-vv", "check"],
-        &["status"],
-        &["plan"],
+        &["-vv", "check", "--json"],
+        &["status", "--json"],
+        &["-vv", "plan", "--json"],
+        &["members"],
+        &["explain", "p00001@contoso.com"],
+        &["-vv", "sync", "no-such-subscription"],
         &["history"],
     ] {
         let ran = world.run(arguments);
