@@ -46,7 +46,8 @@ impl Seen {
             || may_ask;
         let held = self.record.hold.as_ref().map(|stored| &stored.hold.digest);
         let writes = self.touched
-            || self.record.scope.as_ref() != Some(&self.scope)
+            // Another scope is nothing new where it makes no difference to anybody.
+            || self.record.scope.as_ref() != Some(&self.scope) && !self.input.candidates.is_empty()
             || held != self.plan.hold.as_ref().map(|hold| &hold.digest)
             || !self.plan.is_recorded(&self.input);
         !sends && !writes
