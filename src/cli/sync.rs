@@ -1,6 +1,7 @@
 //! `rosterd sync`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -197,7 +198,7 @@ impl Line {
             ),
         };
         if self.status == ExitStatus::Left {
-            text.push_str(&format!("{name}: something is left; `rosterd status {name}` says what\n"));
+            let _ = writeln!(text, "{name}: something is left; `rosterd status {name}` says what");
         }
         text
     }
