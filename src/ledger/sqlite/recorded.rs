@@ -161,8 +161,11 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
         Some(hold) if !same_set => books.tell_of_all(
             Event::Held,
             &format!(
-                "{} removals wait for an approval ({}): {}",
-                hold.removals.len(),
+                "{} for an approval ({}): {}",
+                match hold.removals.len() {
+                    1 => "1 removal waits".to_owned(),
+                    n => format!("{n} removals wait"),
+                },
                 hold.digest,
                 hold.reasons.join(" ")
             ),

@@ -14,7 +14,7 @@ use crate::dispatch::machine::{Commit, Habits, NewIntent, Outcome, Report, Stop}
 use crate::licensing::wire::{Operation, Stats};
 use crate::plan::input::Departure;
 use crate::plan::{Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Waiting};
-use crate::roster::{Entry, Fingerprint, Reason, When};
+use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
 use crate::source::Incomplete;
 
 /// Lists the suite for one backend: `$with` makes an empty ledger and gives it to the test.
