@@ -49,12 +49,11 @@ impl Ledger {
                 RETURNING epoch";
             let values = params![subscription, owner.0, Ms(end_of(term, now))];
             let epoch = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-            Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch, term }))
+            Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch }))
         })
     }
 
-    /// Holds the lease for this long from now. Needed only where nothing is committed for long: every
-    /// [`Ledger::commit`] does it, too, for the term for which it was taken.
+    /// Holds the lease for this long from now.
     pub fn renew(&mut self, lease: &Lease, term: Duration, now: Timestamp) -> Result<()> {
         self.write(|transaction| {
             check_fence(transaction, lease)?;
@@ -67,7 +66,7 @@ impl Ledger {
     /// Gives the lease back. One that was lost in the meantime is another's, and stays so. Not flushed: a lease that comes
     /// back with a power cut ends by itself.
     pub fn release(&mut self, lease: Lease) -> Result<()> {
-        let Lease { subscription, owner, epoch, .. } = lease;
+        let Lease { subscription, owner, epoch } = lease;
         self.works.remove(&subscription);
         self.write_unflushed(|transaction| {
             // The row stays: an epoch is never given twice.
@@ -145,12 +144,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// One dispatch step: the outcome of one request and the intent of the next. It renews the lease, in the same
-    /// transaction.
+    /// One dispatch step: the outcome of one request and the intent of the next.
     pub fn commit(&mut self, lease: &Lease, run: RunId, commit: &Commit, now: Timestamp) -> Result<Option<IntentId>> {
         let mut work = self.works.remove(&lease.subscription).filter(|work| work.run == run);
         let result = self.fenced(lease, |transaction, subscription| {
-            renew_in_passing(transaction, lease, now)?;
             let mut books = Books::open(transaction, subscription, Some(run), now);
             if let Some((intent, outcomes)) = &commit.settled {
                 settle_intent(transaction, &mut books, subscription, run, *intent, outcomes)?;
@@ -225,14 +222,6 @@ pub(super) fn check_fence(connection: &Connection, lease: &Lease) -> Result<()> 
     } else {
         Err(LedgerError::Fenced { subscription: lease.subscription.clone() })
     }
-}
-
-/// Holds the lease for its term from now, where a half of it is over.
-fn renew_in_passing(connection: &Connection, lease: &Lease, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1 AND expires < ?3";
-    let values = params![lease.subscription, Ms(end_of(lease.term, now)), Ms(end_of(lease.term / 2, now))];
-    connection.prepare_cached(sql)?.execute(values)?;
-    Ok(())
 }
 
 fn end_of(term: Duration, now: Timestamp) -> Timestamp {
