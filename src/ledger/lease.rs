@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +21,6 @@ pub struct Lease {
     pub(super) subscription: String,
     pub(super) owner: Owner,
     pub(super) epoch: i64,
-    /// How long it holds without a sign of life.
-    pub(super) term: Duration,
 }
 
 impl Lease {

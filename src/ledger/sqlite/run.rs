@@ -14,7 +14,7 @@ use super::recorded::{held_renames, looked, put_plan};
 use super::requests::{left, put_answer, put_intent, put_problem, settle_intent};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
-use super::{Ledger, Result, known_subscription};
+use super::{Ledger, Result, fence, known_subscription};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Report};
@@ -25,7 +25,8 @@ impl Ledger {
     // ---- the lease
 
     /// Takes the lease of a subscription for this long; `None` where another holds it. A holder that is certainly gone
-    /// is not waited for.
+    /// is not waited for. Not flushed: a power cut ends this holder, too, and nothing is sent before the first intent,
+    /// which is.
     pub fn acquire(
         &mut self,
         subscription: &str,
@@ -33,7 +34,7 @@ impl Ledger {
         term: Duration,
         now: Timestamp,
     ) -> Result<Option<Lease>> {
-        self.write(|transaction| {
+        self.write_unflushed(|transaction| {
             let sql = "SELECT owner, expires FROM lease WHERE subscription = ?1 AND owner <> ''";
             let held = transaction.prepare_cached(sql)?.query_row([subscription], |row| {
                 Ok(Held { alive: Owner(row.get(0)?).may_be_alive(), expires: moment(row, 1)? })
@@ -48,12 +49,11 @@ impl Ledger {
                 RETURNING epoch";
             let values = params![subscription, owner.0, Ms(end_of(term, now))];
             let epoch = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-            Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch, term }))
+            Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch }))
         })
     }
 
-    /// Holds the lease for this long from now. Needed only where nothing is committed for long: every
-    /// [`Ledger::commit`] does it, too, for the term for which it was taken.
+    /// Holds the lease for this long from now.
     pub fn renew(&mut self, lease: &Lease, term: Duration, now: Timestamp) -> Result<()> {
         self.write(|transaction| {
             check_fence(transaction, lease)?;
@@ -63,11 +63,12 @@ impl Ledger {
         })
     }
 
-    /// Gives the lease back. One that was lost in the meantime is another's, and stays so.
+    /// Gives the lease back. One that was lost in the meantime is another's, and stays so. Not flushed: a lease that comes
+    /// back with a power cut ends by itself.
     pub fn release(&mut self, lease: Lease) -> Result<()> {
-        let Lease { subscription, owner, epoch, .. } = lease;
+        let Lease { subscription, owner, epoch } = lease;
         self.works.remove(&subscription);
-        self.write(|transaction| {
+        self.write_unflushed(|transaction| {
             // The row stays: an epoch is never given twice.
             let sql = "UPDATE lease SET owner = '', expires = 0 WHERE subscription = ?1 AND owner = ?2 AND epoch = ?3";
             transaction.prepare_cached(sql)?.execute(params![subscription, owner.0, epoch])?;
@@ -77,8 +78,10 @@ impl Ledger {
 
     // ---- the run
 
+    /// Not flushed: until the first intent is, nothing has come of the run.
     pub fn begin_run(&mut self, lease: &Lease, run: RunId, trigger: Trigger, now: Timestamp) -> Result<()> {
-        self.fenced(lease, |transaction, subscription| {
+        self.write_unflushed(|transaction| {
+            let subscription = fence(transaction, lease)?;
             let sql = "INSERT INTO run (id, subscription_id, started_at, cause) VALUES (?1, ?2, ?3, ?4)";
             transaction.execute(sql, params![run.into_bytes(), subscription, Ms(now), Word(trigger)])?;
             Ok(())
@@ -141,12 +144,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// One dispatch step: the outcome of one request and the intent of the next. It renews the lease, in the same
-    /// transaction.
+    /// One dispatch step: the outcome of one request and the intent of the next.
     pub fn commit(&mut self, lease: &Lease, run: RunId, commit: &Commit, now: Timestamp) -> Result<Option<IntentId>> {
         let mut work = self.works.remove(&lease.subscription).filter(|work| work.run == run);
         let result = self.fenced(lease, |transaction, subscription| {
-            renew_in_passing(transaction, lease, now)?;
             let mut books = Books::open(transaction, subscription, Some(run), now);
             if let Some((intent, outcomes)) = &commit.settled {
                 settle_intent(transaction, &mut books, subscription, run, *intent, outcomes)?;
@@ -221,14 +222,6 @@ pub(super) fn check_fence(connection: &Connection, lease: &Lease) -> Result<()> 
     } else {
         Err(LedgerError::Fenced { subscription: lease.subscription.clone() })
     }
-}
-
-/// Holds the lease for its term from now, where a half of it is over.
-fn renew_in_passing(connection: &Connection, lease: &Lease, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1 AND expires < ?3";
-    let values = params![lease.subscription, Ms(end_of(lease.term, now)), Ms(end_of(lease.term / 2, now))];
-    connection.prepare_cached(sql)?.execute(values)?;
-    Ok(())
 }
 
 fn end_of(term: Duration, now: Timestamp) -> Timestamp {

@@ -60,7 +60,6 @@ macro_rules! ledger_suite {
             a_run_tells_whose_seats_it_changed,
             history_is_read_by_subscription_and_time,
             a_lease_keeps_others_out_until_it_ends,
-            a_commit_renews_the_lease,
             a_lost_lease_fences_every_write,
             a_run_that_is_asked_for_is_taken_once,
             any_sequence_keeps_the_books_right,
@@ -202,19 +201,19 @@ fn leaving(name: &str) -> Leaving {
     }
 }
 
-/// The plan with a departure for each of those who leave, as every computed plan has them.
+/// The plan with the departures of those who leave, as every computed plan has them.
 fn with_departures(mut plan: Plan) -> Arc<Plan> {
-    let leaving = plan.leaving.iter().map(|leaving| (&leaving.address, leaving.reason, None));
-    let removed = plan.unassign.iter().map(|removal| (&removal.address, removal.reason, None));
-    let renamed = plan.rename.iter().map(|rename| (&rename.from, Reason::Renamed, Some(rename.to.clone())));
-    let named = |address: &Address| plan.departures.iter().any(|(departed, _)| departed == address);
-    let missing = leaving.chain(removed).chain(renamed).filter(|(address, ..)| !named(address));
-    let departure = |(address, reason, renamed_to): (&Address, Reason, Option<Address>)| {
-        let origin = "staff.csv line 7".into();
-        (address.clone(), Departure { reason, source: "hr".into(), at: at(1), renamed_to, origin })
+    let departure = |reason, renamed_to: Option<&Address>| Departure {
+        reason,
+        source: "hr".into(),
+        at: at(1),
+        renamed_to: renamed_to.cloned(),
+        origin: "staff.csv line 7".into(),
     };
-    let missing: Vec<_> = missing.map(departure).collect();
-    plan.departures.extend(missing);
+    let leaving = plan.leaving.iter().map(|leaving| (leaving.address.clone(), departure(leaving.reason, None)));
+    let removed = plan.unassign.iter().map(|removal| (removal.address.clone(), departure(removal.reason, None)));
+    let renamed = plan.rename.iter().map(|r| (r.from.clone(), departure(Reason::Renamed, Some(&r.to))));
+    plan.departures = leaving.chain(removed).chain(renamed).collect();
     plan.departures.sort_by(|one, other| one.0.cmp(&other.0));
     Arc::new(plan)
 }
