@@ -14,7 +14,7 @@ use crate::dispatch::pace::Pacer;
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Ledger, Owner};
 use crate::licensing::http::Client;
-use crate::pass::World;
+use crate::pass::{LOOKS_MAX, World};
 use crate::report::text::nearest;
 use crate::telemetry;
 
@@ -132,6 +132,7 @@ pub(super) fn world(config: Config, ledger: Ledger) -> Result<World, Failure> {
         client: Arc::new(client),
         pacer: Arc::new(pacer),
         owner: Owner::this_process(),
+        looks: Arc::new(tokio::sync::Semaphore::new(LOOKS_MAX)),
         shutdown: CancellationToken::new(),
     })
 }

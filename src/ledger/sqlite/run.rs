@@ -48,11 +48,12 @@ impl Ledger {
                 RETURNING epoch";
             let values = params![subscription, owner.0, Ms(end_of(term, now))];
             let epoch = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-            Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch }))
+            Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch, term }))
         })
     }
 
-    /// Holds the lease for this long from now.
+    /// Holds the lease for this long from now. Needed only where nothing is committed for long: every
+    /// [`Ledger::commit`] does it, too, for the term for which it was taken.
     pub fn renew(&mut self, lease: &Lease, term: Duration, now: Timestamp) -> Result<()> {
         self.write(|transaction| {
             check_fence(transaction, lease)?;
@@ -64,7 +65,7 @@ impl Ledger {
 
     /// Gives the lease back. One that was lost in the meantime is another's, and stays so.
     pub fn release(&mut self, lease: Lease) -> Result<()> {
-        let Lease { subscription, owner, epoch } = lease;
+        let Lease { subscription, owner, epoch, .. } = lease;
         self.works.remove(&subscription);
         self.write(|transaction| {
             // The row stays: an epoch is never given twice.
@@ -105,6 +106,11 @@ impl Ledger {
     /// What the plan has looked at (what touched the subscription until the candidates were `seen`, the dates until
     /// then, the `scope`) is done with now where the plan asks for no request, or else when the run has come to its
     /// end: a run that breaks off leaves everybody to the next plan. Where nothing is new, nothing is written.
+    ///
+    /// # Errors
+    /// `Illegal`, and nothing is written, where the rules forbid a part of the plan, or where somebody leaves whose
+    /// departure it does not name: a leaver without a reason could neither be explained nor told from somebody who fell
+    /// out of what is looked at.
     pub fn record_plan(
         &mut self,
         lease: &Lease,
@@ -135,10 +141,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// One dispatch step: the outcome of one request and the intent of the next.
+    /// One dispatch step: the outcome of one request and the intent of the next. It renews the lease, in the same
+    /// transaction.
     pub fn commit(&mut self, lease: &Lease, run: RunId, commit: &Commit, now: Timestamp) -> Result<Option<IntentId>> {
         let mut work = self.works.remove(&lease.subscription).filter(|work| work.run == run);
         let result = self.fenced(lease, |transaction, subscription| {
+            renew_in_passing(transaction, lease, now)?;
             let mut books = Books::open(transaction, subscription, Some(run), now);
             if let Some((intent, outcomes)) = &commit.settled {
                 settle_intent(transaction, &mut books, subscription, run, *intent, outcomes)?;
@@ -213,6 +221,14 @@ pub(super) fn check_fence(connection: &Connection, lease: &Lease) -> Result<()> 
     } else {
         Err(LedgerError::Fenced { subscription: lease.subscription.clone() })
     }
+}
+
+/// Holds the lease for its term from now, where a half of it is over.
+fn renew_in_passing(connection: &Connection, lease: &Lease, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1 AND expires < ?3";
+    let values = params![lease.subscription, Ms(end_of(lease.term, now)), Ms(end_of(lease.term / 2, now))];
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(())
 }
 
 fn end_of(term: Duration, now: Timestamp) -> Timestamp {
