@@ -29,7 +29,7 @@ use crate::source::csv_source::CsvSource;
 use crate::source::watch::Watcher;
 use crate::telemetry::chain;
 use tasks::{Panicked, Tasks};
-use thread::aside;
+use thread::{SLOW, aside};
 use trouble::Troubles;
 use wake::{Agenda, Went};
 
@@ -184,7 +184,7 @@ impl Daemon {
             let Some(source) = self.world.config.sources.get(name).cloned() else { continue };
             let (eye, hints) = (Arc::clone(eye), hints.clone());
             let watch = move || eye.lock().unwrap_or_else(PoisonError::into_inner).watch(&source, hints);
-            watching.start(name.clone(), aside(Arc::clone(&self.turns), watch));
+            watching.start(name.clone(), aside(Arc::clone(&self.turns), SLOW, watch));
         }
         let all = async { while watching.next().await.is_some() {} };
         if timeout(WATCH_PATIENCE, all).await.is_err() {
@@ -239,7 +239,7 @@ impl Daemon {
         };
         let (world, eye) = (Arc::clone(&self.world), Arc::clone(eye));
         let look = move || eye.lock().unwrap_or_else(PoisonError::into_inner).look(&world, &source);
-        self.looks.start(name, aside(Arc::clone(&self.turns), look));
+        self.looks.start(name, aside(Arc::clone(&self.turns), SLOW, look));
     }
 
     fn start_pass(&mut self, name: String, trigger: Trigger) {

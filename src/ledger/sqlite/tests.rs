@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::ledger::{Acceptance, Owner};
 use crate::plan::Plan;
 use crate::roster::change::Change;
-use crate::roster::{Entry, Fingerprint, Parts};
+use crate::roster::{Entry, Fingerprint};
 use crate::source::Evidence;
 
 fn with_ledger(test: fn(&mut Ledger)) {
@@ -369,43 +369,4 @@ fn what_every_plan_asks_is_found_by_an_index() {
             .unwrap();
         assert!(plan.len() == 1 && plan[0].contains("INDEX"), "{sql}: {plan:?}");
     }
-}
-
-/// How long the main verbs take on a million entries: run it by hand, in release.
-#[test]
-#[ignore = "takes seconds and asserts nothing; for a person who changes the schema"]
-fn a_million_entries() {
-    let (_folder, _, mut ledger) = new_ledger();
-    let watch = crate::clock::Stopwatch::start();
-    let mut accepted = entries(1_000_000);
-    accepted.changes.sort_by_cached_key(|change| match change {
-        Change::Added(entry) => ledger.hasher().entry_key(entry.address.identity(), None),
-        _ => unreachable!(),
-    });
-    println!("made in {:?}", watch.elapsed());
-    let lap = |what: &str, watch: &mut crate::clock::Stopwatch| {
-        println!("{what}: {:?}", watch.elapsed());
-        *watch = crate::clock::Stopwatch::start();
-    };
-    let mut watch = crate::clock::Stopwatch::start();
-    ledger.accept(&accepted, NOW).unwrap();
-    lap("accept", &mut watch);
-    let mut sum = 0u64;
-    ledger.for_each_row("hr", &Parts::all(), &mut |_, content| sum = sum.wrapping_add(content)).unwrap();
-    lap("for_each_row", &mut watch);
-    let list = ledger.candidates("contoso", &["hr".into()], Look::Touched, NOW).unwrap().list;
-    lap("candidates, all", &mut watch);
-    drop(accepted);
-    let lease = lease(&mut ledger);
-    let run = uuid::Uuid::from_u128(1);
-    let mut settled = None;
-    for batch in list[..100_000].chunks(100) {
-        let addresses: Vec<Address> = batch.iter().map(|candidate| candidate.address.clone()).collect();
-        let intent = Some(NewIntent { operation: Operation::Assign, addresses: addresses.clone() });
-        let commit = Commit { settled, intent, ..Commit::default() };
-        let id = ledger.commit(&lease, run, &commit, NOW).unwrap().unwrap();
-        let outcomes = addresses.into_iter().map(|address| (address, crate::dispatch::machine::Outcome::Assigned));
-        settled = Some((id, outcomes.collect()));
-    }
-    lap("1000 commits of 100", &mut watch);
 }
