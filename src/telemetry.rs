@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -84,6 +84,40 @@ fn default_filter(verbosity: u8, brief: bool) -> &'static str {
 pub fn bars() -> &'static MultiProgress {
     static BARS: OnceLock<MultiProgress> = OnceLock::new();
     BARS.get_or_init(MultiProgress::new)
+}
+
+/// How far something has come that may take longer than a second: a bar on a terminal, nothing elsewhere. It goes away
+/// with the value.
+#[derive(Debug)]
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// `what` is said before the bar.
+    pub fn new(what: &str) -> Progress {
+        // A template that can't be read would be a mistake here, and the plain bar shows as much.
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::no_length().with_style(style).with_message(what.to_owned());
+        Progress(bars().add(bar))
+    }
+
+    /// How many there are to do.
+    pub fn expect(&self, total: u64) {
+        self.0.set_position(0);
+        self.0.set_length(total);
+    }
+
+    /// So many more are done.
+    pub fn done(&self, more: u64) {
+        self.0.inc(more);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        bars().remove(&self.0);
+    }
 }
 
 /// Standard error, with the progress bars out of the way while a line is written.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
+use tracing::info;
 
 use super::context::{Context, make_ledger, runtime, subscriptions, world};
 use super::failure::Failure;
@@ -34,6 +36,9 @@ pub(super) struct SyncArgs {
     #[arg(long)]
     pub(super) json: bool,
 }
+
+/// Waits longer than this are said.
+const SAID_AFTER: Duration = Duration::from_secs(5);
 
 /// What one subscription came to.
 #[derive(Debug, Serialize)]
@@ -86,6 +91,7 @@ pub(super) async fn read_sources(world: &World, chosen: &[Subscription], files: 
 
 async fn read_source(world: &World, source: Source, files: Files) -> Result<bool, Failure> {
     let mut state = CsvSource::default();
+    let name = source.name.clone();
     loop {
         let (world, source) = (world.clone(), source.clone());
         let look = tokio::task::spawn_blocking(move || {
@@ -100,7 +106,12 @@ async fn read_source(world: &World, source: Source, files: Files) -> Result<bool
             _ => None,
         });
         match settling.max() {
-            Some(wait) => tokio::time::sleep(wait).await,
+            Some(wait) => {
+                if wait > SAID_AFTER {
+                    info!(source = %name, "{name}: waiting until its files, and the digests beside them, stand still");
+                }
+                tokio::time::sleep(wait).await;
+            }
             None => return Ok(!intakes.iter().any(|intake| matches!(intake, Intake::Refused(_)))),
         }
     }

@@ -11,10 +11,10 @@ use super::{PassError, World};
 use crate::clock;
 use crate::config::Subscription;
 use crate::dispatch::drive::{self, Commits, Sends};
-use crate::dispatch::machine::{Commit, Machine, Report, Request, Settings, Work};
+use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Work};
 use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
 use crate::licensing::wire::Answer;
-use crate::telemetry::chain;
+use crate::telemetry::{Progress, chain};
 
 /// How long a lease holds without a sign of life.
 const LEASE_TERM: Duration = Duration::from_secs(120);
@@ -74,6 +74,8 @@ pub(super) struct Rim<'a> {
     key: SecretString,
     lease: &'a Lease,
     pub(super) run: RunId,
+    /// People settled of people to do.
+    progress: Progress,
 }
 
 impl<'a> Rim<'a> {
@@ -88,7 +90,7 @@ impl<'a> Rim<'a> {
         let run = RunId::now_v7();
         tracing::Span::current().record("run", tracing::field::display(run));
         on_ledger(world, lease, move |ledger, lease| ledger.begin_run(lease, run, trigger, clock::now())).await?;
-        let rim = |key| Rim { world, subscription, key, lease, run };
+        let rim = |key| Rim { world, subscription, key, lease, run, progress: Progress::new(&subscription.name) };
         match subscription.api_key.read_api_key() {
             Ok(key) => Ok(rim(key)),
             Err(cause) => {
@@ -110,6 +112,8 @@ impl<'a> Rim<'a> {
 
     /// Sends what is to be sent, step by step.
     pub(super) async fn dispatch(&self, seen: &Seen, work: Work) -> Result<Report, LedgerError> {
+        let Work { unassign, rename, assign, .. } = &work;
+        self.progress.expect((unassign.len() + 2 * rename.len() + assign.len()) as u64);
         let settings = Settings {
             batch_size: self.subscription.batch_size.get(),
             retry_for: self.world.config.licensing.retry_for,
@@ -143,6 +147,8 @@ impl<'a> Rim<'a> {
 impl Commits for Rim<'_> {
     async fn commit(&self, commit: Commit) -> Result<Option<IntentId>, LedgerError> {
         let run = self.run;
+        let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes).chain(&commit.left);
+        self.progress.done(settled.filter(|(_, outcome)| !matches!(outcome, Outcome::NotDone { .. })).count() as u64);
         self.on_ledger(move |ledger, lease| ledger.commit(lease, run, &commit, clock::now())).await
     }
 }
