@@ -42,8 +42,10 @@ pub struct World {
     pub shutdown: CancellationToken,
 }
 
-/// How long a lease holds without a sign of life.
-pub const LEASE_TERM: Duration = Duration::from_secs(120);
+/// How long a lease holds without a sign of life, at least …
+const LEASE_TERM: Duration = Duration::from_secs(120);
+/// … and so many times as long as a request may take.
+const LEASE_REQUESTS: u32 = 4;
 
 /// What came of a pass.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,10 +89,7 @@ pub async fn pass(
         if first.nothing_to_do() {
             return Ok(Passed::Quiet(first.plan));
         }
-        let owner = world.owner.clone();
-        let name = subscription.name.clone();
-        let lease = world.ledger.with(move |ledger| ledger.acquire(&name, &owner, LEASE_TERM, clock::now())).await?;
-        let Some(lease) = lease else { return Ok(Passed::Elsewhere) };
+        let Some(lease) = acquire(world, subscription).await? else { return Ok(Passed::Elsewhere) };
         let passed = under_lease(world, subscription, &lease, trigger, ask_for_seats).await;
         if !matches!(passed, Err(PassError::Ledger(LedgerError::Fenced { .. }))) {
             world.ledger.with(move |ledger| ledger.release(lease)).await?;
@@ -99,6 +98,12 @@ pub async fn pass(
     }
     .instrument(span)
     .await
+}
+
+async fn acquire(world: &World, subscription: &Subscription) -> Result<Option<Lease>, LedgerError> {
+    let (owner, name) = (world.owner.clone(), subscription.name.clone());
+    let term = LEASE_TERM.max(world.config.licensing.timeout.saturating_mul(LEASE_REQUESTS));
+    world.ledger.with(move |ledger| ledger.acquire(&name, &owner, term, clock::now())).await
 }
 
 /// The part of a pass that may write. What was looked at before the lease was had is looked at again.
@@ -160,9 +165,7 @@ pub async fn undo(
     reverse: Reverse,
     why: String,
 ) -> Result<Option<Report>, PassError> {
-    let (owner, name) = (world.owner.clone(), subscription.name.clone());
-    let lease = world.ledger.with(move |ledger| ledger.acquire(&name, &owner, LEASE_TERM, clock::now())).await?;
-    let Some(lease) = lease else { return Ok(None) };
+    let Some(lease) = acquire(world, subscription).await? else { return Ok(None) };
     let undone = undo_under_lease(world, subscription, &lease, reverse, why).await;
     if !matches!(undone, Err(PassError::Ledger(LedgerError::Fenced { .. }))) {
         world.ledger.with(move |ledger| ledger.release(lease)).await?;
@@ -467,6 +470,12 @@ impl Commits for Rim<'_> {
     async fn commit(&self, commit: Commit) -> Result<Option<IntentId>, LedgerError> {
         let run = self.run;
         on_ledger(self.world, self.lease, move |ledger, lease| ledger.commit(lease, run, &commit, clock::now())).await
+    }
+
+    /// The request's whole time, and as much again for what the ledger has to do around it.
+    async fn may_send(&self) -> Result<(), LedgerError> {
+        let needed = self.world.config.licensing.timeout.saturating_mul(2);
+        on_ledger(self.world, self.lease, move |ledger, lease| ledger.hold(lease, needed, clock::now())).await
     }
 }
 

@@ -46,25 +46,31 @@ impl Ledger {
                 ON CONFLICT (subscription) DO UPDATE SET
                   owner = excluded.owner, epoch = epoch + 1, expires = excluded.expires
                 RETURNING epoch";
-            let values = params![subscription, owner.0, Ms(end_of(term, now))];
+            let values = params![subscription, owner.0, Ms(end_of(delta(term), now))];
             let epoch = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-            Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch }))
+            Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch, term }))
         })
     }
 
-    /// Holds the lease for this long from now.
-    pub fn renew(&mut self, lease: &Lease, term: Duration, now: Timestamp) -> Result<()> {
+    /// Makes sure that the lease lasts at least this long from now: it is renewed where less is left of it. To be called
+    /// before whatever must not outlast it. Where enough is left nothing is written.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`] where it was lost.
+    pub fn hold(&mut self, lease: &Lease, needed: Duration, now: Timestamp) -> Result<()> {
+        let left = self.read(|connection| left_of(connection, lease, now))?;
+        if left.is_some_and(|left| left >= delta(needed)) {
+            return Ok(());
+        }
         self.write(|transaction| {
             check_fence(transaction, lease)?;
-            let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1";
-            transaction.prepare_cached(sql)?.execute(params![lease.subscription, Ms(end_of(term, now))])?;
-            Ok(())
+            renew(transaction, lease, delta(lease.term.max(needed)), now)
         })
     }
 
     /// Gives the lease back. One that was lost in the meantime is another's, and stays so.
     pub fn release(&mut self, lease: Lease) -> Result<()> {
-        let Lease { subscription, owner, epoch } = lease;
+        let Lease { subscription, owner, epoch, term: _ } = lease;
         self.works.remove(&subscription);
         self.write(|transaction| {
             // The row stays: an epoch is never given twice.
@@ -135,10 +141,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// One dispatch step: the outcome of one request and the intent of the next.
+    /// One dispatch step: the outcome of one request and the intent of the next. A long run keeps its lease by these: once
+    /// a third of its term has passed it is renewed.
     pub fn commit(&mut self, lease: &Lease, run: RunId, commit: &Commit, now: Timestamp) -> Result<Option<IntentId>> {
         let mut work = self.works.remove(&lease.subscription).filter(|work| work.run == run);
         let result = self.fenced(lease, |transaction, subscription| {
+            let term = delta(lease.term);
+            if left_of(transaction, lease, now)?.is_some_and(|left| left < term - term / 3) {
+                renew(transaction, lease, term, now)?;
+            }
             let mut books = Books::open(transaction, subscription, Some(run), now);
             if let Some((intent, outcomes)) = &commit.settled {
                 settle_intent(transaction, &mut books, subscription, run, *intent, outcomes)?;
@@ -215,6 +226,26 @@ pub(super) fn check_fence(connection: &Connection, lease: &Lease) -> Result<()> 
     }
 }
 
-fn end_of(term: Duration, now: Timestamp) -> Timestamp {
-    TimeDelta::from_std(term).ok().and_then(|term| now.checked_add_signed(term)).unwrap_or(now)
+/// What is left of the lease, less than nothing where it has ended and nobody took it; `None` where it was lost.
+fn left_of(connection: &Connection, lease: &Lease, now: Timestamp) -> Result<Option<TimeDelta>> {
+    let sql = "SELECT expires FROM lease WHERE subscription = ?1 AND owner = ?2 AND epoch = ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let values = params![lease.subscription, lease.owner.0, lease.epoch];
+    let expires = statement.query_row(values, |row| moment(row, 0)).optional()?;
+    Ok(expires.map(|expires| expires - now))
+}
+
+/// Under the fence.
+fn renew(connection: &Connection, lease: &Lease, term: TimeDelta, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1";
+    connection.prepare_cached(sql)?.execute(params![lease.subscription, Ms(end_of(term, now))])?;
+    Ok(())
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn end_of(term: TimeDelta, now: Timestamp) -> Timestamp {
+    now.checked_add_signed(term).unwrap_or(now)
 }

@@ -58,6 +58,7 @@ macro_rules! ledger_suite {
             a_run_tells_whose_seats_it_changed,
             history_is_read_by_subscription_and_time,
             a_lease_keeps_others_out_until_it_ends,
+            a_run_keeps_its_lease_by_its_commits,
             a_lost_lease_fences_every_write,
             a_run_that_is_asked_for_is_taken_once,
             any_sequence_keeps_the_books_right,
