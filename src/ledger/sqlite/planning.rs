@@ -1,6 +1,6 @@
 //! What a plan rests on: what is known of a subscription, and the addresses that may have to change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -97,9 +97,7 @@ impl Ledger {
             let list = if look == Look::All || look_at_all {
                 search.all()?
             } else {
-                let identities = search.touched(dates_until, now)?;
-                let mut lookup = EntryLookup::new(connection)?;
-                identities.iter().map(|identity| search.one(&mut lookup, identity)).collect::<Result<_>>()?
+                search.some(search.touched(dates_until, now)?)?
             };
             let touched = look_at_all || search.is_touched()?;
             Ok(Candidates { list, seen: Seen { seq, at: now }, touched })
@@ -293,6 +291,23 @@ impl<'c> Search<'c> {
             }
         }
         Ok(identities)
+    }
+
+    /// These, and whoever they were renamed to, whatever their state: without the new address a rename would look like a
+    /// person's leaving.
+    fn some(&self, identities: BTreeSet<String>) -> Result<Vec<Candidate>> {
+        let mut lookup = EntryLookup::new(self.connection)?;
+        let mut found = BTreeMap::new();
+        let mut open: Vec<String> = identities.into_iter().collect();
+        let mut asked: BTreeSet<String> = open.iter().cloned().collect();
+        while let Some(identity) = open.pop() {
+            let candidate = self.one(&mut lookup, &identity)?;
+            let stored = candidate.member.as_ref().and_then(|member| member.departure.as_ref());
+            let heirs = candidate.departure.iter().chain(stored).filter_map(|departure| departure.renamed_to.as_ref());
+            open.extend(heirs.map(|heir| heir.identity().to_owned()).filter(|heir| asked.insert(heir.clone())));
+            found.insert(identity, candidate);
+        }
+        Ok(found.into_values().collect())
     }
 
     fn one(&self, lookup: &mut EntryLookup<'_>, identity: &str) -> Result<Candidate> {

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use super::super::{Acceptance, Event, SourceRecord};
 use super::books::{Seat, tell};
+use super::people::lapse;
 use super::values::{Json, Ms, address, count, counted, moment_or_none, spelling};
 use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
@@ -415,7 +416,9 @@ impl<'c> Touch<'c> {
             Change::Added(entry) | Change::Changed(entry) if concerns(entry, name) => Some(&entry.address),
             _ => None,
         });
-        let all = first || named.clone().count() > TOUCHED_MAX;
+        let identities: HashSet<&str> = named.clone().map(Address::identity).collect();
+        lapse(self.connection, self.subscription, |approved| identities.contains(approved))?;
+        let all = first || identities.len() > TOUCHED_MAX;
         let departed =
             self.identities("SELECT identity FROM touched WHERE subscription_id = ?1 AND departure IS NOT NULL")?;
         let kept = self.identities(

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::lease::{Held, is_free};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
+use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{held_renames, looked, put_plan};
 use super::requests::{left, put_answer, put_intent, put_problem, settle_intent};
@@ -204,6 +205,9 @@ impl Ledger {
             transaction.execute(sql, values)?;
             if let Some(work) = work {
                 looked(transaction, subscription, &work.scope, work.seen, &work.waiting)?;
+                carried_out(transaction, subscription, |identity| {
+                    work.order(Operation::Unassign, identity).is_some()
+                })?;
             }
             let books = Books::open(transaction, subscription, Some(run), now);
             put_problem(transaction, subscription, &books, problem, stopped.as_ref())?;

@@ -27,6 +27,7 @@ macro_rules! ledger_suite {
             a_first_roster_has_all_addresses_looked_at,
             a_large_change_keeps_its_departures,
             both_looks_see_the_same_person,
+            a_new_address_is_looked_at_with_the_old_one_however_settled,
             dates_that_fall_due_make_candidates,
             whoever_had_a_bad_row_is_looked_at_again,
             a_source_that_says_nothing_new_touches_nobody,
@@ -49,6 +50,7 @@ macro_rules! ledger_suite {
             a_held_rename_is_looked_at_until_it_is_decided,
             a_rejected_removal_keeps_its_member_until_named_again,
             an_approval_ends_by_itself,
+            an_approval_is_spent_by_its_run_and_lapses_for_whoever_returns,
             full_and_free_seats_are_noted,
             problems_are_told_once,
             what_was_held_a_day_ago,
@@ -203,7 +205,21 @@ fn leaving(name: &str) -> Leaving {
 /// Records a plan that looked at everything until now.
 fn record(ledger: &mut Ledger, lease: &Lease, plan: Plan, minutes: i64) {
     let seen = look(ledger, minutes).seen;
-    ledger.record_plan(lease, RUN, &Arc::new(plan), "policy", seen, at(minutes)).unwrap();
+    ledger.record_plan(lease, RUN, &Arc::new(whole(plan)), "policy", seen, at(minutes)).unwrap();
+}
+
+/// The plan with a departure for each leaver, as a plan always has it.
+fn whole(mut plan: Plan) -> Plan {
+    for Leaving { address, reason, since, .. } in &plan.leaving {
+        if plan.departures.iter().any(|(leaver, _)| leaver == address) {
+            continue;
+        }
+        let origin = format!("{}'s line", names([address])[0]);
+        let departure = Departure { reason: *reason, source: "hr".into(), at: *since, renamed_to: None, origin };
+        plan.departures.push((address.clone(), departure));
+    }
+    plan.departures.sort_by(|one, other| one.0.cmp(&other.0));
+    plan
 }
 
 fn begin(ledger: &mut Ledger, lease: &Lease, operation: Operation, names: &[&str], minutes: i64) -> IntentId {

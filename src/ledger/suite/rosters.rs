@@ -87,7 +87,7 @@ pub(in crate::ledger) fn a_departure_stays_noted_until_a_plan_is_done_with_it(le
     ledger.accept(&acceptance(added(&["ann"])), at(3)).unwrap();
     assert_eq!(look(ledger, 4).list[0].departure, None);
     let plan = Plan { leaving: vec![leaving("bob")], ..Plan::default() };
-    ledger.record_plan(&lease, RUN, &Arc::new(plan), "policy", seen, at(4)).unwrap();
+    ledger.record_plan(&lease, RUN, &Arc::new(whole(plan)), "policy", seen, at(4)).unwrap();
     assert_eq!(touched(ledger, 5), ["ann", "bob"]);
     let list = look(ledger, 5).list;
     assert_eq!(list[1].departure, None);
@@ -145,6 +145,25 @@ pub(in crate::ledger) fn both_looks_see_the_same_person(ledger: &mut Ledger) {
     assert_eq!(spellings(&some), ["ann@contoso.com", "bob@contoso.com", "Cid@contoso.com"]);
     assert_eq!(spellings(&all), spellings(&some));
     assert_eq!(some[0].entries.len(), 3);
+}
+
+pub(in crate::ledger) fn a_new_address_is_looked_at_with_the_old_one_however_settled(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann", "bob", "cid", "dan"], 0);
+    record(ledger, &lease, Plan::default(), 0);
+    let renamed = |from: &str, to: &str| Change::Removed {
+        entry: entry(from),
+        reason: Reason::Renamed,
+        renamed_to: Some(address(to)),
+    };
+    ledger.accept(&acceptance(vec![]), at(1)).unwrap();
+    record(ledger, &lease, Plan::default(), 1);
+    ledger.accept(&acceptance(vec![renamed("bob", "cid"), renamed("ann", "bob")]), at(2)).unwrap();
+    assert_eq!(touched(ledger, 2), ["ann", "bob", "cid"], "noted");
+    let departures = look(ledger, 2).list.into_iter().filter_map(|it| Some((it.address, it.departure?))).collect();
+    let plan = Plan { leaving: vec![leaving("ann"), leaving("bob")], departures, ..Plan::default() };
+    record(ledger, &lease, plan, 3);
+    assert_eq!(touched(ledger, 4), ["ann", "bob", "cid"], "stored");
 }
 
 pub(in crate::ledger) fn dates_that_fall_due_make_candidates(ledger: &mut Ledger) {
