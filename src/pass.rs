@@ -85,19 +85,33 @@ pub async fn pass(
 ) -> Result<Passed, PassError> {
     let span = info_span!("pass", subscription = %subscription.name, run = tracing::field::Empty);
     async move {
-        let first = look(world, subscription, ask_for_seats).await?;
-        if first.nothing_to_do() {
-            return Ok(Passed::Quiet(first.plan));
-        }
-        let Some(lease) = acquire(world, subscription).await? else { return Ok(Passed::Elsewhere) };
-        let passed = under_lease(world, subscription, &lease, trigger, ask_for_seats).await;
-        if !matches!(passed, Err(PassError::Ledger(LedgerError::Fenced { .. }))) {
-            world.ledger.with(move |ledger| ledger.release(lease)).await?;
+        let passed = whole(world, subscription, trigger, ask_for_seats).await;
+        if let Err(cause @ (PassError::Key { .. } | PassError::Ledger(LedgerError::Another { .. }))) = &passed {
+            let (name, problem) = (subscription.name.clone(), crate::telemetry::chain(cause));
+            world.ledger.with(move |ledger| ledger.note_problem(&name, &problem, clock::now())).await?;
         }
         passed
     }
     .instrument(span)
     .await
+}
+
+async fn whole(
+    world: &World,
+    subscription: &Subscription,
+    trigger: Trigger,
+    ask_for_seats: bool,
+) -> Result<Passed, PassError> {
+    let first = look(world, subscription, ask_for_seats).await?;
+    if first.nothing_to_do() {
+        return Ok(Passed::Quiet(first.plan));
+    }
+    let Some(lease) = acquire(world, subscription).await? else { return Ok(Passed::Elsewhere) };
+    let passed = under_lease(world, subscription, &lease, trigger, ask_for_seats).await;
+    if !matches!(passed, Err(PassError::Ledger(LedgerError::Fenced { .. }))) {
+        world.ledger.with(move |ledger| ledger.release(lease)).await?;
+    }
+    passed
 }
 
 async fn acquire(world: &World, subscription: &Subscription) -> Result<Option<Lease>, LedgerError> {
@@ -118,7 +132,7 @@ async fn under_lease(
     tracing::Span::current().record("run", tracing::field::display(run));
     let rim = Rim::new(world, subscription, lease, run)?;
     let drive = |machine| drive::drive(machine, &subscription.name, &rim, &rim, &world.pacer, &world.shutdown);
-    on_ledger(world, lease, move |ledger, lease| ledger.begin_run(lease, run, trigger, clock::now())).await?;
+    begin(world, subscription, lease, run, trigger).await?;
 
     let mut report = Report::default();
     let seen = look(world, subscription, ask_for_seats).await?;
@@ -146,6 +160,21 @@ async fn under_lease(
     }
     tell(world, subscription, &seen, &report, problem.as_deref()).await?;
     Ok(Passed::Ran { run, plan: seen.plan, report, outcome, problem })
+}
+
+async fn begin(
+    world: &World,
+    subscription: &Subscription,
+    lease: &Lease,
+    run: RunId,
+    trigger: Trigger,
+) -> Result<(), LedgerError> {
+    let remote = subscription.remote();
+    on_ledger(world, lease, move |ledger, lease| {
+        ledger.stand_for(lease, &remote)?;
+        ledger.begin_run(lease, run, trigger, clock::now())
+    })
+    .await
 }
 
 /// The reverse of a run: what a person wants undone.
@@ -182,7 +211,7 @@ async fn undo_under_lease(
 ) -> Result<Report, PassError> {
     let run = RunId::now_v7();
     let rim = Rim::new(world, subscription, lease, run)?;
-    on_ledger(world, lease, move |ledger, lease| ledger.begin_run(lease, run, Trigger::Command, clock::now())).await?;
+    begin(world, subscription, lease, run, Trigger::Command).await?;
     let seen = look(world, subscription, true).await?;
     let work = Work {
         resume: seen.work.resume.clone(),
@@ -242,6 +271,7 @@ impl Seen {
             || may_ask;
         let held = self.record.hold.as_ref().map(|stored| &stored.hold.digest);
         let writes = self.touched
+            || self.record.problem.is_some()
             || self.record.scope.as_ref() != Some(&self.scope)
             || held != self.plan.hold.as_ref().map(|hold| &hold.digest)
             || !self.plan.is_recorded(&self.input);
@@ -285,6 +315,7 @@ pub fn look_at(
 ) -> Result<Seen, LedgerError> {
     let name = subscription.name.as_str();
     let record = ledger.subscription(name)?;
+    record.check_remote(name, &subscription.remote())?;
     let scope = scope(config, subscription);
     let look = if record.scope.as_ref() == Some(&scope) { Look::Touched } else { Look::All };
     let found = ledger.candidates(name, &subscription.sources, look, now)?;

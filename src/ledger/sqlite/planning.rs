@@ -56,7 +56,7 @@ impl Ledger {
             let Some(id) = known_subscription(connection, name)? else { return Ok(SubscriptionRecord::default()) };
             let sql = "
                 SELECT seats_available, seats_assigned, seats_as_of, full_since, probed_at, habits, scope, dates_until,
-                       hold, hold_since, problem, problem_since
+                       hold, hold_since, problem, problem_since, remote
                 FROM subscription WHERE id = ?1";
             let mut record = connection.prepare_cached(sql)?.query_row([id], subscription_record)?;
             let sql = "
@@ -177,6 +177,7 @@ fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
         dates_until: moment_or_none(row, 7)?,
         hold: hold.zip(moment_or_none(row, 9)?).map(|(Json(hold), since)| StoredHold { hold, since }),
         problem: problem.zip(moment_or_none(row, 11)?),
+        remote: row.get(12)?,
         last_run: None,
     })
 }
@@ -274,14 +275,16 @@ impl<'c> Search<'c> {
                 identities.insert(row.get(0)?);
             }
         }
-        let from = dates_until.map_or(i64::MIN, |until| (until - ZONE_MAX).timestamp_millis());
+        // What was looked at by a clock that ran ahead is looked at until the time has come.
+        let from = dates_until.map_or(i64::MIN, |until| (until.min(now) - ZONE_MAX).timestamp_millis());
+        let to = dates_until.map_or(now, |until| until.max(now)) + ZONE_MAX;
         for sql in [
             "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND starts_about > ?2 AND starts_about <= ?3",
             "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND ends_about > ?2 AND ends_about <= ?3",
         ] {
             let mut statement = self.connection.prepare_cached(sql)?;
             for (source, _) in &self.sources {
-                let mut rows = statement.query(params![source, from, Ms(now + ZONE_MAX)])?;
+                let mut rows = statement.query(params![source, from, Ms(to)])?;
                 while let Some(row) = rows.next()? {
                     let route = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
                     if route.is_none_or(|route| route == self.name) {

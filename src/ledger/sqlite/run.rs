@@ -15,7 +15,7 @@ use super::recorded::{held_renames, looked, put_plan};
 use super::requests::{left, put_answer, put_intent, put_problem, settle_intent};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
-use super::{Ledger, Result, known_subscription};
+use super::{Ledger, Result, known_subscription, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Report};
@@ -82,6 +82,31 @@ impl Ledger {
     }
 
     // ---- the run
+
+    /// Notes, at the first run, what the licensing server calls the subscription.
+    ///
+    /// # Errors
+    /// [`LedgerError::Another`] where it was called otherwise before: its members are not this one's.
+    pub fn stand_for(&mut self, lease: &Lease, remote: &str) -> Result<()> {
+        let known = self.subscription(&lease.subscription)?;
+        known.check_remote(&lease.subscription, remote)?;
+        if known.remote.is_some() {
+            return Ok(());
+        }
+        self.fenced(lease, |transaction, subscription| {
+            transaction.execute("UPDATE subscription SET remote = ?2 WHERE id = ?1", params![subscription, remote])?;
+            Ok(())
+        })
+    }
+
+    /// Notes why no run can begin; the next run that does clears it.
+    pub fn note_problem(&mut self, subscription: &str, problem: &str, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let id = subscription_id(transaction, subscription)?;
+            let books = Books::open(transaction, id, None, now);
+            put_problem(transaction, id, &books, Some(problem), None)
+        })
+    }
 
     pub fn begin_run(&mut self, lease: &Lease, run: RunId, trigger: Trigger, now: Timestamp) -> Result<()> {
         self.fenced(lease, |transaction, subscription| {
@@ -205,9 +230,7 @@ impl Ledger {
             transaction.execute(sql, values)?;
             if let Some(work) = work {
                 looked(transaction, subscription, &work.scope, work.seen, &work.waiting)?;
-                carried_out(transaction, subscription, |identity| {
-                    work.order(Operation::Unassign, identity).is_some()
-                })?;
+                carried_out(transaction, subscription, |identity| work.order(Operation::Unassign, identity).is_some())?;
             }
             let books = Books::open(transaction, subscription, Some(run), now);
             put_problem(transaction, subscription, &books, problem, stopped.as_ref())?;

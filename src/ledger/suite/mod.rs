@@ -29,6 +29,8 @@ macro_rules! ledger_suite {
             both_looks_see_the_same_person,
             a_new_address_is_looked_at_with_the_old_one_however_settled,
             dates_that_fall_due_make_candidates,
+            dates_that_a_clock_ran_past_are_looked_at_again,
+            a_source_that_was_missed_has_all_addresses_looked_at,
             whoever_had_a_bad_row_is_looked_at_again,
             a_source_that_says_nothing_new_touches_nobody,
             a_refused_reading_changes_nothing_and_is_told_once,

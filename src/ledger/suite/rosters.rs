@@ -184,6 +184,32 @@ pub(in crate::ledger) fn dates_that_fall_due_make_candidates(ledger: &mut Ledger
     assert_eq!(touched(ledger, 60 * 200), ["bob"]);
 }
 
+pub(in crate::ledger) fn dates_that_a_clock_ran_past_are_looked_at_again(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let ends = When::At(at(60 * 24 * 5));
+    ledger.accept(&acceptance(vec![Change::Added(Entry { ends: Some(ends), ..entry("ann") })]), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 0);
+    assert_eq!(touched(ledger, 1), Vec::<String>::new());
+    // Ten days ahead, and back: what ended there has not ended here.
+    let ahead = 60 * 24 * 10;
+    assert_eq!(touched(ledger, ahead), ["ann"]);
+    record(ledger, &lease, Plan::default(), ahead);
+    assert_eq!(touched(ledger, 2), ["ann"]);
+}
+
+pub(in crate::ledger) fn a_source_that_was_missed_has_all_addresses_looked_at(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 0);
+    let elsewhere = Acceptance { subscriptions: vec!["fabrikam".into()], ..acceptance(added(&["cid"])) };
+    ledger.accept(&elsewhere, at(1)).unwrap();
+    assert_eq!(touched(ledger, 1), ["ann", "bob", "cid"]);
+    record(ledger, &lease, Plan::default(), 1);
+    assert_eq!(touched(ledger, 2), Vec::<String>::new());
+    ledger.accept(&acceptance(added(&["dan"])), at(3)).unwrap();
+    assert_eq!(touched(ledger, 3), ["dan"]);
+}
+
 pub(in crate::ledger) fn whoever_had_a_bad_row_is_looked_at_again(ledger: &mut Ledger) {
     let lease = lease(ledger);
     ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
