@@ -285,6 +285,10 @@ pub enum LedgerError {
     Older { path: PathBuf, found: i64, known: i64 },
     #[error("there is no ledger {path} yet; `rosterd run` or `rosterd sync` makes it")]
     Missing { path: PathBuf },
+    #[error(
+        "the ledger {path} was deleted, moved or replaced while this program had it open, so nothing is done any more. End the program, put the ledger back, and start again"
+    )]
+    Gone { path: PathBuf },
     #[error("the disk that holds the ledger is full; nothing is lost, and work goes on when there is room")]
     DiskFull,
     #[error("another program keeps the ledger busy")]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::{ID, World, people};
+use crate::world::{ID, World, contains, people, until};
 
 /// Another subscription's id at the licensing server.
 const OTHER: &str = "11111111-2222-4333-8444-555555555555";
@@ -76,4 +76,26 @@ fn a_subscription_that_was_away_hears_of_what_it_missed() {
     assert!(world.run(&["status", "contoso"]).stdout.contains("held"));
     world.run(&["approve", "contoso", "--yes"]);
     assert_eq!(world.assigned(), people(2..23));
+}
+
+#[test]
+fn a_daemon_whose_ledger_was_deleted_does_nothing_more_and_says_so() {
+    let world = World::new(50);
+    world.drop_roster("1.csv", &people(0..20));
+    world.run_to(0, &["sync"]);
+    let daemon = world.daemon("daemon.log");
+    until("the daemon watches", || contains(&world.path("daemon.log"), "ready"));
+    for name in ["rosterd.db", "rosterd.db-wal", "rosterd.db-shm"] {
+        fs::rename(world.path(name), world.path(&format!("kept-{name}"))).unwrap();
+    }
+    world.drop_roster("2.csv", &people(1..22));
+    until("the daemon has said so", || contains(&world.path("daemon.log"), "deleted, moved or replaced"));
+    drop(daemon);
+    assert_eq!(world.assigned(), people(0..20));
+    assert!(world.path("drops/2.csv").exists(), "what was not taken in is not put away");
+    for name in ["rosterd.db", "rosterd.db-wal", "rosterd.db-shm"] {
+        fs::rename(world.path(&format!("kept-{name}")), world.path(name)).unwrap();
+    }
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(1..22));
 }

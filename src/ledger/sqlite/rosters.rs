@@ -466,9 +466,8 @@ fn miss(connection: &Connection, source: i64, acceptance: &Acceptance) -> Result
     let told = connection.query_row(sql, [source], |row| row.get::<_, Json<BTreeSet<String>>>(0))?.0;
     let now: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
     if !acceptance.changes.is_empty() {
-        let mut statement = connection.prepare_cached(
-            "UPDATE subscription SET seq = seq + 1, look_at_all = seq + 1 WHERE name = ?1",
-        )?;
+        let mut statement = connection
+            .prepare_cached("UPDATE subscription SET seq = seq + 1, look_at_all = seq + 1 WHERE name = ?1")?;
         for missing in told.difference(&now) {
             statement.execute([missing])?;
         }
