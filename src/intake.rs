@@ -3,21 +3,25 @@
 //! A reading that is not complete changes nothing but the note that says so. What is accepted is one transaction,
 //! together with the note of which subscriptions have to be looked at again.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
+use crate::address::Address;
 use crate::alert;
 use crate::clock;
 use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
+use crate::report::text::count;
 use crate::roster::change::{self, Merge};
-use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Reason};
+use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
-use crate::source::{Delta, Edit, Entries, Evidence, Incomplete, Reading, Snapshot, csv};
+use crate::source::{BadRow, Delta, Edit, Entries, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
+use crate::telemetry::Masked;
 
 /// What a look at a source came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub fn take_in(
         config: csv,
         hasher: &desk.hasher,
         accepted: desk.accepted(),
+        known: desk.known(),
         is_route: &|name| desk.is_route(name),
         is_done: &mut |name, digest| desk.is_done(name, digest),
         now: clock::now(),
@@ -82,6 +87,8 @@ pub fn take_instead(
     let Some(file) = file else {
         return desk.enter_snapshot(Snapshot {
             rows: Vec::new(),
+            alike: Vec::new(),
+            parts: Parts::all(),
             fingerprint: Fingerprint::default(),
             bad_rows: Vec::new(),
             evidence: Evidence::default(),
@@ -91,7 +98,12 @@ pub fn take_instead(
     let SourceKind::Csv(csv) = &source.kind else { return desk.refuse(cant_read_directories()) };
     let csv = Csv { mode: Mode::Snapshot, after: After::Leave, ..csv.clone() };
     let name = file.display().to_string();
-    let settings = csv::Settings { config: &csv, hasher: &desk.hasher, is_route: &|name| desk.is_route(name) };
+    let settings = csv::Settings {
+        config: &csv,
+        hasher: &desk.hasher,
+        known: desk.known(),
+        is_route: &|name| desk.is_route(name),
+    };
     let read = File::open(file).map_err(|cause| Incomplete {
         reason: format!("{name} can't be read: {cause}."),
         file: None,
@@ -157,6 +169,12 @@ impl<'a> Desk<'a> {
         self.same_scope().then_some(&record.evidence)
     }
 
+    /// What is known of the stored roster, where it was read by this configuration.
+    fn known(&self) -> Option<Known<'_>> {
+        let record = self.record.as_ref().filter(|record| record.accepted_at.is_some() && self.same_scope())?;
+        Some(Known { fingerprint: &record.fingerprint, sound: record.bad_rows.is_empty() })
+    }
+
     fn is_route(&self, name: &str) -> bool {
         self.subscriptions.iter().any(|known| known == name)
     }
@@ -170,9 +188,8 @@ impl<'a> Desk<'a> {
     fn take(&self, csv: &Csv, seen: Seen) -> Result<Intake, LedgerError> {
         let Seen { found, reading } = seen;
         let intake = match reading {
-            Reading::Nothing => Intake::Unchanged,
+            Reading::Nothing | Reading::Unchanged => Intake::Unchanged,
             Reading::Settling(wait) => Intake::Settling(wait),
-            Reading::Unchanged => Intake::Unchanged,
             Reading::Incomplete(why) => self.refuse(why)?,
             Reading::Complete(snapshot) => self.take_snapshot(snapshot)?,
             Reading::Delta(delta) => self.take_delta(delta)?,
@@ -199,11 +216,14 @@ impl<'a> Desk<'a> {
             return Ok(Intake::Unchanged);
         }
         let name = self.source.name.clone();
-        let rows = std::mem::take(&mut snapshot.rows);
-        let entries = rows.len() as u64;
+        let (rows, alike) = (std::mem::take(&mut snapshot.rows), std::mem::take(&mut snapshot.alike));
+        let (parts, entries) = (snapshot.parts.clone(), (rows.len() + alike.len()) as u64);
+        let before = self.known().map(|known| known.fingerprint.to_vec());
         let (difference, removed) = self.ledger.blocking_with(move |ledger| {
+            let still = parts.are_all() || ledger.source(&name)?.map(|record| record.fingerprint) == before;
+            let (rows, parts) = if still { (rows, parts) } else { (all(rows, alike), Parts::all()) };
             let mut merge = Merge::new(&rows);
-            ledger.for_each_row(&name, &mut |key, content| merge.stored(key, content))?;
+            ledger.for_each_row(&name, &parts, &mut |key, content| merge.stored(key, content))?;
             let difference = merge.finish();
             let removed = ledger.entries_by_key(&name, &difference.removed)?;
             Ok((difference, removed))
@@ -276,11 +296,13 @@ impl<'a> Desk<'a> {
     fn enter(&self, acceptance: Acceptance) -> Result<Intake, LedgerError> {
         let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
         let file = acceptance.evidence.file.clone().unwrap_or_default();
+        let complaint = complaint(&acceptance.bad_rows, &file);
         self.ledger.blocking_with(move |ledger| ledger.accept(&acceptance, clock::now()))?;
         let name = &self.source.name;
-        info!(source = %name, changes, entries, bad_rows, "{name}: {file} is the roster now: {entries} people, {changes} changes");
-        if bad_rows > 0 {
-            warn!(source = %name, bad_rows, "{name}: {bad_rows} rows of {file} can't be used; `rosterd check` lists them");
+        let is = if self.files == Files::PutAway { "is the roster now" } else { "would be the roster" };
+        info!(source = %name, changes, entries, bad_rows, "{name}: {file} {is}: {entries} people, {changes} changes");
+        if let Some(complaint) = complaint {
+            warn!(source = %name, bad_rows, "{name}: {complaint}");
         }
         Ok(Intake::Accepted { changes })
     }
@@ -330,6 +352,16 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// What is to be said of a file's rows that can't be used: how many, the first of them, and where all of them stand.
+fn complaint(bad_rows: &[BadRow], file: &str) -> Option<String> {
+    const SHOWN_MAX: usize = 3;
+    let number = u64::try_from(bad_rows.len()).ok().filter(|number| *number > 0)?;
+    let shown = bad_rows.iter().take(SHOWN_MAX).map(|row| format!("{}: {}", row.origin, Masked(&row.reason)));
+    let shown = shown.collect::<Vec<_>>().join("; ");
+    let more = if bad_rows.len() > SHOWN_MAX { "; `rosterd plan --json` lists all of them" } else { "" };
+    Some(format!("{} of {file} can't be used: {shown}{more}", count(number, "row", "rows")))
+}
+
 /// The stored entries that a delta's edits may meet: by address and route, and by stable id.
 fn touched_by(ledger: &Ledger, source: &str, hasher: &Hasher, edits: &[Edit]) -> Result<Vec<Entry>, LedgerError> {
     let entries = || {
@@ -354,23 +386,30 @@ fn touched_by(ledger: &Ledger, source: &str, hasher: &Hasher, edits: &[Edit]) ->
     Ok(stored)
 }
 
+/// All rows of a snapshot in order of key, where what was known when it was read is known no more.
+fn all(mut rows: Vec<Row>, alike: Vec<Row>) -> Vec<Row> {
+    rows.extend(alike);
+    rows.sort_unstable_by_key(|row| row.key);
+    rows
+}
+
 /// Judges a complete reading: an empty answer, a canary that is missing. The error fits after the file's name.
 pub fn judge(source: &Source, snapshot: &Snapshot, hasher: &Hasher, routes: &[String]) -> Result<(), String> {
-    if snapshot.rows.is_empty() && !source.allow_empty {
+    if snapshot.rows.is_empty() && snapshot.alike.is_empty() && !source.allow_empty {
         return Err(format!(
             "names nobody, and an empty roster is not believed; if it is meant, set allow_empty = true in [sources.{}]",
             source.name
         ));
     }
-    let named = |identity: &str| {
-        let mut routes = routes.iter().map(|route| Some(route.as_str())).chain([None]);
-        routes.any(|route| {
-            let key = hasher.entry_key(identity, route);
-            snapshot.rows.binary_search_by_key(&key, |row| row.key).is_ok()
-        })
+    let keys_of = |canary: &Address| -> Vec<EntryKey> {
+        let routes = routes.iter().map(|route| Some(route.as_str())).chain([None]);
+        routes.map(|route| hasher.entry_key(canary.identity(), route)).collect()
     };
-    let canaries = source.must_include.iter();
-    let missing: Vec<String> = canaries.filter(|it| !named(it.identity())).map(ToString::to_string).collect();
+    let wanted: BTreeSet<EntryKey> = source.must_include.iter().flat_map(keys_of).collect();
+    let rows = snapshot.rows.iter().chain(&snapshot.alike).filter(|_| !wanted.is_empty());
+    let seen: BTreeSet<EntryKey> = rows.map(|row| row.key).filter(|key| wanted.contains(key)).collect();
+    let is_missing = |canary: &&Address| !keys_of(canary).iter().any(|key| seen.contains(key));
+    let missing: Vec<String> = source.must_include.iter().filter(is_missing).map(ToString::to_string).collect();
     if missing.is_empty() {
         return Ok(());
     }

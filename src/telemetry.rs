@@ -36,6 +36,8 @@ pub struct Options {
     pub format: LogFormat,
     /// How often `-v` was given.
     pub verbosity: u8,
+    /// For a command that prints what it did: without `-v`, warnings alone.
+    pub brief: bool,
     /// `[log] addresses = "clear"`.
     pub clear_addresses: bool,
 }
@@ -57,7 +59,7 @@ pub fn init(options: Options) -> Result<(), TelemetryError> {
     let filter = match std::env::var(FILTER_VARIABLE) {
         Ok(words) if !words.trim().is_empty() => EnvFilter::try_new(words).map_err(TelemetryError::Filter)?,
         Err(std::env::VarError::NotUnicode(_)) => return Err(TelemetryError::FilterNotUtf8),
-        Ok(_) | Err(std::env::VarError::NotPresent) => EnvFilter::new(default_filter(options.verbosity)),
+        Ok(_) | Err(std::env::VarError::NotPresent) => EnvFilter::new(default_filter(options.verbosity, options.brief)),
     };
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(BesideBars).with_ansi(colour);
@@ -69,8 +71,9 @@ pub fn init(options: Options) -> Result<(), TelemetryError> {
 }
 
 /// Other crates speak only when something is wrong; some of them tell of ordinary work at `info`.
-fn default_filter(verbosity: u8) -> &'static str {
+fn default_filter(verbosity: u8, brief: bool) -> &'static str {
     match verbosity {
+        0 if brief => "warn",
         0 => "warn,rosterd=info",
         1 => "warn,rosterd=debug",
         _ => "warn,rosterd=trace",
@@ -186,7 +189,8 @@ mod tests {
     #[test]
     fn each_filter_is_one_that_can_be_read() {
         for verbosity in 0..4 {
-            assert!(EnvFilter::try_new(default_filter(verbosity)).is_ok());
+            assert!(EnvFilter::try_new(default_filter(verbosity, true)).is_ok());
+            assert!(EnvFilter::try_new(default_filter(verbosity, false)).is_ok());
         }
     }
 }

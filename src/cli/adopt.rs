@@ -54,7 +54,7 @@ fn read(path: &Path, hasher: &Hasher) -> Result<Vec<Address>, Failure> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|error| Failure::new(format!("{name} can't be read: {error}")))?;
     let config = how_to_read(path);
-    let settings = Settings { config: &config, hasher, is_route: &|_| true };
+    let settings = Settings { config: &config, hasher, known: None, is_route: &|_| true };
     let refused = |refused: Incomplete| refusal(&refused.reason, &refused.bad_rows);
     let mut snapshot = read_snapshot(file, &name, settings).map_err(refused)?;
     if !snapshot.bad_rows.is_empty() {

@@ -1,5 +1,6 @@
 //! `rosterd check`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -101,16 +102,14 @@ fn source_finding(name: &str, record: Option<&SourceRecord>) -> Finding {
         evidence.file.as_deref().unwrap_or("its roster")
     );
     if let Some(encoding) = &evidence.encoding {
-        detail.push_str(&format!(" ({encoding})"));
+        let _ = write!(detail, " ({encoding})");
     }
     if !bad_rows.is_empty() {
-        detail.push_str(&format!(
-            ", {}",
-            count(bad_rows.len() as u64, "row that can't be used", "rows that can't be used")
-        ));
+        let rows = count(bad_rows.len() as u64, "row that can't be used", "rows that can't be used");
+        let _ = write!(detail, ", {rows}");
     }
     for note in &evidence.notes {
-        detail.push_str(&format!(". {}", note.trim_end_matches('.')));
+        let _ = write!(detail, ". {}", note.trim_end_matches('.'));
     }
     Finding { bad_rows, ..well(what, detail) }
 }
@@ -153,9 +152,9 @@ fn show(findings: &[Finding], json: bool) -> Result<(), Failure> {
     }
     let mut text = String::new();
     for Finding { what, ok, detail, bad_rows } in findings {
-        text.push_str(&format!("{} {what}: {detail}\n", if *ok { "ok    " } else { "FAILED" }));
+        let _ = writeln!(text, "{} {what}: {detail}", if *ok { "ok    " } else { "FAILED" });
         for row in bad_rows {
-            text.push_str(&format!("         {row}\n"));
+            let _ = writeln!(text, "         {row}");
         }
     }
     print(&text)

@@ -1,6 +1,7 @@
 //! `rosterd sync`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -135,7 +136,7 @@ async fn line(world: &World, name: String, passed: Result<Passed, PassError>) ->
         elsewhere: false,
     };
     match passed {
-        Ok(Passed::Quiet(_)) => line,
+        Ok(Passed::Quiet { .. }) => line,
         Ok(Passed::Elsewhere) => {
             let problem = Some("another process is at work on it, and looks at the same".to_owned());
             Line { problem, elsewhere: true, ..line }
@@ -197,7 +198,7 @@ impl Line {
             ),
         };
         if self.status == ExitStatus::Left {
-            text.push_str(&format!("{name}: something is left; `rosterd status {name}` says what\n"));
+            let _ = writeln!(text, "{name}: something is left; `rosterd status {name}` says what");
         }
         text
     }

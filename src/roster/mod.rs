@@ -1,10 +1,11 @@
 //! Who should have a licence: what sources say, as entries, and how two readings of one source differ.
 //!
 //! [`Entry`] is one person as one source names them. [`change`] turns the difference between the stored roster and a
-//! new reading into edits, pairing a removed and an added entry of one stable id into a rename. [`membership`] decides,
-//! from all entries of one address, what is desired of it at a moment.
+//! new reading into edits, pairing a removed and an added entry of one stable id into a rename; [`fingerprint`] says
+//! where to look for it. [`membership`] decides, from all entries of one address, what is desired of it at a moment.
 
 pub mod change;
+pub mod fingerprint;
 pub mod membership;
 
 use std::fmt;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::clock::Timestamp;
+
+pub use fingerprint::{Fingerprint, Parts};
 
 /// One person as one source names them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -251,28 +254,4 @@ fn bytes_of(when: Option<When>) -> [u8; 9] {
     let mut bytes = [kind; 9];
     bytes[1..].copy_from_slice(&number.to_le_bytes());
     bytes
-}
-
-/// An order-free fingerprint of a set of entries: the sum of their keys and contents, and their number. Two readings
-/// with equal fingerprints say the same, in whatever order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Fingerprint {
-    sum: u128,
-    count: u64,
-}
-
-impl Fingerprint {
-    pub fn add(&mut self, key: EntryKey, content: u64) {
-        // The content is spread over the whole width, so that swapping the contents of two keys shows.
-        let mixed = u128::from_le_bytes(key.0) ^ (u128::from(content) | (u128::from(content) << 64));
-        self.sum = self.sum.wrapping_add(mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835));
-        self.count += 1;
-    }
-
-    pub fn to_bytes(self) -> [u8; 24] {
-        let mut bytes = [0; 24];
-        bytes[..16].copy_from_slice(&self.sum.to_le_bytes());
-        bytes[16..].copy_from_slice(&self.count.to_le_bytes());
-        bytes
-    }
 }

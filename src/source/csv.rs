@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 
 use crate::config;
-use crate::roster::{Fingerprint, Hasher};
+use crate::roster::{Fingerprint, Hasher, Parts};
 
 pub use super::csv_reread::Rereader;
 
@@ -15,7 +15,7 @@ use super::csv_doubles::{Claims, Suspects, contradictions, is_suspect, merged};
 use super::csv_pass::{Opened, Place, Problem, Totals};
 use super::csv_row::{Action, Fault, Person};
 use super::csv_text::{Encoding, Mismatch};
-use super::{BadRow, Delta, Edit, Entries, Evidence, Incomplete, Row, Snapshot};
+use super::{BadRow, Delta, Edit, Entries, Evidence, Incomplete, Known, Row, Snapshot};
 
 /// So many bad rows are tolerated whatever `max_bad_rows` says.
 pub const BAD_ROWS_ALWAYS: u64 = 3;
@@ -34,6 +34,8 @@ const NOTES_MAX: usize = 10;
 pub struct Settings<'a> {
     pub config: &'a config::Csv,
     pub hasher: &'a Hasher,
+    /// What is known of the stored roster, where it was read as this file is.
+    pub known: Option<Known<'a>>,
     /// Whether a subscription of this name has the source.
     pub is_route: &'a dyn Fn(&str) -> bool,
 }
@@ -79,7 +81,7 @@ fn read<G: Gather>(
     settings: Settings<'_>,
     gather: &mut G,
 ) -> Result<(Opened, Totals), Incomplete> {
-    let Settings { config, hasher, is_route } = settings;
+    let Settings { config, hasher, is_route, .. } = settings;
     let refused = |problem: Problem| refusal(name, &problem);
     let mut opened = Opened::new(file, config).map_err(refused)?;
     loop {
@@ -183,6 +185,7 @@ impl Gather for DeltaReading {
 #[derive(Debug, Default)]
 struct SnapshotReading {
     rows: Vec<Row>,
+    fingerprint: Fingerprint,
     suspects: Suspects,
     bad_rows: BadRows,
 }
@@ -191,6 +194,7 @@ impl Gather for SnapshotReading {
     fn person(&mut self, place: Place, person: &Person<'_>, identity: &str, _: &str, hasher: &Hasher) {
         let (key, content) = person.hashes(identity, hasher);
         self.rows.push(Row { key, content, place: place.0 });
+        self.fingerprint.add(key, content);
         if let Some(id) = person.stable_id {
             let address = if person.route.is_none() { key } else { hasher.entry_key(identity, None) };
             self.suspects.add(hasher, id, address);
@@ -210,20 +214,47 @@ impl SnapshotReading {
         name: &str,
         settings: Settings<'_>,
     ) -> Result<Snapshot, Incomplete> {
-        let found = std::mem::take(&mut self.suspects).found();
-        if !found.is_empty() {
-            self.set_contradictions_aside(&found, &opened, &totals, name, settings)?;
+        let is_known = settings.known.is_some_and(|known| self.is(known));
+        if !is_known {
+            let found = std::mem::take(&mut self.suspects).found();
+            if !found.is_empty() {
+                self.set_contradictions_aside(&found, &opened, &totals, name, settings)?;
+            }
+            self.bad_rows.check(&totals, name, settings.config)?;
         }
-        self.bad_rows.check(&totals, name, settings.config)?;
+        let parts = settings.known.map_or_else(Parts::all, |known| self.fingerprint.differing(known.fingerprint));
+        let alike = self.part_from_alike(&parts);
         sort(&mut self.rows);
         let columns = totals.columns.clone();
         let mut evidence = evidence(&opened, totals, name);
         let mut entries = Rereader::new(opened, columns, name, settings.hasher);
         self.join_doubles(&mut entries, &mut evidence, settings.hasher)?;
-        let mut fingerprint = Fingerprint::default();
-        self.rows.iter().for_each(|row| fingerprint.add(row.key, row.content));
-        let SnapshotReading { rows, bad_rows, .. } = self;
-        Ok(Snapshot { rows, fingerprint, bad_rows: bad_rows.rows, evidence, entries: Entries::Csv(Box::new(entries)) })
+        let SnapshotReading { rows, fingerprint, bad_rows, .. } = self;
+        let entries = Entries::Csv(Box::new(entries));
+        Ok(Snapshot { rows, alike, parts, fingerprint, bad_rows: bad_rows.rows, evidence, entries })
+    }
+
+    /// Whether this is a reading without anything odd of exactly what is known. Then it has no row twice and no id with
+    /// two addresses, for the reading that it repeats had none.
+    fn is(&self, known: Known<'_>) -> bool {
+        known.sound && self.bad_rows.count == 0 && self.fingerprint.to_bytes() == known.fingerprint
+    }
+
+    /// Leaves the rows in parts that differ, and gives the others.
+    fn part_from_alike(&mut self, parts: &Parts) -> Vec<Row> {
+        if parts.are_all() {
+            return Vec::new();
+        }
+        let mut alike = std::mem::take(&mut self.rows);
+        let mut at = 0;
+        while let Some(row) = alike.get(at) {
+            if parts.contain(row.key) {
+                self.rows.push(alike.swap_remove(at));
+            } else {
+                at += 1;
+            }
+        }
+        alike
     }
 
     /// An id with several addresses: nobody can say whose it is, so all its rows are bad, and its people keep what they
@@ -236,7 +267,7 @@ impl SnapshotReading {
         name: &str,
         settings: Settings<'_>,
     ) -> Result<(), Incomplete> {
-        let Settings { config, hasher, is_route } = settings;
+        let Settings { config, hasher, is_route, .. } = settings;
         let mut claims = Claims::new();
         let again = opened.pass(config, is_route, &mut |place, row| {
             let Ok((person, identity)) = row else { return };
@@ -249,7 +280,13 @@ impl SnapshotReading {
         }
         let contradictions = contradictions(&claims);
         let places: BTreeSet<u64> = contradictions.iter().map(|(place, ..)| place.0).collect();
-        self.rows.retain(|row| !places.contains(&row.place));
+        self.rows.retain(|row| {
+            let is_bad = places.contains(&row.place);
+            if is_bad {
+                self.fingerprint.remove(row.key, row.content);
+            }
+            !is_bad
+        });
         for (place, id, identity, reason) in contradictions {
             let address = Some(crate::address::Address::from_stored(&identity, None));
             self.bad_rows.add(name, place, Fault { reason, stable_id: Some(id), address });
@@ -272,7 +309,13 @@ impl SnapshotReading {
             .copied()
             .collect();
         let before = self.rows.len();
-        self.rows.dedup_by_key(|row| row.key);
+        self.rows.dedup_by(|row, first| {
+            let is_double = row.key == first.key;
+            if is_double {
+                self.fingerprint.remove(row.key, row.content);
+            }
+            is_double
+        });
         if before > self.rows.len() {
             let repeated = before - self.rows.len();
             evidence.notes.push(format!("Rows that repeat an address of another row: {repeated}."));
@@ -281,7 +324,10 @@ impl SnapshotReading {
         for (index, group) in differing.chunk_by(|one, other| one.key == other.key).enumerate() {
             let Some(entry) = merged(fetched.by_ref().take(group.len()).collect()) else { continue };
             if let Ok(at) = self.rows.binary_search_by_key(&group[0].key, |row| row.key) {
-                self.rows[at].content = hasher.content(&entry);
+                let row = &mut self.rows[at];
+                self.fingerprint.remove(row.key, row.content);
+                row.content = hasher.content(&entry);
+                self.fingerprint.add(row.key, row.content);
             }
             entries.keep(group[0].key, entry);
             if index < NOTES_MAX {

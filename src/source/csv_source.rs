@@ -15,7 +15,7 @@ use super::csv::{self, Settings, refusal};
 use super::csv_archive::{self, ArchiveError};
 use super::csv_pass::{self, Problem};
 use super::drop_folder::{self, Candidate, Compared, PROCESSED, REJECTED, Settle};
-use super::{Evidence, Incomplete, Reading};
+use super::{Evidence, Incomplete, Known, Reading};
 
 /// What a look is made with.
 pub struct Look<'a> {
@@ -24,6 +24,8 @@ pub struct Look<'a> {
     /// What supports the stored roster; `None` where there is none, or where the configuration of what is looked at has
     /// changed since, so that the same file has to be read again.
     pub accepted: Option<&'a Evidence>,
+    /// What is known of the stored roster, under the same condition.
+    pub known: Option<Known<'a>>,
     /// Whether a subscription of this name has the source.
     pub is_route: &'a dyn Fn(&str) -> bool,
     /// Whether a delta file with this name and digest has been taken or refused before.
@@ -226,7 +228,7 @@ fn compare_digest(look: &Look<'_>, file: &Candidate, open: &File) -> Result<Opti
 }
 
 fn settings<'a>(look: &Look<'a>) -> Settings<'a> {
-    Settings { config: look.config, hasher: look.hasher, is_route: look.is_route }
+    Settings { config: look.config, hasher: look.hasher, known: look.known, is_route: look.is_route }
 }
 
 fn read_snapshot(look: &Look<'_>, file: &Candidate, open: File) -> Result<(Reading, Option<String>), Incomplete> {

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::roster::{Entry, EntryKey, Fingerprint};
+use crate::roster::{Entry, EntryKey, Fingerprint, Parts};
 
 /// What one look at a source gave.
 #[derive(Debug)]
@@ -47,14 +47,27 @@ pub enum Reading {
 /// A complete reading: who should have a licence, and what was seen that supports it.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Sorted by key, without doubles.
+    /// Sorted by key, without doubles: those in the parts that are not as they were known to be.
     pub rows: Vec<Row>,
+    /// Those in the other parts, in any order, without doubles: the stored roster has the same.
+    pub alike: Vec<Row>,
+    /// The parts that differ; all of them where nothing was known.
+    pub parts: Parts,
     pub fingerprint: Fingerprint,
     /// Rows that can't be used. What their people have now stays as it is.
     pub bad_rows: Vec<BadRow>,
     pub evidence: Evidence,
     /// Where the entries behind `rows` are found.
     pub entries: Entries,
+}
+
+/// What is known of the stored roster when a file is read: what is alike need not be looked at closely.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// [`Fingerprint::to_bytes`] of the roster.
+    pub fingerprint: &'a [u8],
+    /// Whether it came from a reading without bad rows: then it is what that reading said, and nothing else.
+    pub sound: bool,
 }
 
 /// One row of a snapshot in 32 bytes; its entry is fetched only where it differs from the stored roster.

@@ -16,6 +16,8 @@ mod values;
 mod work;
 
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;

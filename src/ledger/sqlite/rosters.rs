@@ -14,7 +14,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::plan::input::Departure;
 use crate::roster::change::Change;
-use crate::roster::{Entry, EntryKey, Hasher, When};
+use crate::roster::{Entry, EntryKey, Hasher, Parts, When};
 use crate::source::{BadRow, Evidence, Incomplete};
 
 /// More new and changed entries than this are not noted one by one: the next plan looks at all addresses.
@@ -33,15 +33,18 @@ impl Ledger {
         })
     }
 
-    /// Key and content of every stored entry, in the order of keys.
-    pub fn for_each_row(&self, source: &str, each: &mut dyn FnMut(EntryKey, u64)) -> Result<()> {
+    /// Key and content of every stored entry in these parts, in the order of keys.
+    pub fn for_each_row(&self, source: &str, parts: &Parts, each: &mut dyn FnMut(EntryKey, u64)) -> Result<()> {
         self.read(|connection| {
             let Some(source) = source_id(connection, source)? else { return Ok(()) };
-            let sql = "SELECT key, content FROM roster_entry WHERE source_id = ?1 ORDER BY key";
+            let sql =
+                "SELECT key, content FROM roster_entry WHERE source_id = ?1 AND key BETWEEN ?2 AND ?3 ORDER BY key";
             let mut statement = connection.prepare_cached(sql)?;
-            let mut rows = statement.query([source])?;
-            while let Some(row) = rows.next()? {
-                each(entry_key(row, 0)?, row.get::<_, i64>(1)?.cast_unsigned());
+            for (first, last) in parts.ranges() {
+                let mut rows = statement.query(params![source, first.0, last.0])?;
+                while let Some(row) = rows.next()? {
+                    each(entry_key(row, 0)?, row.get::<_, i64>(1)?.cast_unsigned());
+                }
             }
             Ok(())
         })
@@ -361,7 +364,11 @@ fn acceptance_told(acceptance: &Acceptance) -> String {
     }
     let Acceptance { source, entries, bad_rows, evidence, .. } = acceptance;
     let from = evidence.file.as_ref().map(|file| format!(" from {file}")).unwrap_or_default();
-    let bad = if bad_rows.is_empty() { String::new() } else { format!(", {} rows that can't be used", bad_rows.len()) };
+    let bad = match bad_rows.len() {
+        0 => String::new(),
+        1 => ", 1 row that can't be used".to_owned(),
+        n => format!(", {n} rows that can't be used"),
+    };
     format!("{source}: {entries} entries{from}: {added} new, {changed} changed, {removed} gone{bad}")
 }
 

@@ -137,6 +137,11 @@ impl Ledger {
     /// What the plan has looked at (what touched the subscription until the candidates were `seen`, the dates until
     /// then, the `scope`) is done with now where the plan asks for no request, or else when the run has come to its
     /// end: a run that breaks off leaves everybody to the next plan. Where nothing is new, nothing is written.
+    ///
+    /// # Errors
+    /// `Illegal`, and nothing is written, where the rules forbid a part of the plan, or where somebody leaves whose
+    /// departure it does not name: a leaver without a reason could neither be explained nor told from somebody who fell
+    /// out of what is looked at.
     pub fn record_plan(
         &mut self,
         lease: &Lease,

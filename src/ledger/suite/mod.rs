@@ -12,8 +12,9 @@ use super::*;
 use crate::address::Address;
 use crate::dispatch::machine::{Commit, Habits, NewIntent, Outcome, Report, Stop};
 use crate::licensing::wire::{Operation, Stats};
+use crate::plan::input::Departure;
 use crate::plan::{Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Waiting};
-use crate::roster::{Entry, Fingerprint, Reason, When};
+use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
 use crate::source::Incomplete;
 
 /// Lists the suite for one backend: `$with` makes an empty ledger and gives it to the test.
@@ -48,6 +49,7 @@ macro_rules! ledger_suite {
             who_leaves_while_a_request_is_open_is_not_forgotten,
             a_run_that_breaks_off_leaves_everybody_to_the_next_plan,
             the_plan_is_written_as_states_with_reasons,
+            a_leaver_without_a_departure_is_no_plan,
             a_hold_is_told_once_and_keeps_its_time,
             a_held_rename_is_looked_at_until_it_is_decided,
             a_rejected_removal_keeps_its_member_until_named_again,
@@ -63,6 +65,7 @@ macro_rules! ledger_suite {
             history_is_read_by_subscription_and_time,
             a_lease_keeps_others_out_until_it_ends,
             a_run_keeps_its_lease_by_its_commits,
+            a_commit_renews_the_lease,
             a_lost_lease_fences_every_write,
             a_run_that_is_asked_for_is_taken_once,
             any_sequence_keeps_the_books_right,
@@ -204,24 +207,27 @@ fn leaving(name: &str) -> Leaving {
     }
 }
 
+/// The plan with a departure for each of those who leave, as every computed plan has them.
+fn with_departures(mut plan: Plan) -> Arc<Plan> {
+    let leaving = plan.leaving.iter().map(|leaving| (&leaving.address, leaving.reason, None));
+    let removed = plan.unassign.iter().map(|removal| (&removal.address, removal.reason, None));
+    let renamed = plan.rename.iter().map(|rename| (&rename.from, Reason::Renamed, Some(rename.to.clone())));
+    let named = |address: &Address| plan.departures.iter().any(|(departed, _)| departed == address);
+    let missing = leaving.chain(removed).chain(renamed).filter(|(address, ..)| !named(address));
+    let departure = |(address, reason, renamed_to): (&Address, Reason, Option<Address>)| {
+        let origin = "staff.csv line 7".into();
+        (address.clone(), Departure { reason, source: "hr".into(), at: at(1), renamed_to, origin })
+    };
+    let missing: Vec<_> = missing.map(departure).collect();
+    plan.departures.extend(missing);
+    plan.departures.sort_by(|one, other| one.0.cmp(&other.0));
+    Arc::new(plan)
+}
+
 /// Records a plan that looked at everything until now.
 fn record(ledger: &mut Ledger, lease: &Lease, plan: Plan, minutes: i64) {
     let seen = look(ledger, minutes).seen;
-    ledger.record_plan(lease, RUN, &Arc::new(whole(plan)), "policy", seen, at(minutes)).unwrap();
-}
-
-/// The plan with a departure for each leaver, as a plan always has it.
-fn whole(mut plan: Plan) -> Plan {
-    for Leaving { address, reason, since, .. } in &plan.leaving {
-        if plan.departures.iter().any(|(leaver, _)| leaver == address) {
-            continue;
-        }
-        let origin = format!("{}'s line", names([address])[0]);
-        let departure = Departure { reason: *reason, source: "hr".into(), at: *since, renamed_to: None, origin };
-        plan.departures.push((address.clone(), departure));
-    }
-    plan.departures.sort_by(|one, other| one.0.cmp(&other.0));
-    plan
+    ledger.record_plan(lease, RUN, &with_departures(plan), "policy", seen, at(minutes)).unwrap();
 }
 
 fn begin(ledger: &mut Ledger, lease: &Lease, operation: Operation, names: &[&str], minutes: i64) -> IntentId {

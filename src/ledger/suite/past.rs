@@ -86,13 +86,24 @@ pub(in crate::ledger) fn a_run_keeps_its_lease_by_its_commits(ledger: &mut Ledge
     assert!(matches!(ledger.hold(&lease, TERM / 2, end + second * 60), Err(LedgerError::Fenced { .. })));
 }
 
+pub(in crate::ledger) fn a_commit_renews_the_lease(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let begun = begin(ledger, &lease, Operation::Assign, &["ann"], 0);
+    // Its time is over, and nobody has taken it.
+    ledger.commit(&lease, RUN, &settled(begun, &[("ann", Outcome::Assigned)]), at(7)).unwrap();
+    let you = Owner("you".into());
+    let almost = at(8) - TimeDelta::seconds(1);
+    assert!(ledger.acquire("contoso", &you, TERM, almost).unwrap().is_none());
+    assert!(ledger.acquire("contoso", &you, TERM, at(8)).unwrap().is_some());
+}
+
 pub(in crate::ledger) fn a_lost_lease_fences_every_write(ledger: &mut Ledger) {
     let old = lease(ledger);
     assign(ledger, &old, &["ann"], 0);
     let seen = look(ledger, 0).seen;
     let new = ledger.acquire("contoso", &Owner("me".into()), TERM, at(2)).unwrap().unwrap();
     let before = told(ledger);
-    let plan = Arc::new(Plan { leaving: vec![leaving("ann")], ..Plan::default() });
+    let plan = with_departures(Plan { leaving: vec![leaving("ann")], ..Plan::default() });
     let intent = Some(NewIntent { operation: Operation::Unassign, addresses: addresses(&["ann"]) });
     let results = [
         ledger.hold(&old, Duration::ZERO, at(3)),

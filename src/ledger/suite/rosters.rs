@@ -24,7 +24,7 @@ pub(in crate::ledger) fn an_accepted_roster_reads_back(ledger: &mut Ledger) {
 
     let key = |entry: &Entry| ledger.hasher().entry_key(entry.address.identity(), entry.route.as_deref());
     let mut rows = Vec::new();
-    ledger.for_each_row("hr", &mut |key, content| rows.push((key, content))).unwrap();
+    ledger.for_each_row("hr", &Parts::all(), &mut |key, content| rows.push((key, content))).unwrap();
     let mut expected = [&full, &plain].map(|entry| (key(entry), ledger.hasher().content(entry)));
     expected.sort_unstable();
     assert_eq!(rows, expected);
@@ -87,12 +87,12 @@ pub(in crate::ledger) fn a_departure_stays_noted_until_a_plan_is_done_with_it(le
     ledger.accept(&acceptance(added(&["ann"])), at(3)).unwrap();
     assert_eq!(look(ledger, 4).list[0].departure, None);
     let plan = Plan { leaving: vec![leaving("bob")], ..Plan::default() };
-    ledger.record_plan(&lease, RUN, &Arc::new(whole(plan)), "policy", seen, at(4)).unwrap();
+    ledger.record_plan(&lease, RUN, &with_departures(plan), "policy", seen, at(4)).unwrap();
     assert_eq!(touched(ledger, 5), ["ann", "bob"]);
     let list = look(ledger, 5).list;
     assert_eq!(list[1].departure, None);
     let departure = list[1].member.as_ref().unwrap().departure.as_ref().unwrap();
-    assert_eq!((&*departure.source, &*departure.origin, departure.at), ("hr", "bob's line", at(1)));
+    assert_eq!((&*departure.source, &*departure.origin, departure.at), ("hr", "staff.csv line 7", at(1)));
 }
 
 pub(in crate::ledger) fn a_first_roster_has_all_addresses_looked_at(ledger: &mut Ledger) {

@@ -29,7 +29,7 @@ fn file(bytes: &[u8]) -> File {
 fn snapshot_with(bytes: &[u8], config: &Csv) -> Result<Snapshot, Incomplete> {
     let hasher = Hasher::new([1; 16]);
     let is_route = |name: &str| name == "contoso" || name == "fabrikam";
-    read_snapshot(file(bytes), "staff.csv", Settings { config, hasher: &hasher, is_route: &is_route })
+    read_snapshot(file(bytes), "staff.csv", Settings { config, hasher: &hasher, known: None, is_route: &is_route })
 }
 
 fn snapshot(bytes: &[u8]) -> Result<Snapshot, Incomplete> {
@@ -266,7 +266,7 @@ fn an_id_with_two_addresses_holds_both_rows() {
 fn a_delta_gives_edits_in_the_order_of_its_rows() {
     let delta = Csv { mode: Mode::Delta, ..config() };
     let hasher = Hasher::new([1; 16]);
-    let settings = Settings { config: &delta, hasher: &hasher, is_route: &|_| true };
+    let settings = Settings { config: &delta, hasher: &hasher, known: None, is_route: &|_| true };
     let text = b"action,email,priority\n+,jane@contoso.com,3\nLEAVE,jo@contoso.com,nonsense\nmaybe,x@contoso.com,\n";
     let delta = read_delta(file(text), "d.csv", settings).unwrap();
     let told: Vec<String> = delta
@@ -286,7 +286,7 @@ fn entries_are_not_fetched_from_a_file_that_was_overwritten() {
     let mut written = file(b"email\njane@contoso.com\njo@contoso.com\n");
     let read = written.try_clone().unwrap();
     let (config, hasher) = (config(), Hasher::new([1; 16]));
-    let settings = Settings { config: &config, hasher: &hasher, is_route: &|_| true };
+    let settings = Settings { config: &config, hasher: &hasher, known: None, is_route: &|_| true };
     let mut snapshot = read_snapshot(read, "staff.csv", settings).unwrap();
     written.seek(SeekFrom::Start(6)).unwrap();
     written.write_all(b"june").unwrap();
@@ -384,6 +384,82 @@ fn many_rows_are_sorted_by_key() {
     let snapshot = snapshot(format!("email\n{}", rows.concat()).as_bytes()).unwrap();
     assert_eq!(snapshot.rows.len(), 5_000);
     assert!(snapshot.rows.is_sorted_by_key(|row| row.key));
+}
+
+/// Reads where a reading of another text was taken in before.
+fn snapshot_after(before: &str, text: &str) -> Snapshot {
+    let lenient = Csv { max_bad_rows: Limit::Share(1.0), ..config() };
+    let before = snapshot_with(before.as_bytes(), &lenient).unwrap();
+    let kept = before.fingerprint.to_bytes();
+    let known = Known { fingerprint: &kept, sound: before.bad_rows.is_empty() };
+    let (hasher, is_route) = (Hasher::new([1; 16]), |_: &str| true);
+    let settings = Settings { config: &lenient, hasher: &hasher, known: Some(known), is_route: &is_route };
+    read_snapshot(file(text.as_bytes()), "staff.csv", settings).unwrap()
+}
+
+/// A roster that is large enough to be looked at in parts.
+fn large(change: impl FnOnce(&mut Vec<String>)) -> String {
+    let mut rows: Vec<String> = (0..17_000).map(|n| format!("p{n}@contoso.com,{n},{}\n", n % 3)).collect();
+    change(&mut rows);
+    format!("email,id,priority\n{}", rows.concat())
+}
+
+#[test]
+fn the_same_people_in_another_order_are_not_sorted_again() {
+    let read = snapshot_after(&large(|_| ()), &large(|rows| rows.reverse()));
+    assert_eq!((read.rows.len(), read.alike.len(), read.evidence.rows), (0, 17_000, 17_000));
+    assert_eq!(read.parts.ranges(), []);
+}
+
+#[test]
+fn of_a_changed_roster_only_the_parts_that_changed_are_sorted() {
+    let read = snapshot_after(&large(|_| ()), &large(|rows| rows[5] = "new@contoso.com,5,1\n".to_owned()));
+    assert!(read.rows.len() < 30, "{}", read.rows.len());
+    assert_eq!(read.rows.len() + read.alike.len(), 17_000);
+    assert!(read.rows.is_sorted_by_key(|row| row.key));
+    assert!(read.rows.iter().all(|row| read.parts.contain(row.key)));
+    assert!(!read.alike.iter().any(|row| read.parts.contain(row.key)));
+}
+
+#[test]
+fn nothing_odd_hides_in_a_roster_that_is_nearly_as_it_was() {
+    let odd = |change: &dyn Fn(&mut Vec<String>)| {
+        let text = large(|rows| change(rows));
+        let (read, fresh) = (snapshot_after(&large(|_| ()), &text), snapshot(text.as_bytes()).unwrap());
+        assert_eq!(read.fingerprint, fresh.fingerprint);
+        assert_eq!(json(&read.bad_rows), json(&fresh.bad_rows));
+        assert_eq!(json(&read.evidence), json(&fresh.evidence));
+        assert_eq!(read.rows.len() + read.alike.len(), fresh.rows.len());
+        assert!(!read.rows.is_empty());
+        (read.bad_rows.len(), read.evidence.notes)
+    };
+    // One row more, which says nothing new.
+    let (_, notes) = odd(&|rows| rows.push(rows[9].clone()));
+    assert_eq!(notes, ["Rows that repeat an address of another row: 1."]);
+    // As many rows, one of them twice.
+    let (_, notes) = odd(&|rows| rows[8] = rows[9].clone());
+    assert_eq!(notes, ["Rows that repeat an address of another row: 1."]);
+    // Two rows that differ of one address.
+    let (_, notes) = odd(&|rows| rows.push("p9@contoso.com,9,7\n".to_owned()));
+    assert_eq!(notes.len(), 2);
+    // Two who swapped what is said of them.
+    odd(&|rows| (rows[0], rows[1]) = ("p0@contoso.com,0,1\n".to_owned(), "p1@contoso.com,1,0\n".to_owned()));
+    // Two who swapped their ids, and one who has another's.
+    odd(&|rows| (rows[0], rows[1]) = ("p0@contoso.com,1,0\n".to_owned(), "p1@contoso.com,0,1\n".to_owned()));
+    assert_eq!(odd(&|rows| rows[0] = "p0@contoso.com,1,0\n".to_owned()).0, 2);
+    // A row that can't be used in the place of another.
+    assert_eq!(odd(&|rows| rows[0] = "p0@contoso.com,0,high\n".to_owned()).0, 1);
+}
+
+#[test]
+fn bad_rows_are_told_beside_people_who_are_as_they_were() {
+    let text = large(|rows| rows.push("p3.contoso.com,,\n".to_owned()));
+    let read = snapshot_after(&large(|_| ()), &text);
+    assert_eq!((read.rows.len(), read.alike.len(), read.bad_rows.len()), (0, 17_000, 1));
+    // After a reading with bad rows, what the ledger knows may be more than that reading said: all is looked at.
+    let ids = "p0@contoso.com,1,0\n".to_owned();
+    let again = snapshot_after(&large(|rows| rows[0].clone_from(&ids)), &large(|rows| rows[0].clone_from(&ids)));
+    assert_eq!(again.bad_rows.len(), 2);
 }
 
 proptest::proptest! {

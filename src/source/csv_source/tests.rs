@@ -61,8 +61,15 @@ impl World {
         let hasher = Hasher::new([3; 16]);
         let World { config, source, accepted, done, now, .. } = self;
         let is_done = &mut |name: &str, digest: &str| done.iter().any(|(n, d)| n == name && d == digest);
-        let look =
-            Look { config, hasher: &hasher, accepted: accepted.as_ref(), is_route: &|_| true, is_done, now: *now };
+        let look = Look {
+            config,
+            hasher: &hasher,
+            accepted: accepted.as_ref(),
+            known: None,
+            is_route: &|_| true,
+            is_done,
+            now: *now,
+        };
         source.look(look)
     }
 

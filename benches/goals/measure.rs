@@ -1,0 +1,87 @@
+//! Runs processes, and says how long they took and how much memory they had.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The columns of [`Side::row`].
+pub const HEADING: &str = "                                                median      min      max    ratio     peak";
+
+/// One process that ran to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran {
+    pub began: Instant,
+    pub took: Duration,
+    /// The most resident memory of the process or one of its children, in bytes; 0 where it was not looked for.
+    pub peak: u64,
+}
+
+/// Runs a command that has to succeed. Memory is looked for every fraction of a millisecond, which costs time: what is
+/// timed is run without.
+#[expect(clippy::disallowed_methods, reason = "this measures")]
+pub fn run(mut command: Command, look_for_memory: bool) -> Ran {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let began = Instant::now();
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let peak = if look_for_memory { watch(&mut child) } else { 0 };
+    let output = child.wait_with_output().unwrap();
+    let took = began.elapsed();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    Ran { began, took, peak }
+}
+
+fn watch(child: &mut Child) -> u64 {
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(peak_of(child.id()));
+        std::thread::park_timeout(Duration::from_micros(200));
+    }
+    peak
+}
+
+/// The most memory that a process or one of its children has had so far.
+fn peak_of(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let own = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or(0) << 10;
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).map(peak_of).fold(own, u64::max)
+}
+
+/// One side of a comparison.
+#[derive(Debug, Default)]
+pub struct Side {
+    times: Vec<Duration>,
+    peak: u64,
+}
+
+impl Side {
+    pub fn add(&mut self, took: Duration) {
+        self.times.push(took);
+    }
+
+    pub fn saw(&mut self, peak: u64) {
+        self.peak = self.peak.max(peak);
+    }
+
+    pub fn median(&self) -> Duration {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or_default()
+    }
+
+    /// A line of the table; the ratio is that of this side's median to the reference's.
+    pub fn row(&self, name: &str, reference: Option<&Side>) -> String {
+        let ms = |time: Duration| format!("{:>7.1}ms", time.as_secs_f64() * 1e3);
+        let (min, max) = (self.times.iter().min(), self.times.iter().max());
+        let mut row = format!("{name:<44}{} ", ms(self.median()));
+        let _ = write!(row, "{}{}", ms(min.copied().unwrap_or_default()), ms(max.copied().unwrap_or_default()));
+        let ratio = reference.map(|reference| self.median().as_secs_f64() / reference.median().as_secs_f64());
+        row.push_str(&ratio.map_or_else(|| " ".repeat(9), |ratio| format!("{ratio:>8.3}x")));
+        if self.peak > 0 {
+            let _ = write!(row, "{:>6} MiB", self.peak.div_ceil(1 << 20));
+        }
+        row
+    }
+}
