@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub struct Lease {
     pub(super) subscription: String,
     pub(super) owner: Owner,
     pub(super) epoch: i64,
+    /// How long it lasts from each renewal.
+    pub(super) term: Duration,
 }
 
 impl Lease {

@@ -2,6 +2,7 @@
 //!
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
 //! - `examples`: the set-ups under `examples/` work as they are.
+//! - `hostile`: an operator who does everything wrong.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
 //! - `readme`: what the README shows is what there is.
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
@@ -12,6 +13,7 @@
 
 mod daemon;
 mod examples;
+mod hostile;
 mod main_job;
 mod readme;
 mod safety;

@@ -1,6 +1,6 @@
 //! What a plan rests on: what is known of a subscription, and the addresses that may have to change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use chrono::TimeDelta;
@@ -57,7 +57,7 @@ impl Ledger {
             let Some(id) = known_subscription(connection, name)? else { return Ok(SubscriptionRecord::default()) };
             let sql = "
                 SELECT seats_available, seats_assigned, seats_as_of, full_since, probed_at, habits, scope, dates_until,
-                       hold, hold_since, problem, problem_since
+                       hold, hold_since, problem, problem_since, remote
                 FROM subscription WHERE id = ?1";
             let mut record = connection.prepare_cached(sql)?.query_row([id], subscription_record)?;
             let sql = "
@@ -98,9 +98,7 @@ impl Ledger {
             let list = if look == Look::All || look_at_all {
                 search.all()?
             } else {
-                let identities = search.touched(dates_until, now)?;
-                let mut lookup = EntryLookup::new(connection)?;
-                identities.iter().map(|identity| search.one(&mut lookup, identity)).collect::<Result<_>>()?
+                search.some(search.touched(dates_until, now)?)?
             };
             let touched = look_at_all || search.is_touched()?;
             Ok(Candidates { list, seen: Seen { seq, at: now }, touched })
@@ -180,6 +178,7 @@ fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
         dates_until: moment_or_none(row, 7)?,
         hold: hold.zip(moment_or_none(row, 9)?).map(|(Json(hold), since)| StoredHold { hold, since }),
         problem: problem.zip(moment_or_none(row, 11)?),
+        remote: row.get(12)?,
         last_run: None,
     })
 }
@@ -277,14 +276,16 @@ impl<'c> Search<'c> {
                 identities.insert(row.get(0)?);
             }
         }
-        let from = dates_until.map_or(i64::MIN, |until| (until - ZONE_MAX).timestamp_millis());
+        // What was looked at by a clock that ran ahead is looked at until the time has come.
+        let from = dates_until.map_or(i64::MIN, |until| (until.min(now) - ZONE_MAX).timestamp_millis());
+        let to = dates_until.map_or(now, |until| until.max(now)) + ZONE_MAX;
         for sql in [
             "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND starts_about > ?2 AND starts_about <= ?3",
             "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND ends_about > ?2 AND ends_about <= ?3",
         ] {
             let mut statement = self.connection.prepare_cached(sql)?;
             for (source, _) in &self.sources {
-                let mut rows = statement.query(params![source, from, Ms(now + ZONE_MAX)])?;
+                let mut rows = statement.query(params![source, from, Ms(to)])?;
                 while let Some(row) = rows.next()? {
                     let route = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
                     if route.is_none_or(|route| route == self.name) {
@@ -294,6 +295,23 @@ impl<'c> Search<'c> {
             }
         }
         Ok(identities)
+    }
+
+    /// These, and whoever they were renamed to, whatever their state: without the new address a rename would look like a
+    /// person's leaving.
+    fn some(&self, identities: BTreeSet<String>) -> Result<Vec<Candidate>> {
+        let mut lookup = EntryLookup::new(self.connection)?;
+        let mut found = BTreeMap::new();
+        let mut open: Vec<String> = identities.into_iter().collect();
+        let mut asked: BTreeSet<String> = open.iter().cloned().collect();
+        while let Some(identity) = open.pop() {
+            let candidate = self.one(&mut lookup, &identity)?;
+            let stored = candidate.member.as_ref().and_then(|member| member.departure.as_ref());
+            let heirs = candidate.departure.iter().chain(stored).filter_map(|departure| departure.renamed_to.as_ref());
+            open.extend(heirs.map(|heir| heir.identity().to_owned()).filter(|heir| asked.insert(heir.clone())));
+            found.insert(identity, candidate);
+        }
+        Ok(found.into_values().collect())
     }
 
     fn one(&self, lookup: &mut EntryLookup<'_>, identity: &str) -> Result<Candidate> {
