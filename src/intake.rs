@@ -12,14 +12,16 @@ use tracing::{info, warn};
 
 use crate::address::Address;
 use crate::alert;
-use crate::clock;
+use crate::clock::{self, Timestamp};
 use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
+use crate::report::text::{count, moment};
 use crate::roster::change::{self, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
-use crate::source::{Delta, Edit, Entries, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
+use crate::source::{BadRow, Delta, Edit, Entries, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
+use crate::telemetry::Masked;
 
 /// What a look at a source came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +65,13 @@ pub fn take_in(
         is_done: &mut |name, digest| desk.is_done(name, digest),
         now: clock::now(),
     });
+    let written = seen.iter().filter_map(|one| one.found.as_ref().map(|found| found.written_at(clock::now()))).max();
     let mut intakes = Vec::with_capacity(seen.len());
     for one in seen {
         intakes.push(desk.take(csv, one)?);
     }
     if !intakes.iter().any(|intake| matches!(intake, Intake::Refused(_) | Intake::Settling(_))) {
-        desk.is_well()?;
+        desk.is_well(written)?;
     }
     Ok(intakes)
 }
@@ -186,9 +189,8 @@ impl<'a> Desk<'a> {
     fn take(&self, csv: &Csv, seen: Seen) -> Result<Intake, LedgerError> {
         let Seen { found, reading } = seen;
         let intake = match reading {
-            Reading::Nothing => Intake::Unchanged,
+            Reading::Nothing | Reading::Unchanged => Intake::Unchanged,
             Reading::Settling(wait) => Intake::Settling(wait),
-            Reading::Unchanged => Intake::Unchanged,
             Reading::Incomplete(why) => self.refuse(why)?,
             Reading::Complete(snapshot) => self.take_snapshot(snapshot)?,
             Reading::Delta(delta) => self.take_delta(delta)?,
@@ -295,11 +297,14 @@ impl<'a> Desk<'a> {
     fn enter(&self, acceptance: Acceptance) -> Result<Intake, LedgerError> {
         let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
         let file = acceptance.evidence.file.clone().unwrap_or_default();
+        let complaint = complaint(&acceptance.bad_rows, &file);
         self.ledger.blocking_with(move |ledger| ledger.accept(&acceptance, clock::now()))?;
         let name = &self.source.name;
-        info!(source = %name, changes, entries, bad_rows, "{name}: {file} is the roster now: {entries} people, {changes} changes");
-        if bad_rows > 0 {
-            warn!(source = %name, bad_rows, "{name}: {bad_rows} rows of {file} can't be used; `rosterd check` lists them");
+        let is = if self.files == Files::PutAway { "is the roster now" } else { "would be the roster" };
+        let (people, told) = (count(entries, "person", "people"), count(changes as u64, "change", "changes"));
+        info!(source = %name, changes, entries, bad_rows, "{name}: {file} {is}: {people}, {told}");
+        if let Some(complaint) = complaint {
+            warn!(source = %name, bad_rows, "{name}: {complaint}");
         }
         Ok(Intake::Accepted { changes })
     }
@@ -320,13 +325,29 @@ impl<'a> Desk<'a> {
         Ok(Intake::Refused(why))
     }
 
-    fn is_well(&self) -> Result<(), LedgerError> {
-        if self.record.as_ref().is_none_or(|record| record.problem.is_none()) {
+    /// Nothing hindered the look. A file that was refused stays the source's problem until another one has been taken:
+    /// that it was moved aside mends nothing. `written` is when the newest file that was found was written.
+    fn is_well(&self, written: Option<Timestamp>) -> Result<(), LedgerError> {
+        let name = self.source.name.clone();
+        let (record, refused) = self.ledger.blocking_with(move |ledger| {
+            let record = ledger.source(&name)?;
+            let ill = record.as_ref().is_some_and(|record| record.problem.is_some());
+            Ok((record, if ill { ledger.newest_file_refused(&name)? } else { None }))
+        })?;
+        let Some(record) = record else { return Ok(()) };
+        let problem = record.problem.as_ref().map(|(problem, _)| problem);
+        if problem.zip(refused.as_ref()).is_some_and(|(problem, refused)| problem.starts_with(refused)) {
             return Ok(());
         }
-        let source = self.source.name.clone();
-        info!(source = %source, "{source}: can be read again");
-        self.ledger.blocking_with(move |ledger| ledger.source_well(&source))
+        if let Some(reason) = overdue(self.source, record.accepted_at.max(written), clock::now()) {
+            return self.refuse(Incomplete { reason, file: None, bad_rows: Vec::new(), passing: true }).map(drop);
+        }
+        if problem.is_some() {
+            let source = self.source.name.clone();
+            info!(source = %source, "{source}: can be read again");
+            self.ledger.blocking_with(move |ledger| ledger.source_well(&source))?;
+        }
+        Ok(())
     }
 
     fn put_away(&self, csv: &Csv, found: &Found, intake: &Intake) -> Result<(), LedgerError> {
@@ -345,8 +366,23 @@ impl<'a> Desk<'a> {
             let name = &self.source.name;
             warn!(source = %name, "{name}: {}", crate::telemetry::chain(&cause));
         }
+        // The file is gone from now on, and with it what tells when it came.
+        if *intake == Intake::Unchanged && self.source.max_age.is_some() && csv.after != After::Leave {
+            let name = self.source.name.clone();
+            self.ledger.blocking_with(move |ledger| ledger.source_heard(&name, clock::now()))?;
+        }
         Ok(())
     }
+}
+
+/// What is to be said of a file's rows that can't be used: how many, the first of them, and where all of them stand.
+fn complaint(bad_rows: &[BadRow], file: &str) -> Option<String> {
+    const SHOWN_MAX: usize = 3;
+    let number = u64::try_from(bad_rows.len()).ok().filter(|number| *number > 0)?;
+    let shown = bad_rows.iter().take(SHOWN_MAX).map(|row| format!("{}: {}", row.origin, Masked(&row.reason)));
+    let shown = shown.collect::<Vec<_>>().join("; ");
+    let more = if bad_rows.len() > SHOWN_MAX { "; `rosterd plan --json` lists all of them" } else { "" };
+    Some(format!("{} of {file} can't be used: {shown}{more}", count(number, "row", "rows")))
 }
 
 /// The stored entries that a delta's edits may meet: by address and route, and by stable id.
@@ -371,6 +407,17 @@ fn touched_by(ledger: &Ledger, source: &str, hasher: &Hasher, edits: &[Edit]) ->
         }
     }
     Ok(stored)
+}
+
+/// What to say where no new file has come for longer than `max_age`.
+fn overdue(source: &Source, newest: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    let max_age = source.max_age?;
+    let newest = newest.filter(|newest| (now - *newest).to_std().is_ok_and(|age| age > max_age))?;
+    Some(format!(
+        "No new file has come since {}, for longer than {} (max_age). Look whether what writes the files still does.",
+        moment(newest),
+        humantime::format_duration(max_age),
+    ))
 }
 
 /// All rows of a snapshot in order of key, where what was known when it was read is known no more.

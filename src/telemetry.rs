@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -36,6 +36,8 @@ pub struct Options {
     pub format: LogFormat,
     /// How often `-v` was given.
     pub verbosity: u8,
+    /// For a command that prints what it did: without `-v`, warnings alone.
+    pub brief: bool,
     /// `[log] addresses = "clear"`.
     pub clear_addresses: bool,
 }
@@ -57,7 +59,7 @@ pub fn init(options: Options) -> Result<(), TelemetryError> {
     let filter = match std::env::var(FILTER_VARIABLE) {
         Ok(words) if !words.trim().is_empty() => EnvFilter::try_new(words).map_err(TelemetryError::Filter)?,
         Err(std::env::VarError::NotUnicode(_)) => return Err(TelemetryError::FilterNotUtf8),
-        Ok(_) | Err(std::env::VarError::NotPresent) => EnvFilter::new(default_filter(options.verbosity)),
+        Ok(_) | Err(std::env::VarError::NotPresent) => EnvFilter::new(default_filter(options.verbosity, options.brief)),
     };
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(BesideBars).with_ansi(colour);
@@ -69,8 +71,9 @@ pub fn init(options: Options) -> Result<(), TelemetryError> {
 }
 
 /// Other crates speak only when something is wrong; some of them tell of ordinary work at `info`.
-fn default_filter(verbosity: u8) -> &'static str {
+fn default_filter(verbosity: u8, brief: bool) -> &'static str {
     match verbosity {
+        0 if brief => "warn",
         0 => "warn,rosterd=info",
         1 => "warn,rosterd=debug",
         _ => "warn,rosterd=trace",
@@ -81,6 +84,40 @@ fn default_filter(verbosity: u8) -> &'static str {
 pub fn bars() -> &'static MultiProgress {
     static BARS: OnceLock<MultiProgress> = OnceLock::new();
     BARS.get_or_init(MultiProgress::new)
+}
+
+/// How far something has come that may take longer than a second: a bar on a terminal, nothing elsewhere. It goes away
+/// with the value.
+#[derive(Debug)]
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// `what` is said before the bar.
+    pub fn new(what: &str) -> Progress {
+        // A template that can't be read would be a mistake here, and the plain bar shows as much.
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::no_length().with_style(style).with_message(what.to_owned());
+        Progress(bars().add(bar))
+    }
+
+    /// How many there are to do.
+    pub fn expect(&self, total: u64) {
+        self.0.set_position(0);
+        self.0.set_length(total);
+    }
+
+    /// So many more are done.
+    pub fn done(&self, more: u64) {
+        self.0.inc(more);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        bars().remove(&self.0);
+    }
 }
 
 /// Standard error, with the progress bars out of the way while a line is written.
@@ -186,7 +223,8 @@ mod tests {
     #[test]
     fn each_filter_is_one_that_can_be_read() {
         for verbosity in 0..4 {
-            assert!(EnvFilter::try_new(default_filter(verbosity)).is_ok());
+            assert!(EnvFilter::try_new(default_filter(verbosity, true)).is_ok());
+            assert!(EnvFilter::try_new(default_filter(verbosity, false)).is_ok());
         }
     }
 }

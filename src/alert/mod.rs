@@ -83,7 +83,7 @@ mod tests {
             waiting("early@contoso.com", 100, 5),
             waiting("boss@contoso.com", 1, 9),
         ];
-        insta::assert_snapshot!(seats_exhausted("contoso", Some(seats), &queue), @"");
+        insta::assert_snapshot!(seats_exhausted("contoso", Some(seats), &queue), @"contoso: 3 people wait for a licence, 1 of 10 seats are free: buy 2. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: b***@contoso.com, e***@contoso.com, l***@contoso.com");
         assert_eq!(shortage(None, 2), 2);
         assert_eq!(shortage(Some(seats), 1), 0);
     }

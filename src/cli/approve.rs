@@ -62,12 +62,12 @@ fn check_digest(name: &str, stored: Option<&StoredHold>, digest: Option<&str>) -
     let Some(wanted) = digest else { return Ok(()) };
     match stored {
         Some(stored) if stored.hold.digest.eq_ignore_ascii_case(wanted.trim()) => Ok(()),
-        Some(stored) => Err(Failure::usage(format!(
+        Some(stored) => Err(Failure::new(format!(
             "{name} holds other removals by now (digest {}, not {wanted}); nothing was done",
             stored.hold.digest
         ))
         .hint(format!("`rosterd approve {name}` shows them"))),
-        None => Err(Failure::usage(format!("{name} holds no removals by now; nothing was done"))),
+        None => Err(Failure::new(format!("{name} holds no removals by now; nothing was done"))),
     }
 }
 

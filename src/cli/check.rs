@@ -1,5 +1,7 @@
 //! `rosterd check`.
 
+use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -11,7 +13,7 @@ use super::sync::read_sources;
 use crate::config::Subscription;
 use crate::exit::ExitStatus;
 use crate::intake::Files;
-use crate::ledger::SourceRecord;
+use crate::ledger::{Ledger, SourceRecord};
 use crate::licensing::wire::Answer;
 use crate::pass::World;
 use crate::report::text::count;
@@ -46,8 +48,9 @@ pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Fai
     }
     let files = config.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
     let mut findings = vec![well("configuration", files)];
-    findings.push(ledger_finding(&config));
-    let world = world(config, crate::ledger::Ledger::scratch(std::path::Path::new(""))?)?;
+    let ledger = scratch_ledger(&config);
+    findings.push(ledger_finding(ledger.as_ref().err()));
+    let world = world(config, ledger.or_else(|_| Ok::<_, Failure>(Ledger::scratch(Path::new(""))?))?)?;
     runtime()?.block_on(async {
         findings.extend(try_sources(&world).await?);
         for subscription in world.config.subscriptions.values() {
@@ -67,14 +70,15 @@ fn ill(what: impl Into<String>, detail: impl Into<String>) -> Finding {
     Finding { ok: false, ..well(what, detail) }
 }
 
-fn ledger_finding(config: &crate::config::Config) -> Finding {
-    match scratch_ledger(config) {
-        Ok(_) => well("ledger", "can be read, or will be made by the first run"),
-        Err(failure) => ill("ledger", failure.message),
+fn ledger_finding(failure: Option<&Failure>) -> Finding {
+    match failure {
+        None => well("ledger", "can be read, or will be made by the first run"),
+        Some(failure) => ill("ledger", failure.message.clone()),
     }
 }
 
-/// Reads each source into a ledger that is thrown away, and moves no file.
+/// Reads each source into a copy of the ledger that is thrown away, and moves no file. Where nothing new has come, the
+/// roster that is in force is told.
 async fn try_sources(world: &World) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     let everybody: Vec<Subscription> = world.config.subscriptions.values().cloned().collect();
@@ -101,16 +105,14 @@ fn source_finding(name: &str, record: Option<&SourceRecord>) -> Finding {
         evidence.file.as_deref().unwrap_or("its roster")
     );
     if let Some(encoding) = &evidence.encoding {
-        detail.push_str(&format!(" ({encoding})"));
+        let _ = write!(detail, " ({encoding})");
     }
     if !bad_rows.is_empty() {
-        detail.push_str(&format!(
-            ", {}",
-            count(bad_rows.len() as u64, "row that can't be used", "rows that can't be used")
-        ));
+        let rows = count(bad_rows.len() as u64, "row that can't be used", "rows that can't be used");
+        let _ = write!(detail, ", {rows}");
     }
     for note in &evidence.notes {
-        detail.push_str(&format!(". {}", note.trim_end_matches('.')));
+        let _ = write!(detail, ". {}", note.trim_end_matches('.'));
     }
     Finding { bad_rows, ..well(what, detail) }
 }
@@ -153,9 +155,9 @@ fn show(findings: &[Finding], json: bool) -> Result<(), Failure> {
     }
     let mut text = String::new();
     for Finding { what, ok, detail, bad_rows } in findings {
-        text.push_str(&format!("{} {what}: {detail}\n", if *ok { "ok    " } else { "FAILED" }));
+        let _ = writeln!(text, "{} {what}: {detail}", if *ok { "ok    " } else { "FAILED" });
         for row in bad_rows {
-            text.push_str(&format!("         {row}\n"));
+            let _ = writeln!(text, "         {row}");
         }
     }
     print(&text)

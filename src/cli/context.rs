@@ -1,6 +1,6 @@
 //! What verbs share: the configuration, found and read, and the ledger behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -14,7 +14,7 @@ use crate::dispatch::pace::Pacer;
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Ledger, Owner};
 use crate::licensing::http::Client;
-use crate::pass::World;
+use crate::pass::{LOOKS_MAX, World};
 use crate::report::text::nearest;
 use crate::telemetry;
 
@@ -29,18 +29,31 @@ impl Context {
         Context { global }
     }
 
-    /// Finds and reads the configuration, and sets up logging as it says.
+    /// Finds and reads the configuration, and sets up logging as it says, for a command that prints what it did.
     pub(super) fn config(&self) -> Result<Config, Failure> {
-        let path = config::find(self.global.config.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
-        self.config_at(&path)
+        self.load(&self.path()?, true)
     }
 
-    /// Reads this configuration, and sets up logging as it says.
+    /// Finds and reads the configuration, and sets up logging as it says, for the daemon: its log is all that it says.
+    pub(super) fn daemon_config(&self) -> Result<Config, Failure> {
+        self.load(&self.path()?, false)
+    }
+
+    /// Reads this configuration, and sets up logging as it says, for a command that prints what it did.
     pub(super) fn config_at(&self, path: &Path) -> Result<Config, Failure> {
+        self.load(path, true)
+    }
+
+    fn path(&self) -> Result<PathBuf, Failure> {
+        config::find(self.global.config.as_deref()).map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    fn load(&self, path: &Path, brief: bool) -> Result<Config, Failure> {
         let config = config::load(path).map_err(|problems| Failure::of_configuration(&problems))?;
         telemetry::init(telemetry::Options {
             format: self.global.log_format.unwrap_or(config.log.format),
             verbosity: self.global.verbose,
+            brief,
             clear_addresses: config.log.clear_addresses,
         })
         .map_err(|error| Failure::from_error(&error).into_usage())?;
@@ -119,6 +132,7 @@ pub(super) fn world(config: Config, ledger: Ledger) -> Result<World, Failure> {
         client: Arc::new(client),
         pacer: Arc::new(pacer),
         owner: Owner::this_process(),
+        looks: Arc::new(tokio::sync::Semaphore::new(LOOKS_MAX)),
         shutdown: CancellationToken::new(),
     })
 }

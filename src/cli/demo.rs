@@ -4,6 +4,7 @@
 //! runs. What happens is told as it happens; each step waits for what it names, and fails if that does not come.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -38,7 +39,7 @@ pub(super) struct DemoArgs {
 }
 
 /// How long a step may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The people of the demo, in the order in which they join.
@@ -187,12 +188,13 @@ impl<'a> Demo<'a> {
 
     /// As a careful exporter does it: written beside, then renamed into the folder.
     fn drop_roster(&self, name: &str, people: &[&str]) -> Result<(), Failure> {
-        let rows: String = people.iter().map(|person| format!("{},{person}\n", address(person))).collect();
+        let mut rows = String::from("email,id\n");
+        for person in people {
+            let _ = writeln!(rows, "{},{person}", address(person));
+        }
         let beside = self.folder.join("being-written");
         let place = drops(self.folder).join(name);
-        fs::write(&beside, format!("email,id\n{rows}"))
-            .and_then(|()| fs::rename(&beside, &place))
-            .map_err(|error| cant_write(&place, &error))
+        fs::write(&beside, rows).and_then(|()| fs::rename(&beside, &place)).map_err(|error| cant_write(&place, &error))
     }
 
     async fn approve(&self) -> Result<(), Failure> {
@@ -212,7 +214,10 @@ impl<'a> Demo<'a> {
             status::gather(&config, &all, ledger, clock::now())
         });
         let text = gathered.await?.render(clock::now(), style());
-        print(&text.lines().map(|line| format!("   {line}\n")).collect::<String>())
+        for line in text.lines() {
+            say(&format!("   {line}"))?;
+        }
+        Ok(())
     }
 
     fn licences(&self) -> usize {
@@ -232,12 +237,12 @@ impl<'a> Demo<'a> {
         say(&format!("   {} ({:.1} s)", capital(what), waited.elapsed().as_secs_f64()))
     }
 
-    async fn until_members(&self, what: &str, state: MemberState, wanted: u64) -> Result<(), Failure> {
+    async fn until_members(&self, what: &str, state: MemberState, members: u64) -> Result<(), Failure> {
         let waited = Stopwatch::start();
         loop {
             let counts = self.world.ledger.with(|ledger| ledger.member_counts("contoso")).await?;
             let found = counts.iter().find(|(known, _)| *known == state).map_or(0, |(_, number)| *number);
-            if found == wanted {
+            if found == members {
                 return Ok(());
             }
             self.still_waiting(what, &waited)?;

@@ -66,13 +66,19 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus, Fail
     })
 }
 
+/// What `plan --json` prints.
+#[derive(Debug, serde::Serialize)]
+struct Plans {
+    subscriptions: Vec<PlanJson>,
+}
+
 type Planned = (Subscription, Vec<SourceJson>, Seen);
 
 fn show(plans: &[Planned], json: bool) -> Result<(), Failure> {
     if json {
         let plans: Vec<PlanJson> =
             plans.iter().map(|(it, sources, seen)| PlanJson::new(&it.name, &seen.plan, sources.clone())).collect();
-        return print_json(&serde_json::json!({ "subscriptions": plans }));
+        return print_json(&Plans { subscriptions: plans });
     }
     let mut text = String::new();
     for (subscription, _, seen) in plans {

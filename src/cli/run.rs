@@ -18,15 +18,19 @@ use crate::exit::ExitStatus;
 pub(super) struct RunArgs {}
 
 pub(super) fn run(_args: &RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let config = context.config()?;
+    let config = context.daemon_config()?;
     let ledger = make_ledger(&config, clock::now())?;
     let world = world(config, ledger)?;
     let (subscriptions, sources) = (world.config.subscriptions.len(), world.config.sources.len());
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ran = runtime.block_on(async {
         end_on_signals(world.shutdown.clone())?;
-        let ready = || info!(subscriptions, sources, "ready: {subscriptions} subscriptions, {sources} sources");
+        let ready = || info!(subscriptions, sources, "ready: subscriptions {subscriptions}, sources {sources}");
         daemon::run(world.clone(), ready).await.map_err(|error| Failure::from_error(&error))
-    })?;
+    });
+    // A name that is still being looked up is nothing to wait for.
+    runtime.shutdown_background();
+    ran?;
     world.ledger.close();
     info!("stopped");
     Ok(ExitStatus::Done)

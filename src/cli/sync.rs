@@ -1,9 +1,12 @@
 //! `rosterd sync`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
+use tracing::info;
 
 use super::context::{Context, make_ledger, runtime, subscriptions, world};
 use super::failure::Failure;
@@ -33,6 +36,9 @@ pub(super) struct SyncArgs {
     #[arg(long)]
     pub(super) json: bool,
 }
+
+/// Waits longer than this are said.
+const SAID_AFTER: Duration = Duration::from_secs(5);
 
 /// What one subscription came to.
 #[derive(Debug, Serialize)]
@@ -85,6 +91,7 @@ pub(super) async fn read_sources(world: &World, chosen: &[Subscription], files: 
 
 async fn read_source(world: &World, source: Source, files: Files) -> Result<bool, Failure> {
     let mut state = CsvSource::default();
+    let name = source.name.clone();
     loop {
         let (world, source) = (world.clone(), source.clone());
         let look = tokio::task::spawn_blocking(move || {
@@ -99,7 +106,12 @@ async fn read_source(world: &World, source: Source, files: Files) -> Result<bool
             _ => None,
         });
         match settling.max() {
-            Some(wait) => tokio::time::sleep(wait).await,
+            Some(wait) => {
+                if wait > SAID_AFTER {
+                    info!(source = %name, "{name}: waiting until its files, and the digests beside them, stand still");
+                }
+                tokio::time::sleep(wait).await;
+            }
             None => return Ok(!intakes.iter().any(|intake| matches!(intake, Intake::Refused(_)))),
         }
     }
@@ -135,7 +147,7 @@ async fn line(world: &World, name: String, passed: Result<Passed, PassError>) ->
         elsewhere: false,
     };
     match passed {
-        Ok(Passed::Quiet(_)) => line,
+        Ok(Passed::Quiet { .. }) => line,
         Ok(Passed::Elsewhere) => {
             let problem = Some("another process is at work on it, and looks at the same".to_owned());
             Line { problem, elsewhere: true, ..line }
@@ -197,7 +209,7 @@ impl Line {
             ),
         };
         if self.status == ExitStatus::Left {
-            text.push_str(&format!("{name}: something is left; `rosterd status {name}` says what\n"));
+            let _ = writeln!(text, "{name}: something is left; `rosterd status {name}` says what");
         }
         text
     }

@@ -1,10 +1,13 @@
 //! The daemon: looks at sources and subscriptions when they are due, many at once, none in another's way.
 //!
-//! One loop takes events in the order in which they come and notes them in two agendas ([`wake`]); a heartbeat each second
-//! asks the agendas what is due by the calendar, so that a suspended machine or a clock that was set is noticed within
-//! a second. Passes and looks run as tasks of their own; the loop never waits for one.
+//! One loop takes events as they come and notes them in two agendas ([`wake`]); a heartbeat each second asks the agendas
+//! what is due by the calendar, so that a suspended machine or a clock that was set is noticed within seconds. Passes
+//! are [`tasks`] of their own, looks at sources have a [`thread`] each; the loop itself waits for nothing but events.
 
 pub mod schedule;
+mod tasks;
+mod thread;
+mod trouble;
 pub mod wake;
 
 use std::collections::BTreeMap;
@@ -12,84 +15,104 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
-use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::clock::{self, Timestamp};
-use crate::config::{Source, SourceKind, Subscription};
+use crate::config::{Config, Source, SourceKind};
 use crate::intake::{self, Files, Intake};
 use crate::ledger::{Ledger, LedgerError, Trigger};
-use crate::pass::{self, PassError, Passed, World};
+use crate::pass::{self, Moments, PassError, Passed, World};
 use crate::source::csv_source::CsvSource;
 use crate::source::watch::Watcher;
 use crate::telemetry::chain;
-use wake::Agenda;
+use tasks::{Panicked, Tasks};
+use thread::aside;
+use trouble::Troubles;
+use wake::{Agenda, Backoff, Went};
 
-/// Events that wait for the loop; a heartbeat that finds the queue full is left out.
-const EVENTS_MAX: usize = 1024;
-/// A folder with native events is looked at this often all the same.
-const RESCAN: Duration = Duration::from_secs(60);
+/// Hints that wait for the loop. One that finds the queue full is left out: there is a look soon anyway.
+const HINTS_MAX: usize = 1024;
+/// The heartbeat goes by the calendar: while a clock that was set back catches up it is silent, and this stands in.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
+/// So many sources are looked at at once …
+const SOURCES_AT_ONCE: usize = 32;
+/// … not counting those that have taken this long.
+const SLOW: Duration = Duration::from_secs(10);
+/// A source that can't be watched within this time is looked at by the clock until it can.
+const WATCH_PATIENCE: Duration = Duration::from_secs(5);
+/// At the end a look at a source is waited for this long. Then it is broken off, as by a crash: nothing is lost.
+const LOOK_PATIENCE: Duration = Duration::from_secs(5);
+/// When a pass is tried again that failed for want of an answer, or of a key that is accepted.
+const RETRY: Backoff = Backoff { first: Duration::from_secs(30), longest: Duration::from_secs(3600) };
+/// The same where the ledger failed, which is a matter of this machine: nobody else is bothered by trying.
+const LEDGER_RETRY: Backoff = Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(60) };
+/// A look sees the starts and ends of the next fifteen hours, so there is one more often than that, whatever the
+/// schedule: a date takes effect at its moment.
+const LOOK_AT_LEAST: TimeDelta = TimeDelta::hours(12);
+/// What is said of the ledger is said of it, and not of each subscription that met it.
+const THE_LEDGER: &str = "the ledger";
 
-/// Why the daemon could not start, or had to end.
+/// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     #[error("the heartbeat can't be started")]
     Heartbeat(#[from] JobSchedulerError),
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
 }
 
-/// What happens to the daemon.
+/// What comes from outside: it says nothing but that a look may be worth while.
 #[derive(Debug)]
-enum Event {
+enum Hint {
     /// A second has passed.
     Tick,
-    /// Something stirred where a source is.
+    /// Something stirred where this source is.
     Stirred(String),
-    Looked(String, Result<Vec<Intake>, LedgerError>),
-    Passed(String, Result<Passed, PassError>),
+}
+
+/// What a look at a source came to; `None`: it broke off by a defect, which has been said.
+type Looked = Option<Result<Vec<Intake>, LedgerError>>;
+
+#[derive(Debug)]
+enum Event {
+    Hint(Hint),
+    Looked(String, Looked),
+    Passed(String, Result<Result<Passed, PassError>, Panicked>),
+    Asked(Result<Vec<String>, LedgerError>),
 }
 
 /// Runs until `world.shutdown` is cancelled, then finishes and records the requests in flight. `ready` is called when
 /// every source is being watched.
+///
+/// # Errors
+/// When the heartbeat can't be started. Nothing that happens later ends the daemon.
 pub async fn run(world: World, ready: impl FnOnce()) -> Result<(), DaemonError> {
-    let (events, mut inbox) = mpsc::channel(EVENTS_MAX);
-    let mut daemon = Daemon::new(world, events.clone());
-    daemon.watch();
-    let mut heartbeat = heartbeat(events).await?;
+    let (hints, inbox) = mpsc::channel(HINTS_MAX);
+    let mut heartbeat = heartbeat(hints.clone()).await?;
+    let shutdown = world.shutdown.clone();
+    let mut daemon = Daemon::new(world, inbox);
+    daemon.watch(&hints).await;
     ready();
-    daemon.begin();
-    loop {
-        tokio::select! {
-            () = daemon.world.shutdown.cancelled() => break,
-            event = inbox.recv() => match event {
-                Some(event) => daemon.note(event, clock::now()).await,
-                None => break,
-            },
-        }
+    daemon.begin(clock::now());
+    while let Some(event) = shutdown.run_until_cancelled(daemon.next()).await {
+        daemon.note(event, clock::now());
     }
     info!("stopping: no new request starts, those in flight are finished and recorded");
     if let Err(cause) = heartbeat.shutdown().await {
         warn!("the heartbeat did not end cleanly: {cause}");
     }
-    daemon.tasks.close();
-    // The inbox is read on so that no task waits for room in it.
-    let tasks = daemon.tasks.clone();
-    let drained = async { while inbox.recv().await.is_some() {} };
-    tokio::select! { () = tasks.wait() => {}, () = drained => {} }
-    tasks.wait().await;
+    daemon.end().await;
     Ok(())
 }
 
 /// A tick each second. The scheduler is used for this alone: due times are computed from the calendar in each
 /// subscription's zone (`schedule`), because it fixes a zone's offset when a job is made.
-async fn heartbeat(events: mpsc::Sender<Event>) -> Result<JobScheduler, JobSchedulerError> {
+async fn heartbeat(hints: mpsc::Sender<Hint>) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     let job = Job::new_async("* * * * * *", move |_, _| {
-        // A full queue has ticks enough.
-        let _ = events.try_send(Event::Tick);
+        // A full queue wakes the loop anyway.
+        let _ = hints.try_send(Hint::Tick);
         Box::pin(async {})
     })?;
     scheduler.add(job).await?;
@@ -98,61 +121,81 @@ async fn heartbeat(events: mpsc::Sender<Event>) -> Result<JobScheduler, JobSched
 }
 
 /// How one source is watched and read.
+#[derive(Default)]
 struct Eye {
     source: CsvSource,
     watcher: Option<Watcher>,
 }
 
 impl Eye {
-    /// A folder that was made again is watched again.
-    fn refresh(&mut self, name: &str) {
-        if let Some(Err(cause)) = self.watcher.as_mut().map(Watcher::refresh) {
-            warn!(source = %name, "{name}: {}", chain(&cause));
+    /// An event is only a hint: where nothing can be watched, the timed looks remain.
+    fn watch(&mut self, source: &Source, hints: mpsc::Sender<Hint>) {
+        let (SourceKind::Csv(csv), name) = (&source.kind, source.name.clone()) else { return };
+        let stirred = move || drop(hints.try_send(Hint::Stirred(name.clone())));
+        match Watcher::new(&csv.path, csv.watch, stirred) {
+            Ok(watcher) => self.watcher = Some(watcher),
+            Err(cause) => warn!(source = %source.name, "{}: {}", source.name, chain(&cause)),
         }
+    }
+
+    fn look(&mut self, world: &World, source: &Source) -> Result<Vec<Intake>, LedgerError> {
+        // A folder that was made again is watched again.
+        if let Some(Err(cause)) = self.watcher.as_mut().map(Watcher::refresh) {
+            warn!(source = %source.name, "{}: {}", source.name, chain(&cause));
+            self.watcher = None;
+        }
+        intake::take_in(&world.config, &world.ledger, source, &mut self.source, Files::PutAway)
     }
 }
 
 struct Daemon {
-    world: World,
+    world: Arc<World>,
+    /// Each is held by one look at a time, which may hold it for ever.
     eyes: BTreeMap<String, Arc<Mutex<Eye>>>,
     subscriptions: Agenda,
     sources: Agenda,
-    tasks: TaskTracker,
-    events: mpsc::Sender<Event>,
+    inbox: mpsc::Receiver<Hint>,
+    looks: Tasks<Looked>,
+    passes: Tasks<Result<Passed, PassError>>,
+    asking: Tasks<Result<Vec<String>, LedgerError>>,
+    turns: Arc<Semaphore>,
+    troubles: Troubles,
 }
 
 impl Daemon {
-    fn new(world: World, events: mpsc::Sender<Event>) -> Daemon {
+    fn new(world: World, inbox: mpsc::Receiver<Hint>) -> Daemon {
+        let eyes = world.config.sources.keys().map(|name| (name.clone(), Arc::default())).collect();
         Daemon {
-            world,
-            eyes: BTreeMap::new(),
+            world: Arc::new(world),
+            eyes,
             subscriptions: Agenda::default(),
             sources: Agenda::default(),
-            tasks: TaskTracker::new(),
-            events,
+            inbox,
+            looks: Tasks::new(),
+            passes: Tasks::new(),
+            asking: Tasks::new(),
+            turns: Arc::new(Semaphore::new(SOURCES_AT_ONCE)),
+            troubles: Troubles::default(),
         }
     }
 
-    /// Watches every source that can be watched. An event is only a hint: the timed look stays on.
-    fn watch(&mut self) {
-        for (name, source) in &self.world.config.sources {
-            let eye = Eye { source: CsvSource::default(), watcher: self.watcher(name, source) };
-            self.eyes.insert(name.clone(), Arc::new(Mutex::new(eye)));
+    /// Watches every source that can be watched.
+    async fn watch(&mut self, hints: &mpsc::Sender<Hint>) {
+        let mut watching = Tasks::new();
+        for (name, eye) in &self.eyes {
+            let Some(source) = self.world.config.sources.get(name).cloned() else { continue };
+            let (eye, hints) = (Arc::clone(eye), hints.clone());
+            let watch = move || eye.lock().unwrap_or_else(PoisonError::into_inner).watch(&source, hints);
+            watching.start(name.clone(), aside(Arc::clone(&self.turns), SLOW, watch));
+        }
+        let all = async { while watching.next().await.is_some() {} };
+        if timeout(WATCH_PATIENCE, all).await.is_err() {
+            warn!("not every source can be watched yet; is there a share that does not answer?");
         }
     }
 
-    fn watcher(&self, name: &str, source: &Source) -> Option<Watcher> {
-        let SourceKind::Csv(csv) = &source.kind else { return None };
-        let (events, source) = (self.events.clone(), name.to_owned());
-        // Where the queue is full there is a look soon anyway.
-        let stirred = move || drop(events.try_send(Event::Stirred(source.clone())));
-        let watcher = Watcher::new(&csv.path, csv.watch, stirred);
-        watcher.inspect_err(|cause| warn!(source = %name, "{name}: {}", chain(cause))).ok()
-    }
-
-    /// Every source is due at once; subscriptions follow when their sources have been looked at.
-    fn begin(&mut self) {
-        let now = clock::now();
+    /// Every source is due at once; subscriptions follow when the first of them have been looked at.
+    fn begin(&mut self, now: Timestamp) {
         for name in self.world.config.sources.keys() {
             self.sources.put(name, now, Trigger::Start);
         }
@@ -162,12 +205,23 @@ impl Daemon {
         self.start_due(now);
     }
 
-    async fn note(&mut self, event: Event, now: Timestamp) {
+    async fn next(&mut self) -> Event {
+        tokio::select! {
+            Some(hint) = self.inbox.recv() => Event::Hint(hint),
+            Some((name, looked)) = self.looks.next() => Event::Looked(name, looked.ok().flatten()),
+            Some((name, passed)) = self.passes.next() => Event::Passed(name, passed),
+            Some((_, Ok(asked))) = self.asking.next() => Event::Asked(asked),
+            () = sleep(SILENCE_MAX) => Event::Hint(Hint::Tick),
+        }
+    }
+
+    fn note(&mut self, event: Event, now: Timestamp) {
         match event {
-            Event::Tick => self.take_asked(now).await,
-            Event::Stirred(source) => self.sources.want(&source, now, Trigger::Roster),
-            Event::Looked(source, intake) => self.looked(&source, intake, now),
-            Event::Passed(subscription, passed) => self.passed(&subscription, passed, now).await,
+            Event::Hint(Hint::Tick) => self.ask(),
+            Event::Hint(Hint::Stirred(source)) => self.sources.want(&source, now, Trigger::Roster),
+            Event::Looked(source, looked) => self.looked(&source, looked, now),
+            Event::Passed(subscription, passed) => self.passed(&subscription, passed, now),
+            Event::Asked(asked) => self.asked(asked, now),
         }
         self.start_due(now);
     }
@@ -181,99 +235,145 @@ impl Daemon {
         }
     }
 
-    fn start_look(&self, name: String) {
+    fn start_look(&mut self, name: String) {
         let (Some(source), Some(eye)) = (self.world.config.sources.get(&name).cloned(), self.eyes.get(&name)) else {
             return;
         };
-        let (world, events, eye) = (self.world.clone(), self.events.clone(), Arc::clone(eye));
-        self.tasks.spawn_blocking(move || {
-            let mut eye = eye.lock().unwrap_or_else(PoisonError::into_inner);
-            eye.refresh(&name);
-            let looked = intake::take_in(&world.config, &world.ledger, &source, &mut eye.source, Files::PutAway);
-            // Nobody listens when the daemon is ending; what was read is in the ledger.
-            let _ = events.blocking_send(Event::Looked(name, looked));
-        });
+        let (world, eye) = (Arc::clone(&self.world), Arc::clone(eye));
+        let look = move || eye.lock().unwrap_or_else(PoisonError::into_inner).look(&world, &source);
+        self.looks.start(name, aside(Arc::clone(&self.turns), SLOW, look));
     }
 
-    fn start_pass(&self, name: String, trigger: Trigger) {
-        let Some(subscription) = self.world.config.subscriptions.get(&name).cloned() else { return };
-        let (world, events) = (self.world.clone(), self.events.clone());
-        self.tasks.spawn(async move {
-            let passed = pass::pass(&world, &subscription, trigger, false).await;
-            let _ = events.send(Event::Passed(name, passed)).await;
-        });
-    }
-
-    fn looked(&mut self, name: &str, looked: Result<Vec<Intake>, LedgerError>, now: Timestamp) {
-        let mut next = vec![(now + delta(self.rescan(name)), Trigger::Schedule)];
-        let intakes = looked.as_deref().unwrap_or_default();
-        for intake in intakes {
-            match intake {
-                Intake::Accepted { .. } => {
-                    for subscription in self.world.config.subscriptions_of(name) {
-                        self.subscriptions.want(&subscription, now, Trigger::Roster);
-                    }
+    fn start_pass(&mut self, name: String, trigger: Trigger) {
+        let (world, subscription) = (Arc::clone(&self.world), name.clone());
+        self.passes.start(name, async move {
+            match world.config.subscriptions.get(&subscription) {
+                // One that has not begun when the daemon ends has nothing to finish.
+                Some(subscription) if !world.shutdown.is_cancelled() => {
+                    pass::pass(&world, subscription, trigger, false).await
                 }
-                Intake::Settling(wait) => next.push((now + delta(*wait), Trigger::Roster)),
+                _ => Ok(Passed::Elsewhere),
+            }
+        });
+    }
+
+    fn looked(&mut self, name: &str, looked: Looked, now: Timestamp) {
+        let went = match &looked {
+            Some(Ok(_)) => Went::Well,
+            Some(Err(cause)) => self.ledger_failed(cause, now),
+            None => Went::Wrong(RETRY),
+        };
+        let mut next: Moments = next_look(&self.world.config, name, now).into_iter().collect();
+        for intake in looked.and_then(Result::ok).unwrap_or_default() {
+            match intake {
+                Intake::Accepted { .. } => self.roster_changed(name, now),
+                Intake::Settling(wait) => next.push((now + delta(wait), Trigger::Roster)),
                 Intake::Unchanged | Intake::Refused(_) => {}
             }
         }
-        if let Err(cause) = &looked {
-            error!(source = %name, "{name}: {}", chain(cause));
-        }
-        self.sources.finished(name, now, looked.is_ok(), &next);
+        self.sources.finished(name, now, went, &next);
     }
 
-    async fn passed(&mut self, name: &str, passed: Result<Passed, PassError>, now: Timestamp) {
-        let went_well = match &passed {
-            Ok(Passed::Ran { report, .. }) => report.stopped.is_none(),
-            Ok(Passed::Quiet(_)) => true,
-            Ok(Passed::Elsewhere) => false,
-            Err(cause) => {
-                error!(subscription = %name, "{name}: {}", chain(cause));
-                false
+    fn roster_changed(&mut self, source: &str, now: Timestamp) {
+        self.ledger_works();
+        for subscription in self.world.config.subscriptions_of(source) {
+            self.subscriptions.want(&subscription, now, Trigger::Roster);
+        }
+    }
+
+    fn passed(&mut self, name: &str, passed: Result<Result<Passed, PassError>, Panicked>, now: Timestamp) {
+        let again = Went::Wrong(RETRY);
+        let (went, next) = match passed {
+            Ok(Ok(Passed::Quiet { next, .. })) => (Went::Well, next),
+            Ok(Ok(Passed::Elsewhere)) => (Went::Elsewhere, Vec::new()),
+            Ok(Ok(Passed::Ran { report, next, .. })) => {
+                self.ledger_works();
+                (if report.stopped.is_none() { Went::Well } else { again }, next)
             }
+            Ok(Err(PassError::Ledger(cause))) => (self.ledger_failed(&cause, now), Vec::new()),
+            Ok(Err(cause)) => (self.failed(name, &chain(&cause), now), Vec::new()),
+            Err(panicked) => (self.failed(name, &panicked.to_string(), now), Vec::new()),
         };
-        let next = match self.world.config.subscriptions.get(name).cloned() {
-            Some(subscription) => self.next_passes(&subscription, now).await,
-            None => Vec::new(),
-        };
-        self.subscriptions.finished(name, now, went_well, &next);
+        if went == Went::Well {
+            self.troubles.is_over(name);
+        }
+        let next: Moments = next.into_iter().chain(self.timed_passes(name, now)).collect();
+        self.subscriptions.finished(name, now, went, &next);
     }
 
-    /// Everything that makes a subscription due by itself.
-    async fn next_passes(&self, subscription: &Subscription, now: Timestamp) -> Vec<(Timestamp, Trigger)> {
-        let mut next = Vec::new();
-        if let Some(at) = schedule::next_run(&subscription.name, &subscription.schedule, now) {
-            next.push((at, Trigger::Schedule));
-        }
-        match pass::look(&self.world, subscription, false).await {
-            Ok(seen) => next.extend(seen.next_moments(subscription, now)),
-            Err(cause) => warn!(subscription = %subscription.name, "{}", chain(&cause)),
-        }
-        next
+    /// What the clock alone makes a subscription due by.
+    fn timed_passes(&self, name: &str, now: Timestamp) -> Moments {
+        let Some(subscription) = self.world.config.subscriptions.get(name) else { return Vec::new() };
+        let timed = schedule::next_run(name, &subscription.schedule, now);
+        timed.into_iter().chain([now + LOOK_AT_LEAST]).map(|at| (at, Trigger::Schedule)).collect()
     }
 
     /// Runs that another process asked for: `approve`, `retry` … while this one had the subscription.
-    async fn take_asked(&mut self, now: Timestamp) {
-        match self.world.ledger.with(Ledger::take_asked).await {
-            Ok(asked) => {
-                for name in asked {
-                    self.subscriptions.want(&name, now, Trigger::Command);
-                }
-            }
-            Err(cause) => warn!("{}", chain(&cause)),
+    fn ask(&mut self) {
+        if self.asking.is_empty() {
+            let world = Arc::clone(&self.world);
+            self.asking.start(THE_LEDGER.to_owned(), async move { world.ledger.with(Ledger::take_asked).await });
         }
     }
 
-    fn rescan(&self, source: &str) -> Duration {
-        match self.world.config.sources.get(source).map(|source| &source.kind) {
-            Some(SourceKind::Csv(csv)) => csv.poll_interval.min(RESCAN),
-            _ => RESCAN,
+    fn asked(&mut self, asked: Result<Vec<String>, LedgerError>, now: Timestamp) {
+        match asked {
+            Ok(names) => {
+                for name in names {
+                    self.subscriptions.want(&name, now, Trigger::Command);
+                }
+            }
+            Err(cause) => drop(self.ledger_failed(&cause, now)),
+        }
+    }
+
+    fn failed(&mut self, about: &str, what: &str, now: Timestamp) -> Went {
+        if self.troubles.is_news(about, what, now) {
+            error!("{about}: {what}");
+        }
+        Went::Wrong(RETRY)
+    }
+
+    /// Nothing is lost: what could not be written is done again.
+    fn ledger_failed(&mut self, cause: &LedgerError, now: Timestamp) -> Went {
+        if let LedgerError::Fenced { .. } = cause {
+            warn!("{cause}");
+            return Went::Elsewhere;
+        }
+        let what = chain(cause);
+        if self.troubles.is_news(THE_LEDGER, &what, now) {
+            error!("{what}; it is tried again until it works");
+        }
+        Went::Wrong(LEDGER_RETRY)
+    }
+
+    /// Something was written.
+    fn ledger_works(&mut self) {
+        if self.troubles.is_over(THE_LEDGER) {
+            info!("the ledger works again");
+        }
+    }
+
+    /// Passes come to their end by themselves: no request starts any more, and one in flight has its time-out.
+    async fn end(mut self) {
+        while self.passes.next().await.is_some() {}
+        let looks = async { while self.looks.next().await.is_some() {} };
+        if timeout(LOOK_PATIENCE, looks).await.is_err() {
+            warn!("a look at a source is broken off; the next start looks again");
         }
     }
 }
 
+/// When a source is looked at though nothing stirs.
+fn next_look(config: &Config, source: &str, now: Timestamp) -> Option<(Timestamp, Trigger)> {
+    let at = match &config.sources.get(source)?.kind {
+        SourceKind::Csv(csv) => Some(now + delta(csv.poll_interval)),
+        SourceKind::Ldap(ldap) => schedule::next_run(source, &ldap.schedule, now),
+    };
+    at.map(|at| (at, Trigger::Schedule))
+}
+
+/// A day at most: longer is not counted.
 fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(1)).min(TimeDelta::days(1))
 }

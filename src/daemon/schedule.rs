@@ -11,7 +11,7 @@ use crate::config::Schedule;
 /// The jitter is at most this share of the distance between two occurrences …
 const JITTER_SHARE: i32 = 10;
 /// … and at most this long.
-const JITTER_MAX: Duration = Duration::from_secs(60);
+const JITTER_MAX: Duration = Duration::from_mins(1);
 
 /// The next timed pass after `now`: an occurrence of the schedule plus a jitter that depends on the name and the
 /// occurrence alone, so that it is the same after a restart and on every machine. `None` where the schedule has no
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     fn schedule(cron: &str, zone: chrono_tz::Tz) -> Schedule {
-        Schedule { cron: croner::Cron::from_str(cron).unwrap(), zone }
+        Schedule { cron: croner::Cron::from_str(cron).unwrap().into(), zone }
     }
 
     fn at(text: &str) -> Timestamp {

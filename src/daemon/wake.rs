@@ -10,10 +10,37 @@ use chrono::TimeDelta;
 use crate::clock::Timestamp;
 use crate::ledger::Trigger;
 
-/// After a failed pass the next one comes after this, then after twice as long, and so on …
-const BACKOFF_FIRST: Duration = Duration::from_secs(30);
-/// … up to this.
-const BACKOFF_MAX: Duration = Duration::from_secs(3600);
+/// What another process has at this moment is looked at again after this.
+const ELSEWHERE: TimeDelta = TimeDelta::seconds(5);
+/// The clock alone makes nothing due more often than this.
+const BREATH: TimeDelta = TimeDelta::seconds(1);
+/// A clock that goes back by more than this was set; less is a correction.
+const SET_BACK: TimeDelta = TimeDelta::seconds(5);
+
+/// How a look or a pass went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Went {
+    Well,
+    /// Another process is at work on it.
+    Elsewhere,
+    /// It is tried again, ever later.
+    Wrong(Backoff),
+}
+
+/// When what failed is tried again: after `first`, then after twice as long, and so on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    pub first: Duration,
+    pub longest: Duration,
+}
+
+impl Backoff {
+    /// After so many failures in a row, at least one.
+    fn after(self, failures: u32) -> TimeDelta {
+        let wait = self.first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(self.longest);
+        TimeDelta::from_std(wait).unwrap_or(TimeDelta::zero())
+    }
+}
 
 /// What is due when, for things of one kind: subscriptions or sources.
 #[derive(Debug, Default)]
@@ -66,7 +93,7 @@ impl Agenda {
 
     /// Takes what is due, in the order in which it fell due; each is running until [`Agenda::finished`].
     pub fn take_due(&mut self, now: Timestamp) -> Vec<(String, Trigger)> {
-        if self.newest.is_some_and(|newest| now + TimeDelta::minutes(1) < newest) {
+        if self.newest.is_some_and(|newest| now + SET_BACK < newest) {
             self.clock_was_set_back(now);
         }
         self.newest = Some(now);
@@ -89,31 +116,27 @@ impl Agenda {
         }
     }
 
-    /// An item has been looked at; its next moment is the earliest of `next`.
-    pub fn finished(&mut self, name: &str, now: Timestamp, went_well: bool, next: &[(Timestamp, Trigger)]) {
+    /// An item has been looked at; its next moment is the earliest of `next`, unless something happened meanwhile. After
+    /// a failure it is tried again by the backoff alone.
+    pub fn finished(&mut self, name: &str, now: Timestamp, went: Went, next: &[(Timestamp, Trigger)]) {
         let Some(item) = self.items.get_mut(name) else { return };
         item.running = false;
-        item.failures = if went_well { 0 } else { item.failures.saturating_add(1) };
-        let failures = item.failures;
+        item.failures = match went {
+            Went::Well => 0,
+            Went::Elsewhere => item.failures,
+            Went::Wrong(_) => item.failures.saturating_add(1),
+        };
         let again = item.again.take().map(|trigger| (now, trigger));
-        let retry = (failures > 0).then(|| (now + backoff(failures), Trigger::Retry));
-        // A failed pass is tried again by its backoff alone, unless something new happened.
-        let next = next.iter().copied().filter(|_| failures == 0);
-        let next = again.into_iter().chain(retry).chain(next).min_by_key(|(at, _)| *at);
-        if let Some((due, trigger)) = next {
+        let next = match went {
+            Went::Well => next.iter().copied().min_by_key(|(at, _)| *at),
+            Went::Elsewhere => Some((now + ELSEWHERE, Trigger::Retry)),
+            Went::Wrong(backoff) => Some((now + backoff.after(item.failures), Trigger::Retry)),
+        };
+        let next = next.map(|(at, trigger)| (at.max(now + BREATH), trigger));
+        if let Some((due, trigger)) = again.or(next) {
             self.put(name, due, trigger);
         }
     }
-
-    /// Whether anything is being looked at.
-    pub fn is_running(&self) -> bool {
-        self.items.values().any(|item| item.running)
-    }
-}
-
-fn backoff(failures: u32) -> TimeDelta {
-    let wait = BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(BACKOFF_MAX);
-    TimeDelta::from_std(wait).unwrap_or(TimeDelta::zero())
 }
 
 #[cfg(test)]
@@ -146,30 +169,71 @@ mod tests {
         agenda.take_due(at(0));
         agenda.want("a", at(1), Trigger::Roster);
         assert!(agenda.take_due(at(1)).is_empty(), "never two passes at once");
-        agenda.finished("a", at(2), true, &[(at(900), Trigger::Schedule)]);
+        agenda.finished("a", at(2), Went::Well, &[(at(900), Trigger::Schedule)]);
         assert_eq!(agenda.take_due(at(2)), [("a".to_owned(), Trigger::Roster)]);
-        agenda.finished("a", at(3), true, &[(at(900), Trigger::Schedule)]);
+        agenda.finished("a", at(3), Went::Well, &[(at(900), Trigger::Schedule)]);
         assert!(agenda.take_due(at(899)).is_empty());
         assert_eq!(agenda.take_due(at(900)).len(), 1);
     }
 
-    #[test]
-    fn a_failed_pass_is_tried_again_ever_later() {
+    const HOUR: Went = Went::Wrong(Backoff { first: Duration::from_secs(30), longest: Duration::from_hours(1) });
+
+    /// How long after each of these ends "a" is due again.
+    fn waits(ends: impl IntoIterator<Item = Went>) -> Vec<i64> {
         let mut agenda = Agenda::default();
         agenda.put("a", at(0), Trigger::Start);
         let mut now = 0;
         let mut waits = Vec::new();
-        for _ in 0..9 {
-            agenda.take_due(at(now));
-            agenda.finished("a", at(now), false, &[(at(1_000_000), Trigger::Schedule)]);
+        for went in ends {
+            assert_eq!(agenda.take_due(at(now)).len(), 1);
+            agenda.finished("a", at(now), went, &[(at(now + 9_999), Trigger::Schedule)]);
             let from = now;
-            while agenda.take_due(at(now)).is_empty() {
-                now += 1;
-            }
-            agenda.items.get_mut("a").unwrap().running = false;
+            now = agenda.queue.first().unwrap().0.timestamp() - 1_000_000;
             waits.push(now - from);
         }
-        assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        waits
+    }
+
+    #[test]
+    fn a_failed_pass_is_tried_again_ever_later() {
+        assert_eq!(waits([HOUR; 9]), [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        let minute = Went::Wrong(Backoff { first: Duration::from_secs(30), longest: Duration::from_mins(1) });
+        assert_eq!(waits([minute, minute, minute, Went::Well, minute]), [30, 60, 60, 9_999, 30]);
+    }
+
+    #[test]
+    fn what_another_process_has_is_looked_at_again_soon() {
+        assert_eq!(waits([Went::Elsewhere, Went::Elsewhere, HOUR, Went::Elsewhere, HOUR]), [5, 5, 30, 5, 60]);
+    }
+
+    #[test]
+    fn news_do_not_wait_for_a_backoff() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", at(0), Trigger::Start);
+        agenda.take_due(at(0));
+        agenda.finished("a", at(0), HOUR, &[]);
+        agenda.want("a", at(1), Trigger::Roster);
+        assert_eq!(agenda.take_due(at(1)), [("a".to_owned(), Trigger::Roster)]);
+    }
+
+    #[test]
+    fn a_moment_that_has_passed_is_no_storm() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", at(0), Trigger::Start);
+        agenda.take_due(at(0));
+        agenda.finished("a", at(9), Went::Well, &[(at(5), Trigger::Probe)]);
+        assert!(agenda.take_due(at(9)).is_empty());
+        assert_eq!(agenda.take_due(at(10)), [("a".to_owned(), Trigger::Probe)]);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_makes_due_what_it_passed_over_once() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", at(900), Trigger::Schedule);
+        agenda.put("b", at(999_999), Trigger::Schedule);
+        agenda.take_due(at(0));
+        assert_eq!(names(agenda.take_due(at(86_400))), ["a"]);
+        assert!(agenda.take_due(at(86_401)).is_empty());
     }
 
     #[test]

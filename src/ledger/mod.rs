@@ -249,7 +249,7 @@ pub enum LedgerError {
         cause: rusqlite::Error,
     },
     #[error(
-        "the ledger {path} is damaged ({detail}). Nothing was changed. Restore it from a copy; `rosterd ledger accept` then says that the copy is to be believed"
+        "the ledger {path} is damaged ({detail}). Nothing was changed. Restore it from a copy; the README says how"
     )]
     Damaged { path: PathBuf, detail: String },
     #[error(

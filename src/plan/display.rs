@@ -180,6 +180,7 @@ pub struct PlanJson {
     pub leaving: Vec<MemberJson>,
     pub quarantined: Vec<MemberJson>,
     pub held: bool,
+    /// Of the removals that are held, where any are, as `approve --digest` takes it; else of the plan.
     pub digest: String,
     /// Filled in by whoever read them.
     pub sources: Vec<SourceJson>,
@@ -232,7 +233,7 @@ impl PlanJson {
             leaving: plan.leaving.iter().map(|l| member(&l.address, &l.reason)).collect(),
             quarantined: plan.quarantined.iter().map(|q| member(&q.address, &q.reason)).collect(),
             held: plan.hold.is_some(),
-            digest: plan.digest.clone(),
+            digest: plan.hold.as_ref().map_or(&plan.digest, |hold| &hold.digest).clone(),
             sources,
         }
     }

@@ -44,6 +44,8 @@ impl MemberLine {
 
     fn cells(&self) -> Vec<String> {
         let MemberLine { subscription, address, state, since, reason, priority, origins } = self;
+        // Where a roster's line is the whole reason, it is said once.
+        let reason = if origins.contains(reason) { "" } else { reason };
         vec![
             subscription.clone(),
             plain(address.spelling()),

@@ -183,7 +183,7 @@ fn configuration(address: SocketAddr, id: Uuid, key: &str) -> String {
     format!(
         r#"# A configuration for this sandbox. Save it as rosterd.toml, and beside it make the key's file and the drop folder:
 #
-#   echo {key} > sandbox.key
+#   (umask 077; echo {key} > sandbox.key)
 #   mkdir drops
 #
 # Every CSV file that is put into drops/ is from then on the whole roster.
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(value["licensing"]["base_url"].as_str(), Some("http://127.0.0.1:8402"));
         assert_eq!(value["subscriptions"]["sandbox"]["id"].as_str(), Some(ID));
         assert!(!value.to_string().contains(OTHER), "the key is in its own file");
-        assert!(text.contains(&format!("echo {OTHER} > sandbox.key")));
+        assert!(text.contains(&format!("(umask 077; echo {OTHER} > sandbox.key)")));
     }
 
     #[test]

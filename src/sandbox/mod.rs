@@ -5,13 +5,16 @@
 //! and [`faults`] says which requests come to grief. What touches the network is [`server`]; [`command`] is the
 //! command line's door, and [`page`] what a browser is shown.
 
-pub mod command;
+// What decides: the answers, what is open in the documentation, which requests come to grief.
 pub mod dialect;
 pub mod faults;
-pub mod page;
 pub mod reply;
-pub mod server;
 pub mod state;
+
+// What touches the world: the server, its page, the command line's door.
+pub mod command;
+pub mod page;
+pub mod server;
 
 pub use command::SandboxArgs;
 pub use dialect::Dialect;

@@ -171,6 +171,11 @@ impl Found {
     fn new(file: Candidate, superseded: Vec<Candidate>, digest: Option<String>) -> Found {
         Found { name: file.name.clone(), path: file.path.clone(), digest, file, superseded }
     }
+
+    /// When the file was written, as its time says; never later than `now`.
+    pub fn written_at(&self, now: Timestamp) -> Timestamp {
+        self.file.stamp.modified.min(now)
+    }
 }
 
 type Reader = fn(&Look<'_>, &Candidate, File) -> Result<(Reading, Option<String>), Incomplete>;

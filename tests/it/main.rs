@@ -1,13 +1,19 @@
 //! One binary for all tests of the whole: it links once.
 //!
+//! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
+//! - `examples`: the set-ups under `examples/` work as they are.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
+//! - `readme`: what the README shows is what there is.
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
 //! - `tidy`: facts about the code itself.
 //! - `world`: the small world that the others build.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod daemon;
+mod examples;
 mod main_job;
+mod readme;
 mod safety;
 mod tidy;
 mod world;

@@ -95,8 +95,9 @@ fn a_rejected_file_is_moved_aside_with_a_report_that_names_each_bad_row() {
     world.drop_roster("a.csv", &people(0..20));
     world.run_to(0, &["sync"]);
     assert!(world.path("drops/processed/a.csv").exists());
-    let bad: String = (0..10).map(|number| format!("not an address {number}\n")).collect();
-    world.drop_file("b.csv", format!("email\n{}{bad}", people(0..20).join("\n") + "\n"));
+    let mut rows = people(0..20);
+    rows.extend((0..10).map(|number| format!("not an address {number}")));
+    world.drop_file("b.csv", roster(&rows));
     world.run_to(1, &["sync"]);
     let report = fs::read_to_string(world.path("drops/rejected/b.csv.report.txt")).unwrap();
     for line in 22..32 {

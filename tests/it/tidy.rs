@@ -43,6 +43,7 @@ const TOUCHES: &[&str] = &[
     "exit.rs",
     "telemetry.rs",
     "pass.rs",
+    "pass/",
     "intake.rs",
     "alert/",
     "cli/",

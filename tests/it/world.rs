@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rosterd::clock::Stopwatch;
 use rosterd::config::SubscriptionType;
 use rosterd::sandbox::{Options, Sandbox, Subscription};
 use secrecy::SecretString;
@@ -15,14 +16,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// The subscription that [`World::new`] makes.
-pub const ID: Uuid = Uuid::from_u128(0xff3d_3cf5_5388_40a0_915f_970c_1d2d_972f);
+pub(crate) const ID: Uuid = Uuid::from_u128(0xff3d_3cf5_5388_40a0_915f_970c_1d2d_972f);
 /// Its key: what must be found nowhere.
-pub const KEY: &str = "0f5aa2f1-93c5-4b55-8d0a-7f3f6b0c1d2e";
+pub(crate) const KEY: &str = "0f5aa2f1-93c5-4b55-8d0a-7f3f6b0c1d2e";
 
 /// How long a named condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct World {
+pub(crate) struct World {
     pub dir: TempDir,
     pub sandbox: Sandbox,
     pub base_url: String,
@@ -32,7 +33,7 @@ pub struct World {
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
@@ -40,19 +41,19 @@ pub struct Ran {
 
 impl World {
     /// One subscription `contoso` with this many seats, fed by the drop folder `drops`; configuration for a quick test.
-    pub fn new(seats: u64) -> World {
+    pub(crate) fn new(seats: u64) -> World {
         World::with(seats, Options::default(), "")
     }
 
     /// As [`World::new`]; `source` is put into `[sources.hr]`.
-    pub fn with_source(seats: u64, source: &str) -> World {
+    pub(crate) fn with_source(seats: u64, source: &str) -> World {
         let world = World::new(seats);
         world.configure("", "", source);
         world
     }
 
     /// As [`World::new`], with a server that has these dialects and faults; `subscription` is put into `[subscriptions.contoso]`.
-    pub fn with(seats: u64, mut options: Options, subscription: &str) -> World {
+    pub(crate) fn with(seats: u64, mut options: Options, subscription: &str) -> World {
         let dir = TempDir::new().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let key = SecretString::from(KEY.to_owned());
@@ -71,7 +72,7 @@ impl World {
     }
 
     /// Writes the configuration; each argument is put into its table: `[licensing]`, `[subscriptions.contoso]`, `[sources.hr]`.
-    pub fn configure(&self, licensing: &str, subscription: &str, source: &str) {
+    pub(crate) fn configure(&self, licensing: &str, subscription: &str, source: &str) {
         let base_url = &self.base_url;
         // What a test says comes in place of the default, not beside it.
         let line = |key: &str, value: &str, said: &str| {
@@ -103,24 +104,24 @@ impl World {
         fs::write(self.path("rosterd.toml"), text.concat()).unwrap();
     }
 
-    pub fn path(&self, relative: &str) -> PathBuf {
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.dir.path().join(relative)
     }
 
     /// Drops a file whole, as a careful exporter does: written beside, then renamed into place.
-    pub fn drop_file(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn drop_file(&self, name: &str, content: impl AsRef<[u8]>) {
         let beside = self.path("being-written");
         fs::write(&beside, content).unwrap();
         fs::rename(beside, self.path("drops").join(name)).unwrap();
     }
 
     /// Drops a roster of these addresses.
-    pub fn drop_roster(&self, name: &str, people: &[String]) {
+    pub(crate) fn drop_roster(&self, name: &str, people: &[String]) {
         self.drop_file(name, roster(people));
     }
 
     /// A command of the built binary, in the world's folder, without anything from outside.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
         command.args(arguments).current_dir(self.dir.path());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -129,38 +130,38 @@ impl World {
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.command(arguments).output().unwrap().into()
     }
 
     /// Runs a command that has to end with this status.
     #[track_caller]
-    pub fn run_to(&self, status: i32, arguments: &[&str]) -> Ran {
+    pub(crate) fn run_to(&self, status: i32, arguments: &[&str]) -> Ran {
         let ran = self.run(arguments);
         assert_eq!(ran.status, status, "rosterd {arguments:?}:\n{}\n{}", ran.stdout, ran.stderr);
         ran
     }
 
     /// Starts the daemon, logging to `name`.
-    pub fn daemon(&self, log: &str) -> Daemon {
+    pub(crate) fn daemon(&self, log: &str) -> Daemon {
         let log = fs::File::create(self.path(log)).unwrap();
         let child = self.command(&["-v", "run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         Daemon { child }
     }
 
     /// Who has a seat at the server.
-    pub fn assigned(&self) -> Vec<String> {
+    pub(crate) fn assigned(&self) -> Vec<String> {
         self.sandbox.assigned(ID).into_iter().collect()
     }
 
     /// The members' states as `status --json` counts them.
-    pub fn count(&self, state: &str) -> u64 {
+    pub(crate) fn count(&self, state: &str) -> u64 {
         let status: serde_json::Value = serde_json::from_str(&self.run(&["status", "--json"]).stdout).unwrap();
         status["subscriptions"][0]["members"][state].as_u64().unwrap()
     }
 
     /// Every file below the world's folder.
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut folders = vec![self.dir.path().to_owned()];
         while let Some(folder) = folders.pop() {
@@ -191,19 +192,19 @@ impl From<Output> for Ran {
 }
 
 /// A running daemon; killed when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     pub child: Child,
 }
 
 impl Daemon {
     /// Sends a signal: `TERM`, `KILL`, `STOP` …
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(done.success());
     }
 
     /// Waits for its end; the exit status.
-    pub fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         let mut status = None;
         until("the daemon has ended", || {
             status = self.child.try_wait().unwrap();
@@ -222,8 +223,8 @@ impl Drop for Daemon {
 
 /// Waits until a named condition holds, with a bound.
 #[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Stopwatch::start();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
         std::thread::park_timeout(Duration::from_millis(20));
@@ -231,18 +232,17 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The addresses of people with these numbers.
-pub fn people(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+pub(crate) fn people(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
     numbers.into_iter().map(|number| format!("p{number:05}@contoso.com")).collect()
 }
 
 /// A CSV with these addresses.
-pub fn roster(people: &[String]) -> String {
-    let rows: String = people.iter().map(|person| format!("{person}\n")).collect();
-    format!("email\n{rows}")
+pub(crate) fn roster(people: &[String]) -> String {
+    format!("email\n{}\n", people.join("\n"))
 }
 
 /// Whether a file holds these bytes.
-pub fn contains(path: &Path, needle: &str) -> bool {
+pub(crate) fn contains(path: &Path, needle: &str) -> bool {
     let bytes = fs::read(path).unwrap_or_default();
     bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
 }

@@ -16,6 +16,8 @@ mod values;
 mod work;
 
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
@@ -148,8 +150,20 @@ impl Ledger {
 
     /// Writes in one transaction: all of it or, at any error, nothing. Where nothing changes the disk is not asked.
     fn write<T>(&mut self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.transact("FULL", write)
+    }
+
+    /// Writes what may be lost when the power fails, though not when the process dies. The next commit that is flushed
+    /// flushes it, too, for both stand in one log.
+    fn write_unflushed<T>(&mut self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.transact("NORMAL", write)
+    }
+
+    fn transact<T>(&mut self, synchronous: &str, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let path = &self.path;
         let transact = || -> Result<T> {
+            // Said anew for each: what a panic left of the one before counts for nothing.
+            self.connection.pragma_update(None, "synchronous", synchronous)?;
             // Immediate: a lock that is asked for after reading can be refused at once, however long the time-out.
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = write(&transaction)?;
@@ -161,12 +175,14 @@ impl Ledger {
 
     /// Writes for a subscription (by its row's id) while the lease holds, checked in the same transaction.
     fn fenced<T>(&mut self, lease: &Lease, write: impl FnOnce(&Transaction<'_>, i64) -> Result<T>) -> Result<T> {
-        self.write(|transaction| {
-            run::check_fence(transaction, lease)?;
-            let subscription = subscription_id(transaction, &lease.subscription)?;
-            write(transaction, subscription)
-        })
+        self.write(|transaction| write(transaction, fence(transaction, lease)?))
     }
+}
+
+/// The subscription's row, while the lease holds.
+fn fence(transaction: &Transaction<'_>, lease: &Lease) -> Result<i64> {
+    run::check_fence(transaction, lease)?;
+    subscription_id(transaction, &lease.subscription)
 }
 
 /// The id of a subscription that the ledger knows.

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use rusqlite::{Connection, params};
 
 use super::super::operation::{State, Step};
-use super::super::{Event, Member};
+use super::super::{Event, LedgerError, Member};
 use super::Result;
 use super::books::{Books, Record, Seat, step};
 use super::planning::Seen;
@@ -79,22 +79,26 @@ fn change(
 }
 
 /// How this leaver stopped being desired.
-fn departure(plan: &Plan, address: &Address) -> Option<Departure> {
+pub(super) fn departure<'p>(plan: &'p Plan, address: &Address) -> Option<&'p Departure> {
     let at = plan.departures.binary_search_by(|(leaver, _)| leaver.cmp(address)).ok()?;
-    Some(plan.departures[at].1.clone())
+    Some(&plan.departures[at].1)
 }
 
-fn leave(books: &mut Books<'_>, leaving: &Leaving, departure: Option<Departure>) -> Result<()> {
+fn leave(books: &mut Books<'_>, leaving: &Leaving, departure: Option<&Departure>) -> Result<()> {
     let Leaving { address, detail, until, .. } = leaving;
     let old = books.record(address.identity())?;
     let state = step(old.as_ref(), address, Step::Leaves)?;
+    let Some(departure) = departure else {
+        let why = format!("{}: the plan has it leave and does not say how it departed", address.masked());
+        return Err(LedgerError::Illegal(why));
+    };
     let why = match until {
         LeavingUntil::Grace(until) => format!("{detail}; keeps the seat until {}", told_moment(*until)),
         LeavingUntil::Approval => format!("{detail}; the removal waits for an approval"),
         LeavingUntil::Protected(pattern) => format!("{detail}; protected by `{pattern}`"),
         LeavingUntil::Renamed(why) => format!("{detail}; keeps the seat while the new address can't have one ({why})"),
     };
-    change(books, old, state, &why, Event::Leaving, |member| member.departure = departure)
+    change(books, old, state, &why, Event::Leaving, |member| member.departure = Some(departure.clone()))
 }
 
 fn wait(books: &mut Books<'_>, waiting: &Waiting) -> Result<()> {
@@ -157,8 +161,11 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
         Some(hold) if !same_set => books.tell_of_all(
             Event::Held,
             &format!(
-                "{} removals wait for an approval ({}): {}",
-                hold.removals.len(),
+                "{} for an approval ({}): {}",
+                match hold.removals.len() {
+                    1 => "1 removal waits".to_owned(),
+                    n => format!("{n} removals wait"),
+                },
                 hold.digest,
                 hold.reasons.join(" ")
             ),

@@ -60,9 +60,11 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
         let since = new.member.waiting_since.or_else(|| order.and_then(|order| order.since()));
         new.member.waiting_since = Some(since.unwrap_or(books.now));
     }
-    if operation == Operation::Unassign && new.member.departure.is_none() {
-        // The request may not succeed before a later plan has forgotten why it was sent.
-        new.member.departure = books.touched_departure(address.identity())?;
+    if operation == Operation::Unassign
+        && let Some(departure) = work.and_then(|work| work.departure(address))
+    {
+        // The request may not succeed, and a later plan is to know why it was sent.
+        new.member.departure = Some(departure.clone());
     }
     let detail = match (order, approved) {
         (None, _) => "as a person asked".to_owned(),

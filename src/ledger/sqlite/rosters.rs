@@ -178,6 +178,26 @@ impl Ledger {
         })
     }
 
+    /// A file came that says what the source said before, at `now`.
+    pub fn source_heard(&mut self, source: &str, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "UPDATE source SET accepted_at = ?2 WHERE name = ?1 AND accepted_at IS NOT NULL";
+            transaction.execute(sql, params![source, Ms(now)])?;
+            Ok(())
+        })
+    }
+
+    /// The name of the source's newest file, if that was refused.
+    pub fn newest_file_refused(&self, source: &str) -> Result<Option<String>> {
+        self.read(|connection| {
+            let sql = "
+                SELECT file_done.name, refused FROM file_done JOIN source ON source.id = source_id
+                WHERE source.name = ?1 ORDER BY at DESC, refused LIMIT 1";
+            let newest = connection.prepare_cached(sql)?.query_row([source], |row| Ok((row.get(0)?, row.get(1)?)));
+            Ok(newest.optional()?.and_then(|(name, refused): (String, bool)| refused.then_some(name)))
+        })
+    }
+
     /// Whether a file with this name and digest has been accepted, or refused, before: a delta file counts once.
     pub fn file_done(&self, source: &str, name: &str, digest: &str) -> Result<bool> {
         Ok(self.file_verdict(source, name, digest)?.is_some())
@@ -362,7 +382,11 @@ fn acceptance_told(acceptance: &Acceptance) -> String {
     }
     let Acceptance { source, entries, bad_rows, evidence, .. } = acceptance;
     let from = evidence.file.as_ref().map(|file| format!(" from {file}")).unwrap_or_default();
-    let bad = if bad_rows.is_empty() { String::new() } else { format!(", {} rows that can't be used", bad_rows.len()) };
+    let bad = match bad_rows.len() {
+        0 => String::new(),
+        1 => ", 1 row that can't be used".to_owned(),
+        n => format!(", {n} rows that can't be used"),
+    };
     format!("{source}: {entries} entries{from}: {added} new, {changed} changed, {removed} gone{bad}")
 }
 

@@ -14,7 +14,7 @@ use super::recorded::{held_renames, looked, put_plan};
 use super::requests::{left, put_answer, put_intent, put_problem, settle_intent};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
-use super::{Ledger, Result, known_subscription};
+use super::{Ledger, Result, fence, known_subscription};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Report};
@@ -25,7 +25,8 @@ impl Ledger {
     // ---- the lease
 
     /// Takes the lease of a subscription for this long; `None` where another holds it. A holder that is certainly gone
-    /// is not waited for.
+    /// is not waited for. Not flushed: a power cut ends this holder, too, and nothing is sent before the first intent,
+    /// which is.
     pub fn acquire(
         &mut self,
         subscription: &str,
@@ -33,7 +34,7 @@ impl Ledger {
         term: Duration,
         now: Timestamp,
     ) -> Result<Option<Lease>> {
-        self.write(|transaction| {
+        self.write_unflushed(|transaction| {
             let sql = "SELECT owner, expires FROM lease WHERE subscription = ?1 AND owner <> ''";
             let held = transaction.prepare_cached(sql)?.query_row([subscription], |row| {
                 Ok(Held { alive: Owner(row.get(0)?).may_be_alive(), expires: moment(row, 1)? })
@@ -62,11 +63,12 @@ impl Ledger {
         })
     }
 
-    /// Gives the lease back. One that was lost in the meantime is another's, and stays so.
+    /// Gives the lease back. One that was lost in the meantime is another's, and stays so. Not flushed: a lease that comes
+    /// back with a power cut ends by itself.
     pub fn release(&mut self, lease: Lease) -> Result<()> {
         let Lease { subscription, owner, epoch } = lease;
         self.works.remove(&subscription);
-        self.write(|transaction| {
+        self.write_unflushed(|transaction| {
             // The row stays: an epoch is never given twice.
             let sql = "UPDATE lease SET owner = '', expires = 0 WHERE subscription = ?1 AND owner = ?2 AND epoch = ?3";
             transaction.prepare_cached(sql)?.execute(params![subscription, owner.0, epoch])?;
@@ -76,8 +78,10 @@ impl Ledger {
 
     // ---- the run
 
+    /// Not flushed: until the first intent is, nothing has come of the run.
     pub fn begin_run(&mut self, lease: &Lease, run: RunId, trigger: Trigger, now: Timestamp) -> Result<()> {
-        self.fenced(lease, |transaction, subscription| {
+        self.write_unflushed(|transaction| {
+            let subscription = fence(transaction, lease)?;
             let sql = "INSERT INTO run (id, subscription_id, started_at, cause) VALUES (?1, ?2, ?3, ?4)";
             transaction.execute(sql, params![run.into_bytes(), subscription, Ms(now), Word(trigger)])?;
             Ok(())
@@ -105,6 +109,11 @@ impl Ledger {
     /// What the plan has looked at (what touched the subscription until the candidates were `seen`, the dates until
     /// then, the `scope`) is done with now where the plan asks for no request, or else when the run has come to its
     /// end: a run that breaks off leaves everybody to the next plan. Where nothing is new, nothing is written.
+    ///
+    /// # Errors
+    /// `Illegal`, and nothing is written, where the rules forbid a part of the plan, or where somebody leaves whose
+    /// departure it does not name: a leaver without a reason could neither be explained nor told from somebody who fell
+    /// out of what is looked at.
     pub fn record_plan(
         &mut self,
         lease: &Lease,

@@ -9,12 +9,11 @@ use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_ERROR, SQLITE_READONLY, SQLITE_READO
 
 use super::*;
 use crate::address::Address;
-use crate::dispatch::machine::{Commit, NewIntent};
+use crate::dispatch::machine::Commit;
 use crate::ledger::{Acceptance, Owner};
-use crate::licensing::wire::Operation;
 use crate::plan::Plan;
 use crate::roster::change::Change;
-use crate::roster::{Entry, Fingerprint, Parts};
+use crate::roster::{Entry, Fingerprint};
 use crate::source::Evidence;
 
 fn with_ledger(test: fn(&mut Ledger)) {
@@ -24,20 +23,20 @@ fn with_ledger(test: fn(&mut Ledger)) {
 
 super::super::suite::ledger_suite!(with_ledger);
 
-const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+pub(super) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-fn new_ledger() -> (tempfile::TempDir, PathBuf, Ledger) {
+pub(super) fn new_ledger() -> (tempfile::TempDir, PathBuf, Ledger) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rosterd.db");
     let ledger = Ledger::open(&path, NOW).unwrap();
     (folder, path, ledger)
 }
 
-fn lease(ledger: &mut Ledger) -> Lease {
+pub(super) fn lease(ledger: &mut Ledger) -> Lease {
     ledger.acquire("contoso", &Owner("me".into()), Duration::from_mins(1), NOW).unwrap().unwrap()
 }
 
-fn adopt(ledger: &mut Ledger, count: usize) -> Lease {
+pub(super) fn adopt(ledger: &mut Ledger, count: usize) -> Lease {
     let lease = lease(ledger);
     let addresses: Vec<Address> =
         (0..count).map(|number| Address::parse(&format!("p{number}@contoso.com")).unwrap()).collect();
@@ -45,7 +44,7 @@ fn adopt(ledger: &mut Ledger, count: usize) -> Lease {
     lease
 }
 
-fn holding(ledger: &Ledger) -> u64 {
+pub(super) fn holding(ledger: &Ledger) -> u64 {
     ledger.counts("contoso", NOW).unwrap().holding
 }
 
@@ -60,15 +59,25 @@ fn a_new_ledger_is_for_its_user_alone() {
 }
 
 #[test]
-fn every_commit_is_flushed() {
-    let (_folder, _, ledger) = new_ledger();
-    let pragma = |name: &str| -> String {
-        ledger
-            .connection
-            .pragma_query_value(None, name, |row| row.get_ref(0).map(|value| format!("{value:?}")))
-            .unwrap()
+fn every_commit_is_flushed_that_something_may_come_of() {
+    let (_folder, _, mut ledger) = new_ledger();
+    let level = |ledger: &Ledger| -> i64 {
+        ledger.connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap()
     };
-    assert_eq!(pragma("synchronous"), "Integer(2)");
+    let (normal, full) = (1, 2);
+    let run = uuid::Uuid::from_u128(1);
+    let lease = lease(&mut ledger);
+    ledger.begin_run(&lease, run, crate::ledger::Trigger::Start, NOW).unwrap();
+    assert_eq!(level(&ledger), normal, "nothing has come of it");
+    ledger.commit(&lease, run, &Commit::default(), NOW).unwrap();
+    assert_eq!(level(&ledger), full);
+    ledger.release(lease.clone()).unwrap();
+    assert_eq!(level(&ledger), normal);
+    // As it was left by another verb that failed in the middle.
+    ledger.commit(&lease, run, &Commit::default(), NOW).unwrap_err();
+    assert_eq!(level(&ledger), full);
+    ledger.ask_for_run("contoso", NOW).unwrap();
+    assert_eq!(level(&ledger), full);
     let mode: String = ledger.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
 }
@@ -105,6 +114,45 @@ fn a_transaction_that_is_cut_short_leaves_nothing() {
         fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
     }
     assert_eq!(holding(&Ledger::open(&copy.path().join("rosterd.db"), NOW).unwrap()), 1);
+}
+
+/// Copies the ledger as a power cut would leave it: the log up to here, then what the disk happened to hold.
+fn cut(path: &Path, log: &[u8], rest: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("rosterd.db");
+    fs::copy(path, &copy).unwrap();
+    fs::write(folder.path().join("rosterd.db-wal"), [log, rest].concat()).unwrap();
+    (folder, copy)
+}
+
+#[test]
+fn a_log_that_breaks_off_anywhere_leaves_the_last_whole_commit() {
+    let (_folder, path, mut ledger) = new_ledger();
+    ledger.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let log = path.with_file_name("rosterd.db-wal");
+    let lease = lease(&mut ledger);
+    let mut commits = Vec::new();
+    for number in 0..6u8 {
+        let addresses: Vec<Address> =
+            (0..=number * 20).map(|p| Address::parse(&format!("p{number}.{p}@contoso.com")).unwrap()).collect();
+        ledger.adopt(&lease, &addresses, "it", NOW).unwrap();
+        commits.push((fs::read(&log).unwrap().len(), holding(&ledger)));
+    }
+    let whole = fs::read(&log).unwrap();
+    let torn = [0u8, 0xff].map(|byte| vec![byte; 5000]);
+    // A frame is a page and its head of 24 bytes; the log has one of 32.
+    let frames = (0..).map(|frame| 32 + frame * 4120).take_while(|end| *end <= whole.len());
+    for (frame, end) in frames.enumerate() {
+        let ends = [end, end + 1, end + 2060].map(|end| end.min(whole.len()));
+        let (end, rest) = (ends[frame % 3], &torn[frame % 2][..frame % 4 * 1500]);
+        let (_copy, copy) = cut(&path, &whole[..end], rest);
+        let ledger = Ledger::open(&copy, NOW).unwrap();
+        let expected = commits.iter().rev().find(|(length, _)| *length <= end).map_or(0, |(_, held)| *held);
+        assert_eq!(holding(&ledger), expected, "cut at {end} of {}", whole.len());
+        let mut members = 0;
+        ledger.for_each_member("contoso", None, &mut |_| members += 1).unwrap();
+        assert_eq!(members, expected, "cut at {end} of {}", whole.len());
+    }
 }
 
 #[test]
@@ -266,7 +314,7 @@ fn sqlite_s_errors_have_names() {
     assert!(matches!(named(SQLITE_ERROR), LedgerError::Sqlite(_)));
 }
 
-fn entries(count: usize) -> Acceptance {
+pub(super) fn entries(count: usize) -> Acceptance {
     let entry = |number: usize| Entry {
         address: Address::parse(&format!("p{number}@contoso.com")).unwrap(),
         stable_id: None,
@@ -332,43 +380,4 @@ fn what_every_plan_asks_is_found_by_an_index() {
             .unwrap();
         assert!(plan.len() == 1 && plan[0].contains("INDEX"), "{sql}: {plan:?}");
     }
-}
-
-/// How long the main verbs take on a million entries: run it by hand, in release.
-#[test]
-#[ignore = "takes seconds and asserts nothing; for a person who changes the schema"]
-fn a_million_entries() {
-    let (_folder, _, mut ledger) = new_ledger();
-    let watch = crate::clock::Stopwatch::start();
-    let mut accepted = entries(1_000_000);
-    accepted.changes.sort_by_cached_key(|change| match change {
-        Change::Added(entry) => ledger.hasher().entry_key(entry.address.identity(), None),
-        _ => unreachable!(),
-    });
-    println!("made in {:?}", watch.elapsed());
-    let lap = |what: &str, watch: &mut crate::clock::Stopwatch| {
-        println!("{what}: {:?}", watch.elapsed());
-        *watch = crate::clock::Stopwatch::start();
-    };
-    let mut watch = crate::clock::Stopwatch::start();
-    ledger.accept(&accepted, NOW).unwrap();
-    lap("accept", &mut watch);
-    let mut sum = 0u64;
-    ledger.for_each_row("hr", &Parts::all(), &mut |_, content| sum = sum.wrapping_add(content)).unwrap();
-    lap("for_each_row", &mut watch);
-    let list = ledger.candidates("contoso", &["hr".into()], Look::Touched, NOW).unwrap().list;
-    lap("candidates, all", &mut watch);
-    drop(accepted);
-    let lease = lease(&mut ledger);
-    let run = uuid::Uuid::from_u128(1);
-    let mut settled = None;
-    for batch in list[..100_000].chunks(100) {
-        let addresses: Vec<Address> = batch.iter().map(|candidate| candidate.address.clone()).collect();
-        let intent = Some(NewIntent { operation: Operation::Assign, addresses: addresses.clone() });
-        let commit = Commit { settled, intent, ..Commit::default() };
-        let id = ledger.commit(&lease, run, &commit, NOW).unwrap().unwrap();
-        let outcomes = addresses.into_iter().map(|address| (address, crate::dispatch::machine::Outcome::Assigned));
-        settled = Some((id, outcomes.collect()));
-    }
-    lap("1000 commits of 100", &mut watch);
 }

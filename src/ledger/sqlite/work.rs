@@ -10,8 +10,11 @@ use std::sync::Arc;
 
 use super::super::{Approval, RunId};
 use super::planning::Seen;
+use super::recorded::departure;
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::licensing::wire::Operation;
+use crate::plan::input::Departure;
 use crate::plan::{Assignment, Plan, Removal, Rename};
 
 #[derive(Debug)]
@@ -80,6 +83,11 @@ impl Work {
             .take_while(|(other, _)| *other == hash)
             .filter_map(|(_, place)| self.nth(operation, *place))
             .find(|order| order.identity() == identity)
+    }
+
+    /// How this address stopped being desired, where its removal is part of the work.
+    pub(super) fn departure(&self, address: &Address) -> Option<&Departure> {
+        departure(&self.plan, address)
     }
 
     /// Who approved the removal of this address.

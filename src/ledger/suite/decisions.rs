@@ -49,6 +49,18 @@ pub(in crate::ledger) fn the_plan_is_written_as_states_with_reasons(ledger: &mut
     assert_eq!(touched(ledger, 4), ["bob", "cid", "eva", "fay"]);
 }
 
+pub(in crate::ledger) fn a_leaver_without_a_departure_is_no_plan(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    let before = told(ledger);
+    let seen = look(ledger, 1).seen;
+    let plan = Plan { leaving: vec![leaving("ann")], ..Plan::default() };
+    let result = ledger.record_plan(&lease, RUN, &Arc::new(plan), "policy", seen, at(1));
+    assert!(matches!(result, Err(LedgerError::Illegal(_))), "{result:?}");
+    assert_eq!(state(ledger, "ann"), Some(MemberState::Assigned));
+    assert_eq!(told(ledger), before);
+}
+
 pub(in crate::ledger) fn a_hold_is_told_once_and_keeps_its_time(ledger: &mut Ledger) {
     let lease = lease(ledger);
     assign(ledger, &lease, &["ann", "bob"], 0);

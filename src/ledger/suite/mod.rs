@@ -12,6 +12,7 @@ use super::*;
 use crate::address::Address;
 use crate::dispatch::machine::{Commit, Habits, NewIntent, Outcome, Report, Stop};
 use crate::licensing::wire::{Operation, Stats};
+use crate::plan::input::Departure;
 use crate::plan::{Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Waiting};
 use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
 use crate::source::Incomplete;
@@ -45,6 +46,7 @@ macro_rules! ledger_suite {
             who_leaves_while_a_request_is_open_is_not_forgotten,
             a_run_that_breaks_off_leaves_everybody_to_the_next_plan,
             the_plan_is_written_as_states_with_reasons,
+            a_leaver_without_a_departure_is_no_plan,
             a_hold_is_told_once_and_keeps_its_time,
             a_held_rename_is_looked_at_until_it_is_decided,
             a_rejected_removal_keeps_its_member_until_named_again,
@@ -199,10 +201,27 @@ fn leaving(name: &str) -> Leaving {
     }
 }
 
+/// The plan with the departures of those who leave, as every computed plan has them.
+fn with_departures(mut plan: Plan) -> Arc<Plan> {
+    let departure = |reason, renamed_to: Option<&Address>| Departure {
+        reason,
+        source: "hr".into(),
+        at: at(1),
+        renamed_to: renamed_to.cloned(),
+        origin: "staff.csv line 7".into(),
+    };
+    let leaving = plan.leaving.iter().map(|leaving| (leaving.address.clone(), departure(leaving.reason, None)));
+    let removed = plan.unassign.iter().map(|removal| (removal.address.clone(), departure(removal.reason, None)));
+    let renamed = plan.rename.iter().map(|r| (r.from.clone(), departure(Reason::Renamed, Some(&r.to))));
+    plan.departures = leaving.chain(removed).chain(renamed).collect();
+    plan.departures.sort_by(|one, other| one.0.cmp(&other.0));
+    Arc::new(plan)
+}
+
 /// Records a plan that looked at everything until now.
 fn record(ledger: &mut Ledger, lease: &Lease, plan: Plan, minutes: i64) {
     let seen = look(ledger, minutes).seen;
-    ledger.record_plan(lease, RUN, &Arc::new(plan), "policy", seen, at(minutes)).unwrap();
+    ledger.record_plan(lease, RUN, &with_departures(plan), "policy", seen, at(minutes)).unwrap();
 }
 
 fn begin(ledger: &mut Ledger, lease: &Lease, operation: Operation, names: &[&str], minutes: i64) -> IntentId {

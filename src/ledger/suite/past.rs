@@ -75,7 +75,7 @@ pub(in crate::ledger) fn a_lost_lease_fences_every_write(ledger: &mut Ledger) {
     let seen = look(ledger, 0).seen;
     let new = ledger.acquire("contoso", &Owner("me".into()), TERM, at(2)).unwrap().unwrap();
     let before = told(ledger);
-    let plan = Arc::new(Plan { leaving: vec![leaving("ann")], ..Plan::default() });
+    let plan = with_departures(Plan { leaving: vec![leaving("ann")], ..Plan::default() });
     let intent = Some(NewIntent { operation: Operation::Unassign, addresses: addresses(&["ann"]) });
     let results = [
         ledger.renew(&old, TERM, at(3)),

@@ -188,7 +188,7 @@ pub(in crate::ledger) fn nobody_is_unassigned_without_a_known_seat(ledger: &mut 
     }
     let plan = Plan { leaving: vec![leaving("ann")], ..Plan::default() };
     let seen = look(ledger, 1).seen;
-    let result = ledger.record_plan(&lease, RUN, &Arc::new(plan), "policy", seen, at(2));
+    let result = ledger.record_plan(&lease, RUN, &with_departures(plan), "policy", seen, at(2));
     assert!(matches!(result, Err(LedgerError::Illegal(_))), "{result:?}");
 }
 

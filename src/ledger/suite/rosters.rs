@@ -87,12 +87,12 @@ pub(in crate::ledger) fn a_departure_stays_noted_until_a_plan_is_done_with_it(le
     ledger.accept(&acceptance(added(&["ann"])), at(3)).unwrap();
     assert_eq!(look(ledger, 4).list[0].departure, None);
     let plan = Plan { leaving: vec![leaving("bob")], ..Plan::default() };
-    ledger.record_plan(&lease, RUN, &Arc::new(plan), "policy", seen, at(4)).unwrap();
+    ledger.record_plan(&lease, RUN, &with_departures(plan), "policy", seen, at(4)).unwrap();
     assert_eq!(touched(ledger, 5), ["ann", "bob"]);
     let list = look(ledger, 5).list;
     assert_eq!(list[1].departure, None);
     let departure = list[1].member.as_ref().unwrap().departure.as_ref().unwrap();
-    assert_eq!((&*departure.source, &*departure.origin, departure.at), ("hr", "bob's line", at(1)));
+    assert_eq!((&*departure.source, &*departure.origin, departure.at), ("hr", "staff.csv line 7", at(1)));
 }
 
 pub(in crate::ledger) fn a_first_roster_has_all_addresses_looked_at(ledger: &mut Ledger) {

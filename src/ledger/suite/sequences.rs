@@ -58,7 +58,7 @@ fn perform(ledger: &mut Ledger, lease: &Lease, act: &Act, minutes: i64) -> Resul
                 }
             }
             let seen = look(ledger, minutes).seen;
-            ledger.record_plan(lease, RUN, &Arc::new(plan), "policy", seen, at(minutes))
+            ledger.record_plan(lease, RUN, &with_departures(plan), "policy", seen, at(minutes))
         }
         Act::Ask(assign, who) => {
             let operation = if *assign { Operation::Assign } else { Operation::Unassign };

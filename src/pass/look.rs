@@ -1,0 +1,192 @@
+//! A look at a subscription: everything that its plan rests on, the plan, and when to look again. Changes nothing.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::World;
+use crate::clock::{self, Timestamp};
+use crate::config::{Config, Subscription};
+use crate::dispatch::machine::Work;
+use crate::ledger::sqlite::{Look, Seen as SeenUntil};
+use crate::ledger::{Ledger, LedgerError, MemberState, Seats, SubscriptionRecord, Trigger};
+use crate::licensing::wire::Stats;
+use crate::plan::input::{Candidate, PlanInput, SourceFacts};
+use crate::plan::{LeavingUntil, Plan};
+use crate::roster::membership;
+
+/// A probe is never put off for longer.
+const PROBE_MAX: TimeDelta = TimeDelta::days(366);
+
+/// What a look at a subscription gives: the plan, and what is to be done about it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub input: PlanInput,
+    pub plan: Arc<Plan>,
+    pub record: SubscriptionRecord,
+    pub work: Work,
+    /// Of policy and sources; kept with the plan.
+    pub scope: String,
+    /// Roster changes up to here are in the plan.
+    pub seen_until: SeenUntil,
+    /// Something touched the subscription since the last plan.
+    touched: bool,
+    /// The first moment at which the plan is another by itself: a start, an end, the end of a time of grace.
+    date: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Whether carrying this out would neither send nor write anything.
+    pub fn nothing_to_do(&self) -> bool {
+        let may_ask = self.work.probe && !self.work.assign.is_empty();
+        let sends = !self.work.resume.is_empty()
+            || !self.work.unassign.is_empty()
+            || !self.work.rename.is_empty()
+            || self.plan.fits != Some(0) && !self.work.assign.is_empty()
+            || may_ask;
+        let held = self.record.hold.as_ref().map(|stored| &stored.hold.digest);
+        let writes = self.touched
+            // Another scope is nothing new where it makes no difference to anybody.
+            || self.record.scope.as_ref() != Some(&self.scope) && !self.input.candidates.is_empty()
+            || held != self.plan.hold.as_ref().map(|hold| &hold.digest)
+            || !self.plan.is_recorded(&self.input);
+        !sends && !writes
+    }
+
+    /// When to look again though nothing stirs.
+    pub fn next_moments(&self, subscription: &Subscription) -> Vec<(Timestamp, Trigger)> {
+        let waits = self.input.pending_members() > 0;
+        self.moments_after(subscription, &self.record, waits)
+    }
+
+    /// The same once this look's plan has been carried out, with what is known then.
+    pub(super) fn moments_after(
+        &self,
+        subscription: &Subscription,
+        record: &SubscriptionRecord,
+        waits: bool,
+    ) -> Vec<(Timestamp, Trigger)> {
+        let date = self.date.map(|at| (at, Trigger::Date));
+        let probe = told_full_at(record).filter(|_| waits).map(|at| (at + probe_period(subscription), Trigger::Probe));
+        date.into_iter().chain(probe).collect()
+    }
+}
+
+/// Looks at a subscription, and plans. Changes nothing.
+pub async fn look(world: &World, subscription: &Subscription, ask_for_seats: bool) -> Result<Seen, LedgerError> {
+    let (config, subscription) = (Arc::clone(&world.config), subscription.clone());
+    world.ledger.with(move |ledger| look_at(ledger, &config, &subscription, ask_for_seats, clock::now())).await
+}
+
+/// As [`look`], on a ledger at hand and at a moment of choice.
+pub fn look_at(
+    ledger: &Ledger,
+    config: &Config,
+    subscription: &Subscription,
+    ask_for_seats: bool,
+    now: Timestamp,
+) -> Result<Seen, LedgerError> {
+    let name = subscription.name.as_str();
+    let record = ledger.subscription(name)?;
+    let scope = scope(config, subscription);
+    let look = if record.scope.as_ref() == Some(&scope) { Look::Touched } else { Look::All };
+    let found = ledger.candidates(name, &subscription.sources, look, now)?;
+    let input = PlanInput {
+        subscription: name.to_owned(),
+        at: now,
+        policy: subscription.policy.clone(),
+        seats: believed_seats(&record),
+        counts: ledger.counts(name, now)?,
+        sources: source_facts(ledger, &subscription.sources)?,
+        approvals: ledger.approvals(name, now)?,
+        candidates: found.list,
+    };
+    let plan = Arc::new(Plan::compute(&input));
+    let date = next_date(&input, &plan);
+    let work = Work {
+        resume: ledger.open_intents(name)?,
+        unassign: plan.unassign.iter().map(|removal| removal.address.clone()).collect(),
+        rename: plan.rename.iter().map(|rename| (rename.from.clone(), rename.to.clone())).collect(),
+        assign: plan.assign.iter().map(|assignment| assignment.address.clone()).collect(),
+        seats: input.seats.map(|seats| Stats { available: seats.available, assigned: seats.assigned }),
+        probe: ask_for_seats || probe_due(subscription, &record, now),
+        habits: record.habits,
+    };
+    Ok(Seen { input, plan, record, work, scope, seen_until: found.seen, touched: found.touched, date })
+}
+
+/// Of everything that decides who is looked at: where it differs from the last plan's, all addresses are looked at.
+fn scope(config: &Config, subscription: &Subscription) -> String {
+    let text = format!("{}zone {}", subscription.scope(&config.sources), subscription.policy.timezone);
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+fn source_facts(ledger: &Ledger, names: &[String]) -> Result<Vec<SourceFacts>, LedgerError> {
+    let facts = |name: &String| {
+        let record = ledger.source(name)?;
+        Ok(match record {
+            Some(record) => SourceFacts {
+                name: name.clone(),
+                accepted_at: record.accepted_at,
+                entries: record.entries,
+                anonymous_bad_rows: record.bad_rows.iter().filter(|row| row.is_anonymous()).count() as u64,
+                problem: record.problem.map(|(why, _)| why),
+            },
+            None => {
+                SourceFacts { name: name.clone(), accepted_at: None, entries: 0, anonymous_bad_rows: 0, problem: None }
+            }
+        })
+    };
+    names.iter().map(facts).collect()
+}
+
+/// The first moment at which the plan is another by itself.
+fn next_date(input: &PlanInput, plan: &Plan) -> Option<Timestamp> {
+    let graces = plan.leaving.iter().filter_map(|leaving| match leaving.until {
+        LeavingUntil::Grace(until) => Some(until),
+        _ => None,
+    });
+    let dated = |candidate: &&Candidate| {
+        candidate.entries.iter().any(|(_, entry)| entry.starts.is_some() || entry.ends.is_some())
+    };
+    let dates = input
+        .candidates
+        .iter()
+        .filter(dated)
+        .filter_map(|candidate| membership::membership(&candidate.entries, &input.policy, input.at).changes_at);
+    graces.chain(dates).min()
+}
+
+/// The seats to plan with. Where the server has refused one, none is free, whatever its stats said before.
+fn believed_seats(record: &SubscriptionRecord) -> Option<Seats> {
+    match (record.full_since, record.seats) {
+        (None, seats) => seats,
+        (Some(_), Some(seats)) => Some(Seats { assigned: seats.assigned.max(seats.available), ..seats }),
+        (Some(as_of), None) => Some(Seats { available: 0, assigned: 0, as_of }),
+    }
+}
+
+/// When the server last said that no seat is free: by refusing one, or by its stats.
+fn told_full_at(record: &SubscriptionRecord) -> Option<Timestamp> {
+    let by_stats = record.seats.filter(|seats| seats.free() == 0).map(|seats| seats.as_of);
+    record.probed_at.max(by_stats)
+}
+
+/// Whether a full subscription is to be asked again for a waiting member.
+fn probe_due(subscription: &Subscription, record: &SubscriptionRecord, now: Timestamp) -> bool {
+    // A clock that was set back must not put the probe off for long.
+    told_full_at(record).is_none_or(|at| now - at >= probe_period(subscription) || now < at)
+}
+
+fn probe_period(subscription: &Subscription) -> TimeDelta {
+    // Longer is as good as never, and a moment can still be counted.
+    TimeDelta::from_std(subscription.seat_probe).unwrap_or(PROBE_MAX).min(PROBE_MAX)
+}
+
+impl PlanInput {
+    /// How many candidates wait for a seat already.
+    pub(super) fn pending_members(&self) -> u64 {
+        let states = self.candidates.iter().filter_map(|candidate| candidate.member.as_ref());
+        states.filter(|member| member.state == MemberState::Pending).count() as u64
+    }
+}

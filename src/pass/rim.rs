@@ -1,0 +1,175 @@
+//! What a run works with: its lease, its key, the ledger it writes to and the server it sends to.
+
+use std::future::Future;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tracing::warn;
+
+use super::look::Seen;
+use super::{PassError, World};
+use crate::clock;
+use crate::config::Subscription;
+use crate::dispatch::drive::{self, Commits, Sends};
+use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Work};
+use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
+use crate::licensing::wire::Answer;
+use crate::telemetry::{Progress, chain};
+
+/// How long a lease holds without a sign of life.
+const LEASE_TERM: Duration = Duration::from_secs(120);
+/// How often a sign of life is given: two may be missed.
+const LEASE_RENEWAL: Duration = Duration::from_secs(40);
+
+/// Takes the lease of a subscription; `None` where another process has it.
+pub(super) async fn acquire(world: &World, subscription: &Subscription) -> Result<Option<Lease>, LedgerError> {
+    let (owner, name) = (world.owner.clone(), subscription.name.clone());
+    world.ledger.with(move |ledger| ledger.acquire(&name, &owner, LEASE_TERM, clock::now())).await
+}
+
+/// Does this under a lease that is renewed meanwhile, and gives it back. Work that takes hours keeps its lease.
+pub(super) async fn keeping<T>(
+    world: &World,
+    lease: &Lease,
+    work: impl Future<Output = Result<T, PassError>>,
+) -> Result<T, PassError> {
+    tokio::pin!(work);
+    let done = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            () = tokio::time::sleep(LEASE_RENEWAL) => {
+                let renewed = on_ledger(world, lease, |ledger, lease| ledger.renew(lease, LEASE_TERM, clock::now()));
+                // Whether it matters is for the next write to say, which the lease fences.
+                if let Err(cause) = renewed.await {
+                    warn!("the lease can't be renewed: {}", chain(&cause));
+                }
+            }
+        }
+    };
+    // One that was lost is another's already.
+    if matches!(done, Err(PassError::Ledger(LedgerError::Fenced { .. }))) {
+        return done;
+    }
+    let lease = lease.clone();
+    let released = world.ledger.with(move |ledger| ledger.release(lease)).await;
+    let done = done?;
+    released?;
+    Ok(done)
+}
+
+/// Calls a ledger's verb that needs the lease.
+async fn on_ledger<T: Send + 'static>(
+    world: &World,
+    lease: &Lease,
+    verb: impl FnOnce(&mut Ledger, &Lease) -> Result<T, LedgerError> + Send + 'static,
+) -> Result<T, LedgerError> {
+    let lease = lease.clone();
+    world.ledger.with(move |ledger| verb(ledger, &lease)).await
+}
+
+/// A run that has begun.
+pub(super) struct Rim<'a> {
+    world: &'a World,
+    subscription: &'a Subscription,
+    key: SecretString,
+    lease: &'a Lease,
+    pub(super) run: RunId,
+    /// People settled of people to do.
+    progress: Progress,
+}
+
+impl<'a> Rim<'a> {
+    /// Begins a run. The key is read for each, so that a changed one is picked up at once; without a key the run has
+    /// failed, and the ledger says why.
+    pub(super) async fn begin(
+        world: &'a World,
+        subscription: &'a Subscription,
+        lease: &'a Lease,
+        trigger: Trigger,
+    ) -> Result<Rim<'a>, PassError> {
+        let run = RunId::now_v7();
+        tracing::Span::current().record("run", tracing::field::display(run));
+        on_ledger(world, lease, move |ledger, lease| ledger.begin_run(lease, run, trigger, clock::now())).await?;
+        let rim = |key| Rim { world, subscription, key, lease, run, progress: Progress::new(&subscription.name) };
+        match subscription.api_key.read_api_key() {
+            Ok(key) => Ok(rim(key)),
+            Err(cause) => {
+                let error = PassError::Key { subscription: subscription.name.clone(), cause };
+                let problem = chain(&error);
+                let keyless = rim(SecretString::default());
+                keyless.finish(RunOutcome::Failed, &Report::default(), Some(problem)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes down what the plan says without a request, and why the rest is asked for.
+    pub(super) async fn record_plan(&self, seen: &Seen) -> Result<(), LedgerError> {
+        let (run, plan, scope, seen_until) = (self.run, seen.plan.clone(), seen.scope.clone(), seen.seen_until);
+        self.on_ledger(move |ledger, lease| ledger.record_plan(lease, run, &plan, &scope, seen_until, clock::now()))
+            .await
+    }
+
+    /// Sends what is to be sent, step by step.
+    pub(super) async fn dispatch(&self, seen: &Seen, work: Work) -> Result<Report, LedgerError> {
+        let Work { unassign, rename, assign, .. } = &work;
+        self.progress.expect((unassign.len() + 2 * rename.len() + assign.len()) as u64);
+        let settings = Settings {
+            batch_size: self.subscription.batch_size.get(),
+            retry_for: self.world.config.licensing.retry_for,
+            seed: seen.input.at.timestamp_micros().unsigned_abs(),
+        };
+        let machine = Machine::new(settings, work);
+        drive::drive(machine, &self.subscription.name, self, self, &self.world.pacer, &self.world.shutdown).await
+    }
+
+    pub(super) async fn finish(
+        &self,
+        outcome: RunOutcome,
+        report: &Report,
+        problem: Option<String>,
+    ) -> Result<(), LedgerError> {
+        let (run, report) = (self.run, report.clone());
+        self.on_ledger(move |ledger, lease| {
+            ledger.finish_run(lease, run, outcome, &report, problem.as_deref(), clock::now())
+        })
+        .await
+    }
+
+    pub(super) async fn on_ledger<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Ledger, &Lease) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        on_ledger(self.world, self.lease, verb).await
+    }
+}
+
+impl Commits for Rim<'_> {
+    async fn commit(&self, commit: Commit) -> Result<Option<IntentId>, LedgerError> {
+        let run = self.run;
+        let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes).chain(&commit.left);
+        self.progress.done(settled.filter(|(_, outcome)| !matches!(outcome, Outcome::NotDone { .. })).count() as u64);
+        self.on_ledger(move |ledger, lease| ledger.commit(lease, run, &commit, clock::now())).await
+    }
+}
+
+impl Sends for Rim<'_> {
+    async fn send(&self, request: &Request) -> Answer {
+        let Subscription { kind, id, .. } = self.subscription;
+        self.world.client.send(*kind, *id, &self.key, request.operation, &request.addresses).await
+    }
+}
+
+/// Both parts of one run.
+pub(super) fn sum(one: &Report, other: Report) -> Report {
+    let Report { requests, assigned, unassigned, pending, quarantined, unknown, stopped } = other;
+    Report {
+        requests: one.requests + requests,
+        assigned: one.assigned + assigned,
+        unassigned: one.unassigned + unassigned,
+        pending: one.pending + pending,
+        quarantined: one.quarantined + quarantined,
+        unknown: one.unknown + unknown,
+        stopped,
+    }
+}

@@ -1,0 +1,91 @@
+//! How a run ended, in words, and what is said of it: once for each cause, and a word when it is over.
+
+use tracing::{error, info, warn};
+
+use super::World;
+use super::look::Seen;
+use crate::alert;
+use crate::config::Subscription;
+use crate::dispatch::machine::{Report, Stop};
+use crate::ledger::{LedgerError, Member, MemberState, RunOutcome, SubscriptionRecord};
+use crate::plan::Plan;
+
+/// How a run ended, and the sentence for `status` where something is wrong.
+pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, Option<String>) {
+    let problem = match &report.stopped {
+        None => None,
+        Some(Stop::KeyRefused { words }) => Some(format!(
+            "the licensing server does not accept the key of {name} ({words}); put the key from the owner's page into its file"
+        )),
+        Some(Stop::Unreachable { cause }) => Some(format!("the licensing server gives no answer that counts: {cause}")),
+        Some(Stop::Redirect { target }) => Some(format!(
+            "the licensing server redirects to {target}, which is never followed because the request holds the key; is licensing.base_url right?"
+        )),
+        Some(Stop::Shutdown) => Some("rosterd was stopped in the middle of the run; the next one goes on".to_owned()),
+    };
+    let left =
+        report.pending + report.quarantined + report.unknown > 0 || plan.hold.is_some() || !plan.quarantined.is_empty();
+    let outcome = match (&problem, left) {
+        (Some(_), _) => RunOutcome::Failed,
+        (None, true) => RunOutcome::Incomplete,
+        (None, false) => RunOutcome::Converged,
+    };
+    (outcome, problem)
+}
+
+/// What is known of a subscription after a run, and who waits for a seat.
+pub(super) struct After {
+    pub(super) record: SubscriptionRecord,
+    pub(super) waiting: Vec<Member>,
+}
+
+impl After {
+    pub(super) async fn read(world: &World, subscription: &Subscription) -> Result<After, LedgerError> {
+        let name = subscription.name.clone();
+        let read = world.ledger.with(move |ledger| {
+            let mut waiting = Vec::new();
+            ledger.for_each_member(&name, Some(MemberState::Pending), &mut |member| waiting.push(member))?;
+            Ok(After { record: ledger.subscription(&name)?, waiting })
+        });
+        read.await
+    }
+}
+
+/// Says what a run did, and what a person may want to know: once for each new cause.
+pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: Option<&str>, after: &After) {
+    let Report { requests, assigned, unassigned, pending, .. } = report;
+    info!(
+        requests,
+        assigned,
+        unassigned,
+        pending,
+        "{subscription}: {assigned} assigned, {unassigned} unassigned in {requests} requests"
+    );
+    tell_problem(subscription, before, problem, report.stopped.as_ref());
+    let held = before.record.hold.as_ref().map(|stored| stored.hold.digest.as_str());
+    if let Some(hold) = before.plan.hold.as_ref().filter(|hold| held != Some(hold.digest.as_str())) {
+        warn!("{}", alert::removals_held(subscription, hold));
+    }
+    tell_seats(subscription, before, after);
+}
+
+fn tell_problem(subscription: &str, before: &Seen, problem: Option<&str>, stopped: Option<&Stop>) {
+    let known = before.record.problem.as_ref().map(|(why, _)| why.as_str());
+    match problem {
+        Some(problem) if stopped == Some(&Stop::Shutdown) => info!("{subscription}: {problem}"),
+        Some(problem) if known != Some(problem) => error!("{subscription}: {problem}"),
+        None if known.is_some() => info!("{subscription}: goes on again"),
+        _ => {}
+    }
+}
+
+/// Who waits is told again when the number of seats that are missing is another.
+fn tell_seats(subscription: &str, before: &Seen, after: &After) {
+    let was = alert::shortage(before.record.seats, before.input.pending_members());
+    let shortage = alert::shortage(after.record.seats, after.waiting.len() as u64);
+    if shortage > 0 && shortage != was {
+        warn!("{}", alert::seats_exhausted(subscription, after.record.seats, &after.waiting));
+    } else if before.input.pending_members() > 0 && after.waiting.is_empty() {
+        info!("{subscription}: nobody waits for a licence any more");
+    }
+}

@@ -1,0 +1,69 @@
+//! Undoing a run on a person's word.
+
+use super::look::look;
+use super::rim::{Rim, acquire, keeping};
+use super::tell::verdict;
+use super::{PassError, World};
+use crate::address::Address;
+use crate::clock;
+use crate::config::Subscription;
+use crate::dispatch::machine::{Report, Work};
+use crate::ledger::{Lease, Ledger, LedgerError, Trigger};
+use crate::plan::Plan;
+
+/// The reverse of a run: what a person wants undone.
+#[derive(Debug, Clone, Default)]
+pub struct Reverse {
+    /// Who lost a seat by the run.
+    pub give_back: Vec<Address>,
+    /// Who was given one by it.
+    pub take_back: Vec<Address>,
+}
+
+/// Undoes a run on a person's word, as far as seats allow; `why` is told of everybody whom it concerns. The guards are
+/// not asked: the person has seen who it is. `None` where another process looks after the subscription.
+pub async fn undo(
+    world: &World,
+    subscription: &Subscription,
+    reverse: Reverse,
+    why: String,
+) -> Result<Option<Report>, PassError> {
+    let Some(lease) = acquire(world, subscription).await? else { return Ok(None) };
+    keeping(world, &lease, undo_under_lease(world, subscription, &lease, reverse, why)).await.map(Some)
+}
+
+async fn undo_under_lease(
+    world: &World,
+    subscription: &Subscription,
+    lease: &Lease,
+    reverse: Reverse,
+    why: String,
+) -> Result<Report, PassError> {
+    let rim = Rim::begin(world, subscription, lease, Trigger::Command).await?;
+    let seen = look(world, subscription, true).await?;
+    let work = Work {
+        resume: seen.work.resume.clone(),
+        unassign: reverse.take_back.clone(),
+        assign: reverse.give_back.clone(),
+        seats: seen.work.seats,
+        probe: true,
+        habits: seen.work.habits,
+        ..Work::default()
+    };
+    let report = rim.dispatch(&seen, work).await?;
+    let (outcome, problem) = verdict(&subscription.name, &Plan::default(), &report);
+    rim.on_ledger(move |ledger, lease| note(ledger, lease, &reverse, &why)).await?;
+    rim.finish(outcome, &report, problem).await?;
+    Ok(report)
+}
+
+fn note(ledger: &mut Ledger, lease: &Lease, reverse: &Reverse, why: &str) -> Result<(), LedgerError> {
+    let mut taken = Vec::new();
+    for address in &reverse.take_back {
+        let candidate = ledger.candidate(lease.subscription(), &[], address.identity())?;
+        if !candidate.member.is_some_and(|member| member.has_seat) {
+            taken.push(address.clone());
+        }
+    }
+    ledger.note_undone(lease, &reverse.give_back, &taken, why, clock::now())
+}
