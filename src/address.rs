@@ -165,6 +165,8 @@ fn identity_of(spelling: &str) -> Result<Box<str>, Invalid> {
     };
     // Lower case can leave normal form C, rarely.
     let local: String = local.nfc().collect();
+    // Normal form C can bring in what is not allowed, as the semicolon for the Greek question mark.
+    check_local(&local)?;
     Ok(format!("{local}@{domain}").into())
 }
 
@@ -264,6 +266,7 @@ mod tests {
             ("jane@contoso..com", Invalid::BadDots),
             (".jane@contoso.com", Invalid::BadDots),
             ("jane\u{fffd}@contoso.com", Invalid::BadCharacter),
+            ("jane\u{37e}@contoso.com", Invalid::BadCharacter),
             (long.as_str(), Invalid::TooLong),
         ] {
             assert_eq!(identity(raw), Err(why), "{raw:?}");

@@ -21,7 +21,7 @@ use tracing::{Instrument, info_span};
 pub use look::{Seen, look, look_at};
 pub use undo::{Reverse, undo};
 
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::config::{Config, Subscription};
 use crate::dispatch::machine::{Report, Work};
 use crate::dispatch::pace::Pacer;
@@ -95,8 +95,13 @@ pub async fn pass(
     let span = info_span!("pass", subscription = %subscription.name, run = tracing::field::Empty);
     async move {
         let turn = world.looks.acquire().await;
-        let seen = look(world, subscription, ask_for_seats).await?;
+        let looked = look(world, subscription, ask_for_seats).await;
         drop(turn);
+        if let Err(another @ LedgerError::Another { .. }) = &looked {
+            let (name, problem) = (subscription.name.clone(), another.to_string());
+            world.ledger.with(move |ledger| ledger.note_problem(&name, &problem, clock::now())).await?;
+        }
+        let seen = looked?;
         if seen.nothing_to_do() {
             let next = seen.next_moments(subscription);
             return Ok(Passed::Quiet { plan: seen.plan, next });

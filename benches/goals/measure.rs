@@ -6,13 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The columns of [`Side::row`].
-pub const HEADING: &str = "                                                median      min      max    ratio     peak";
+pub const HEADING: &str = "                                                 wall: median      min      max    ratio     cpu: mean    ratio    peak";
 
 /// One process that ran to its end.
 #[derive(Debug, Clone, Copy)]
 pub struct Ran {
     pub began: Instant,
     pub took: Duration,
+    /// Processor time, of its children, too; in steps of 10 ms.
+    pub cpu: Duration,
     /// The most resident memory of the process or one of its children, in bytes; 0 where it was not looked for.
     pub peak: u64,
 }
@@ -22,13 +24,22 @@ pub struct Ran {
 #[expect(clippy::disallowed_methods, reason = "this measures")]
 pub fn run(mut command: Command, look_for_memory: bool) -> Ran {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), cpu_of_children());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let peak = if look_for_memory { watch(&mut child) } else { 0 };
     let output = child.wait_with_output().unwrap();
     let took = began.elapsed();
     assert!(output.status.success(), "{command:?}: {output:?}");
-    Ran { began, took, peak }
+    Ran { began, took, cpu: cpu_of_children().saturating_sub(cpu), peak }
+}
+
+/// The processor time of all processes that have been waited for.
+fn cpu_of_children() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    // Linux tells user and system time in hundredths of a second.
+    let hundredths: u64 = fields.skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(10 * hundredths)
 }
 
 fn watch(child: &mut Child) -> u64 {
@@ -53,11 +64,18 @@ fn peak_of(process: u32) -> u64 {
 #[derive(Debug, Default)]
 pub struct Side {
     times: Vec<Duration>,
+    cpu: Duration,
     peak: u64,
 }
 
 impl Side {
-    pub fn add(&mut self, took: Duration) {
+    pub fn add(&mut self, ran: Ran) {
+        self.add_part(ran.took);
+        self.cpu += ran.cpu;
+    }
+
+    /// A part of a run, of which only the time is known.
+    pub fn add_part(&mut self, took: Duration) {
         self.times.push(took);
     }
 
@@ -71,16 +89,25 @@ impl Side {
         times.get(times.len() / 2).copied().unwrap_or_default()
     }
 
-    /// A line of the table; the ratio is that of this side's median to the reference's.
+    fn mean_cpu(&self) -> Duration {
+        self.cpu / u32::try_from(self.times.len().max(1)).unwrap()
+    }
+
+    /// A line of the table; the ratios are those of this side to the reference.
     pub fn row(&self, name: &str, reference: Option<&Side>) -> String {
-        let ms = |time: Duration| format!("{:>7.1}ms", time.as_secs_f64() * 1e3);
+        let ms = |time: Duration| format!("{:>8.1}ms", time.as_secs_f64() * 1e3);
+        let ratio = |of: fn(&Side) -> Duration| match reference.map(of) {
+            Some(other) if !other.is_zero() => format!("{:>8.2}x", of(self).as_secs_f64() / other.as_secs_f64()),
+            _ => " ".repeat(9),
+        };
         let (min, max) = (self.times.iter().min(), self.times.iter().max());
-        let mut row = format!("{name:<44}{} ", ms(self.median()));
-        let _ = write!(row, "{}{}", ms(min.copied().unwrap_or_default()), ms(max.copied().unwrap_or_default()));
-        let ratio = reference.map(|reference| self.median().as_secs_f64() / reference.median().as_secs_f64());
-        row.push_str(&ratio.map_or_else(|| " ".repeat(9), |ratio| format!("{ratio:>8.3}x")));
+        let [min, max] = [min, max].map(|time| ms(time.copied().unwrap_or_default()));
+        let mut row = format!("{name:<48}{}   {min}{max}{}", ms(self.median()), ratio(Side::median));
+        if !self.cpu.is_zero() {
+            let _ = write!(row, "   {}{}", ms(self.mean_cpu()), ratio(Side::mean_cpu));
+        }
         if self.peak > 0 {
-            let _ = write!(row, "{:>6} MiB", self.peak.div_ceil(1 << 20));
+            let _ = write!(row, "{:>5} MiB", self.peak.div_ceil(1 << 20));
         }
         row
     }

@@ -33,10 +33,10 @@ fn compare(binary: &Path, people: usize, rounds: usize, latency: Duration) {
             bare.saw(alone.peak);
             committing.saw(with_commits.peak);
         } else {
-            ours.add(ran.took);
-            from_first.add(ran.took.saturating_sub(first));
-            bare.add(alone.took);
-            committing.add(with_commits.took);
+            ours.add(ran);
+            from_first.add_part(ran.took.saturating_sub(first));
+            bare.add(alone);
+            committing.add(with_commits);
         }
     }
     let ms = latency.as_millis();

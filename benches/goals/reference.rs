@@ -63,31 +63,23 @@ fn count_records(file: &Path) -> u64 {
     let mut file = File::open(file).unwrap();
     let mut reader = csv_core::Reader::new();
     let (mut buffer, mut fields, mut ends) = (vec![0; 64 << 10], vec![0; 64 << 10], vec![0; 64]);
-    let mut records = 0;
+    let (mut filled, mut used, mut written, mut ended, mut records) = (0, 0, 0, 0, 0);
     loop {
-        let bytes = file.read(&mut buffer).unwrap();
-        let mut input = &buffer[..bytes];
-        let (mut written, mut ended) = (0, 0);
-        loop {
-            let (result, read, out, end) = reader.read_record(input, &mut fields[written..], &mut ends[ended..]);
-            input = &input[read..];
-            (written, ended) = (written + out, ended + end);
-            match result {
-                csv_core::ReadRecordResult::Record => {
-                    std::hint::black_box((&fields[..written], &ends[..ended]));
-                    records += 1;
-                    (written, ended) = (0, 0);
-                }
-                csv_core::ReadRecordResult::InputEmpty if bytes > 0 => {
-                    // The record goes on in the next piece; its fields so far stay where they are.
-                    let more = file.read(&mut buffer).unwrap();
-                    if more == 0 {
-                        return records;
-                    }
-                    input = &buffer[..more];
-                }
-                _ => return records,
+        if used == filled {
+            // Nothing more says to the reader that this is the end.
+            (filled, used) = (file.read(&mut buffer).unwrap(), 0);
+        }
+        let input = &buffer[used..filled];
+        let (result, read, out, end) = reader.read_record(input, &mut fields[written..], &mut ends[ended..]);
+        (used, written, ended) = (used + read, written + out, ended + end);
+        match result {
+            csv_core::ReadRecordResult::InputEmpty => {}
+            csv_core::ReadRecordResult::Record => {
+                std::hint::black_box((&fields[..written], &ends[..ended]));
+                (written, ended, records) = (0, 0, records + 1);
             }
+            csv_core::ReadRecordResult::End => return records,
+            full => panic!("a record is too large: {full:?}"),
         }
     }
 }

@@ -62,8 +62,8 @@ impl Rosters {
         ours.saw(self.world.sync(true).peak);
         counted.saw(run(count(), true).peak);
         for _ in 0..self.rounds {
-            ours.add(self.world.sync(false).took);
-            counted.add(run(count(), false).took);
+            ours.add(self.world.sync(false));
+            counted.add(run(count(), false));
         }
         assert_eq!(self.world.sandbox.request_count(), requests, "an unchanged file leads to no request");
         assert_eq!(self.world.ledger_digest(), ledger, "an unchanged file leads to no commit");
@@ -96,9 +96,9 @@ impl Rosters {
                 whole.saw(ran.peak);
                 sorted.saw(reference.peak);
             } else {
-                first.add(self.world.first_request(before, ran.began));
-                whole.add(ran.took);
-                sorted.add(reference.took);
+                first.add_part(self.world.first_request(before, ran.began));
+                whole.add(ran);
+                sorted.add(reference);
             }
         }
         println!("{}", first.row("P2  100 changes, up to the first request", Some(&sorted)));
@@ -127,8 +127,8 @@ impl Rosters {
                 ours.saw(ran.peak);
                 parsed.saw(reference.peak);
             } else {
-                ours.add(ran.took);
-                parsed.add(reference.took);
+                ours.add(ran);
+                parsed.add(reference);
             }
         }
         assert_eq!(self.world.sandbox.request_count(), requests, "the same people lead to no request");
@@ -141,7 +141,7 @@ impl Rosters {
     fn start(&self) -> Side {
         let mut bare = Side::default();
         for _ in 0..self.rounds {
-            bare.add(run(self.world.rosterd("--version"), false).took);
+            bare.add(run(self.world.rosterd("--version"), false));
         }
         bare
     }

@@ -55,7 +55,7 @@ impl World {
         let base_url = &self.base_url;
         let text = format!(
             "[ledger]\nurl = \"sqlite:rosterd.db\"\n[http]\nlisten = \"off\"\n\
-             [licensing]\nbase_url = \"{base_url}\"\nrequests_per_second = 100000.0\nburst = 1000\n\
+             [licensing]\nbase_url = \"{base_url}\"\nrequests_per_second = 10000.0\nburst = 1000\n\
              [subscriptions.contoso]\ntype = \"Manual\"\nid = \"{ID}\"\napi_key = {{ file = \"key\" }}\n\
              sources = [\"hr\"]\nbatch_size = {batch_size}\n\
              [sources.hr]\nkind = \"csv\"\npath = \"people.csv\"\nsettle = \"0s\"\nafter = \"leave\"\n"

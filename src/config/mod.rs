@@ -263,6 +263,7 @@ pub struct Source {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there are few sources, and each is kept once")]
 pub enum SourceKind {
     Csv(Csv),
     Ldap(Ldap),

@@ -1,6 +1,7 @@
 //! When a subscription is due: a cron expression in a time zone.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use croner::parser::{CronParser, Year};
@@ -10,7 +11,7 @@ use crate::clock::Timestamp;
 /// A cron expression, five fields or six with seconds, in a time zone.
 #[derive(Clone)]
 pub struct Schedule {
-    pub cron: croner::Cron,
+    pub cron: Arc<croner::Cron>,
     pub zone: Tz,
 }
 
@@ -47,7 +48,7 @@ impl Schedule {
         let cron = parser.parse(text).map_err(|error| NoSchedule::Field(lower_first(&error.to_string())))?;
         // Impossible dates show only when one asks for them; they are the same in every zone.
         cron.find_next_occurrence(&Timestamp::UNIX_EPOCH, false).map_err(|_| NoSchedule::Never)?;
-        Ok(Schedule { cron, zone })
+        Ok(Schedule { cron: Arc::new(cron), zone })
     }
 
     /// The next moment after this one; `None` where there is none in the years that cron can see.

@@ -19,6 +19,11 @@ impl Source {
 }
 
 impl Subscription {
+    /// What the licensing server calls it.
+    pub fn remote(&self) -> String {
+        format!("{}/{}", self.kind.label(), self.id)
+    }
+
     /// The scopes of its sources in the order of their names, and whom it leaves out.
     pub fn scope(&self, sources: &BTreeMap<String, Source>) -> String {
         let mut names: Vec<_> = self.sources.iter().collect();

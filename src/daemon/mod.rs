@@ -29,24 +29,26 @@ use crate::source::csv_source::CsvSource;
 use crate::source::watch::Watcher;
 use crate::telemetry::chain;
 use tasks::{Panicked, Tasks};
-use thread::{SLOW, aside};
+use thread::aside;
 use trouble::Troubles;
-use wake::{Agenda, Went};
+use wake::{Agenda, Backoff, Went};
 
 /// Hints that wait for the loop. One that finds the queue full is left out: there is a look soon anyway.
 const HINTS_MAX: usize = 1024;
 /// The heartbeat goes by the calendar: while a clock that was set back catches up it is silent, and this stands in.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
-/// So many sources are looked at at once, those not counted that are [slow](thread::SLOW).
+/// So many sources are looked at at once …
 const SOURCES_AT_ONCE: usize = 32;
+/// … not counting those that have taken this long.
+const SLOW: Duration = Duration::from_secs(10);
 /// A source that can't be watched within this time is looked at by the clock until it can.
 const WATCH_PATIENCE: Duration = Duration::from_secs(5);
 /// At the end a look at a source is waited for this long. Then it is broken off, as by a crash: nothing is lost.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);
-/// A pass that failed for want of an answer, or of a key that is accepted, is tried again at least this often.
-const RETRY_MAX: Duration = Duration::from_secs(3600);
-/// The same where the ledger failed, which is a matter of this machine.
-const LEDGER_RETRY_MAX: Duration = Duration::from_secs(60);
+/// When a pass is tried again that failed for want of an answer, or of a key that is accepted.
+const RETRY: Backoff = Backoff { first: Duration::from_secs(30), longest: Duration::from_hours(1) };
+/// The same where the ledger failed, which is a matter of this machine: nobody else is bothered by trying.
+const LEDGER_RETRY: Backoff = Backoff { first: Duration::from_secs(2), longest: Duration::from_mins(1) };
 /// A look sees the starts and ends of the next fifteen hours, so there is one more often than that, whatever the
 /// schedule: a date takes effect at its moment.
 const LOOK_AT_LEAST: TimeDelta = TimeDelta::hours(12);
@@ -259,7 +261,7 @@ impl Daemon {
         let went = match &looked {
             Some(Ok(_)) => Went::Well,
             Some(Err(cause)) => self.ledger_failed(cause, now),
-            None => Went::Wrong { retry_max: RETRY_MAX },
+            None => Went::Wrong(RETRY),
         };
         let mut next: Moments = next_look(&self.world.config, name, now).into_iter().collect();
         for intake in looked.and_then(Result::ok).unwrap_or_default() {
@@ -280,7 +282,7 @@ impl Daemon {
     }
 
     fn passed(&mut self, name: &str, passed: Result<Result<Passed, PassError>, Panicked>, now: Timestamp) {
-        let again = Went::Wrong { retry_max: RETRY_MAX };
+        let again = Went::Wrong(RETRY);
         let (went, next) = match passed {
             Ok(Ok(Passed::Quiet { next, .. })) => (Went::Well, next),
             Ok(Ok(Passed::Elsewhere)) => (Went::Elsewhere, Vec::new()),
@@ -329,7 +331,7 @@ impl Daemon {
         if self.troubles.is_news(about, what, now) {
             error!("{about}: {what}");
         }
-        Went::Wrong { retry_max: RETRY_MAX }
+        Went::Wrong(RETRY)
     }
 
     /// Nothing is lost: what could not be written is done again.
@@ -342,7 +344,7 @@ impl Daemon {
         if self.troubles.is_news(THE_LEDGER, &what, now) {
             error!("{what}; it is tried again until it works");
         }
-        Went::Wrong { retry_max: LEDGER_RETRY_MAX }
+        Went::Wrong(LEDGER_RETRY)
     }
 
     /// Something was written.

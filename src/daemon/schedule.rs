@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     fn schedule(cron: &str, zone: chrono_tz::Tz) -> Schedule {
-        Schedule { cron: croner::Cron::from_str(cron).unwrap(), zone }
+        Schedule { cron: croner::Cron::from_str(cron).unwrap().into(), zone }
     }
 
     fn at(text: &str) -> Timestamp {

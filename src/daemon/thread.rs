@@ -8,11 +8,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-/// Whoever takes longer than this does not keep the others waiting any more.
-pub(super) const SLOW: Duration = Duration::from_secs(10);
-
-/// Does this on a thread, in turn with others, who are kept waiting for `slow` at the most. `None` where the system gives
-/// no thread, or the work panicked.
+/// Does this on a thread, in turn with others; when it has taken longer than `slow` it keeps them waiting no more.
+/// `None` where the system gives no thread, or the work panicked.
 pub(super) async fn aside<T: Send + 'static>(
     turns: Arc<Semaphore>,
     slow: Duration,
@@ -38,9 +35,14 @@ mod tests {
     #[tokio::test]
     async fn a_share_that_does_not_answer_keeps_nobody_waiting() {
         let turns = Arc::new(Semaphore::new(1));
+        let slow = Duration::from_millis(20);
         let (release, blocked) = mpsc::channel::<()>();
-        let stuck = tokio::spawn(aside(Arc::clone(&turns), Duration::from_millis(1), move || blocked.recv().is_ok()));
-        assert_eq!(aside(turns, SLOW, || 7).await, Some(7), "the other one has its turn after a while");
+        let (begun, has_begun) = oneshot::channel();
+        let stuck = move || begun.send(()).is_ok() && blocked.recv().is_ok();
+        let stuck = tokio::spawn(aside(Arc::clone(&turns), slow, stuck));
+        has_begun.await.unwrap();
+        assert_eq!(aside(turns, slow, || 7).await, Some(7), "the other one has its turn after a while");
+        assert!(!stuck.is_finished());
         release.send(()).unwrap();
         assert_eq!(stuck.await.unwrap(), Some(true));
     }
@@ -48,6 +50,6 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_answer() {
         let work = || -> i32 { panic!("a defect") };
-        assert_eq!(aside(Arc::new(Semaphore::new(1)), SLOW, work).await, None);
+        assert_eq!(aside(Arc::new(Semaphore::new(1)), Duration::from_secs(1), work).await, None);
     }
 }

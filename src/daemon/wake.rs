@@ -10,8 +10,6 @@ use chrono::TimeDelta;
 use crate::clock::Timestamp;
 use crate::ledger::Trigger;
 
-/// After a failed pass the next one comes after this, then after twice as long, and so on.
-const BACKOFF_FIRST: Duration = Duration::from_secs(30);
 /// What another process has at this moment is looked at again after this.
 const ELSEWHERE: TimeDelta = TimeDelta::seconds(5);
 /// The clock alone makes nothing due more often than this.
@@ -25,10 +23,23 @@ pub enum Went {
     Well,
     /// Another process is at work on it.
     Elsewhere,
-    /// It is tried again, ever later, up to this long.
-    Wrong {
-        retry_max: Duration,
-    },
+    /// It is tried again, ever later.
+    Wrong(Backoff),
+}
+
+/// When what failed is tried again: after `first`, then after twice as long, and so on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    pub first: Duration,
+    pub longest: Duration,
+}
+
+impl Backoff {
+    /// After so many failures in a row, at least one.
+    fn after(self, failures: u32) -> TimeDelta {
+        let wait = self.first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(self.longest);
+        TimeDelta::from_std(wait).unwrap_or(TimeDelta::zero())
+    }
 }
 
 /// What is due when, for things of one kind: subscriptions or sources.
@@ -55,15 +66,12 @@ struct Item {
 impl Agenda {
     /// Puts an item on the agenda, or moves it.
     pub fn put(&mut self, name: &str, due: Timestamp, trigger: Trigger) {
-        match self.items.get_mut(name) {
-            Some(item) => {
-                self.queue.remove(&(item.due, name.to_owned()));
-                (item.due, item.trigger) = (due, trigger);
-            }
-            None => {
-                let item = Item { due, trigger, running: false, again: None, failures: 0 };
-                self.items.insert(name.to_owned(), item);
-            }
+        if let Some(item) = self.items.get_mut(name) {
+            self.queue.remove(&(item.due, name.to_owned()));
+            (item.due, item.trigger) = (due, trigger);
+        } else {
+            let item = Item { due, trigger, running: false, again: None, failures: 0 };
+            self.items.insert(name.to_owned(), item);
         }
         if !self.items[name].running {
             self.queue.insert((due, name.to_owned()));
@@ -113,24 +121,19 @@ impl Agenda {
         item.failures = match went {
             Went::Well => 0,
             Went::Elsewhere => item.failures,
-            Went::Wrong { .. } => item.failures.saturating_add(1),
+            Went::Wrong(_) => item.failures.saturating_add(1),
         };
         let again = item.again.take().map(|trigger| (now, trigger));
         let next = match went {
             Went::Well => next.iter().copied().min_by_key(|(at, _)| *at),
             Went::Elsewhere => Some((now + ELSEWHERE, Trigger::Retry)),
-            Went::Wrong { retry_max } => Some((now + backoff(item.failures, retry_max), Trigger::Retry)),
+            Went::Wrong(backoff) => Some((now + backoff.after(item.failures), Trigger::Retry)),
         };
         let next = next.map(|(at, trigger)| (at.max(now + BREATH), trigger));
         if let Some((due, trigger)) = again.or(next) {
             self.put(name, due, trigger);
         }
     }
-}
-
-fn backoff(failures: u32, retry_max: Duration) -> TimeDelta {
-    let wait = BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(retry_max);
-    TimeDelta::from_std(wait).unwrap_or(TimeDelta::zero())
 }
 
 #[cfg(test)]
@@ -170,7 +173,7 @@ mod tests {
         assert_eq!(agenda.take_due(at(900)).len(), 1);
     }
 
-    const HOUR: Went = Went::Wrong { retry_max: Duration::from_hours(1) };
+    const HOUR: Went = Went::Wrong(Backoff { first: Duration::from_secs(30), longest: Duration::from_hours(1) });
 
     /// How long after each of these ends "a" is due again.
     fn waits(ends: impl IntoIterator<Item = Went>) -> Vec<i64> {
@@ -191,7 +194,7 @@ mod tests {
     #[test]
     fn a_failed_pass_is_tried_again_ever_later() {
         assert_eq!(waits([HOUR; 9]), [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
-        let minute = Went::Wrong { retry_max: Duration::from_mins(1) };
+        let minute = Went::Wrong(Backoff { first: Duration::from_secs(30), longest: Duration::from_mins(1) });
         assert_eq!(waits([minute, minute, minute, Went::Well, minute]), [30, 60, 60, 9_999, 30]);
     }
 

@@ -17,6 +17,10 @@ use crate::telemetry::Masked;
 pub trait Commits {
     /// Makes it durable, whole or not at all. The id of the intent that begins with it, where one does.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<Option<IntentId>, LedgerError>> + Send;
+
+    /// Asked when the turn to send has come, however long that took: an error says that another process may be at work
+    /// on the subscription by now, or would be before the answer.
+    fn may_send(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }
 
 /// What sends requests: the licensing client, for one subscription.
@@ -28,7 +32,7 @@ pub trait Sends {
 /// Drives a run to its end. On `shutdown` no new request starts; one in flight is finished and recorded.
 ///
 /// # Errors
-/// When the ledger can't record a step. The run ends at once: what was in doubt is an open intent, which the next run
+/// When the ledger can't record a step, or the right to send was lost. The run ends at once: what was in doubt is an open intent, which the next run
 /// settles.
 pub async fn drive(
     mut machine: Machine,
@@ -50,8 +54,8 @@ pub async fn drive(
             }
             Step::Send(request) => {
                 // No answer: the run is to end, and the request has not been sent.
-                let sending = send(subscription, &request, client, pacer, shutdown);
-                if let Some(answer) = sending.await {
+                let sending = send(subscription, &request, ledger, client, pacer, shutdown);
+                if let Some(answer) = sending.await? {
                     machine.answered(since.elapsed(), answer);
                 }
             }
@@ -65,21 +69,24 @@ pub async fn drive(
 async fn send(
     subscription: &str,
     request: &Request,
+    ledger: &impl Commits,
     client: &impl Sends,
     pacer: &Pacer,
     shutdown: &CancellationToken,
-) -> Option<Answer> {
+) -> Result<Option<Answer>, LedgerError> {
     let turn = pacer.permit(subscription, request.operation);
-    let permit = match shutdown.run_until_cancelled(turn).await? {
-        Ok(permit) => permit,
-        Err(paused) => return Some(Answer::NotSent { cause: paused.to_string() }),
+    let permit = match shutdown.run_until_cancelled(turn).await {
+        None => return Ok(None),
+        Some(Ok(permit)) => permit,
+        Some(Err(paused)) => return Ok(Some(Answer::NotSent { cause: paused.to_string() })),
     };
+    ledger.may_send().await?;
     let answer = client.send(request).await;
     if let Answer::Busy { status: 429, retry_after, .. } = &answer {
         pacer.slow_down(&permit, *retry_after);
     }
     log(subscription, request, &answer);
-    Some(answer)
+    Ok(Some(answer))
 }
 
 /// Waits so long, or until the shutdown.
@@ -118,6 +125,7 @@ mod tests {
         /// Cancelled while a request is in flight.
         cancel_in_flight: Option<CancellationToken>,
         disk_full: bool,
+        fenced: bool,
     }
 
     impl World {
@@ -136,6 +144,10 @@ mod tests {
             let intent = commit.intent.map(|intent| intent.addresses.len());
             self.note(format!("commit [{}] intent for {}", words.join(", "), intent.unwrap_or(0)));
             Ok(intent.map(|_| IntentId(1)))
+        }
+
+        async fn may_send(&self) -> Result<(), LedgerError> {
+            if self.fenced { Err(LedgerError::Fenced { subscription: "contoso".to_owned() }) } else { Ok(()) }
         }
     }
 
@@ -249,6 +261,14 @@ mod tests {
         let end = drive(machine(), "contoso", &world, &world, &pacer(), &CancellationToken::new()).await;
         assert!(matches!(end, Err(LedgerError::DiskFull)));
         assert!(world.log.into_inner().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_lost_the_lease_while_waiting_sends_nothing() {
+        let world = World { fenced: true, ..World::default() };
+        let end = drive(machine(), "contoso", &world, &world, &pacer(), &CancellationToken::new()).await;
+        assert!(matches!(end, Err(LedgerError::Fenced { .. })));
+        assert_eq!(world.log.into_inner().unwrap(), ["commit [] intent for 1"]);
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ pub struct Lease {
     pub(super) subscription: String,
     pub(super) owner: Owner,
     pub(super) epoch: i64,
-    /// How long it holds without a sign of life.
+    /// How long it lasts from each renewal.
     pub(super) term: Duration,
 }
 

@@ -138,6 +138,8 @@ pub struct Acceptance {
 /// What is known of a subscription beside its members.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SubscriptionRecord {
+    /// What the licensing server called it at its runs so far: type and id.
+    pub remote: Option<String>,
     pub seats: Option<Seats>,
     /// Since when no seat was free for a waiting member, and when that was last asked.
     pub full_since: Option<Timestamp>,
@@ -151,6 +153,23 @@ pub struct SubscriptionRecord {
     /// A sentence, and since when.
     pub problem: Option<(String, Timestamp)>,
     pub last_run: Option<RunRecord>,
+}
+
+impl SubscriptionRecord {
+    /// Says that the members are those of the subscription that the licensing server calls so.
+    ///
+    /// # Errors
+    /// [`LedgerError::Another`] where they are another's.
+    pub fn check_remote(&self, subscription: &str, remote: &str) -> Result<(), LedgerError> {
+        match &self.remote {
+            Some(known) if known != remote => Err(LedgerError::Another {
+                subscription: subscription.to_owned(),
+                known: known.clone(),
+                configured: remote.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A hold as it stands for a person to decide on.
@@ -266,12 +285,20 @@ pub enum LedgerError {
     Older { path: PathBuf, found: i64, known: i64 },
     #[error("there is no ledger {path} yet; `rosterd run` or `rosterd sync` makes it")]
     Missing { path: PathBuf },
+    #[error(
+        "the ledger {path} was deleted, moved or replaced while this program had it open, so nothing is done any more. End the program, put the ledger back, and start again"
+    )]
+    Gone { path: PathBuf },
     #[error("the disk that holds the ledger is full; nothing is lost, and work goes on when there is room")]
     DiskFull,
     #[error("another program keeps the ledger busy")]
     Busy,
     #[error("the lease of {subscription} was lost to another process; this run writes nothing more")]
     Fenced { subscription: String },
+    #[error(
+        "the members of {subscription} in the ledger are those of {known} at the licensing server, and the configuration says {configured} now, so nothing was done. Put the old type and id back; another subscription gets a table of its own with another name, [subscriptions.NAME]"
+    )]
+    Another { subscription: String, known: String, configured: String },
     #[error("the ledger refused a step that its rules forbid: {0}")]
     Illegal(String),
     #[error("the ledger is closed: the program is ending")]

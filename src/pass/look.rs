@@ -45,8 +45,11 @@ impl Seen {
             || self.plan.fits != Some(0) && !self.work.assign.is_empty()
             || may_ask;
         let held = self.record.hold.as_ref().map(|stored| &stored.hold.digest);
+        // A problem that is over is cleared by the run that finds no other.
         let writes = self.touched
-            || self.record.scope.as_ref() != Some(&self.scope)
+            || self.record.problem.is_some()
+            // Another scope is nothing new where it makes no difference to anybody.
+            || self.record.scope.as_ref() != Some(&self.scope) && !self.input.candidates.is_empty()
             || held != self.plan.hold.as_ref().map(|hold| &hold.digest)
             || !self.plan.is_recorded(&self.input);
         !sends && !writes
@@ -87,6 +90,7 @@ pub fn look_at(
 ) -> Result<Seen, LedgerError> {
     let name = subscription.name.as_str();
     let record = ledger.subscription(name)?;
+    record.check_remote(name, &subscription.remote())?;
     let scope = scope(config, subscription);
     let look = if record.scope.as_ref() == Some(&scope) { Look::Touched } else { Look::All };
     let found = ledger.candidates(name, &subscription.sources, look, now)?;
@@ -145,13 +149,13 @@ fn next_date(input: &PlanInput, plan: &Plan) -> Option<Timestamp> {
         LeavingUntil::Grace(until) => Some(until),
         _ => None,
     });
-    let dated = |candidate: &&Candidate| {
+    let has_dates = |candidate: &&Candidate| {
         candidate.entries.iter().any(|(_, entry)| entry.starts.is_some() || entry.ends.is_some())
     };
     let dates = input
         .candidates
         .iter()
-        .filter(dated)
+        .filter(has_dates)
         .filter_map(|candidate| membership::membership(&candidate.entries, &input.policy, input.at).changes_at);
     graces.chain(dates).min()
 }

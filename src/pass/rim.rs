@@ -16,15 +16,22 @@ use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Tri
 use crate::licensing::wire::Answer;
 use crate::telemetry::{Progress, chain};
 
-/// How long a lease holds without a sign of life.
-const LEASE_TERM: Duration = Duration::from_secs(120);
+/// How long a lease holds without a sign of life, at least …
+const LEASE_TERM: Duration = Duration::from_mins(2);
+/// … and so many times as long as a request may take.
+const LEASE_REQUESTS: u32 = 4;
 /// How often a sign of life is given: two may be missed.
 const LEASE_RENEWAL: Duration = Duration::from_secs(40);
 
 /// Takes the lease of a subscription; `None` where another process has it.
 pub(super) async fn acquire(world: &World, subscription: &Subscription) -> Result<Option<Lease>, LedgerError> {
     let (owner, name) = (world.owner.clone(), subscription.name.clone());
-    world.ledger.with(move |ledger| ledger.acquire(&name, &owner, LEASE_TERM, clock::now())).await
+    let term = term(world);
+    world.ledger.with(move |ledger| ledger.acquire(&name, &owner, term, clock::now())).await
+}
+
+fn term(world: &World) -> Duration {
+    LEASE_TERM.max(world.config.licensing.timeout.saturating_mul(LEASE_REQUESTS))
 }
 
 /// Does this under a lease that is renewed meanwhile, and gives it back. Work that takes hours keeps its lease.
@@ -38,7 +45,8 @@ pub(super) async fn keeping<T>(
         tokio::select! {
             done = &mut work => break done,
             () = tokio::time::sleep(LEASE_RENEWAL) => {
-                let renewed = on_ledger(world, lease, |ledger, lease| ledger.renew(lease, LEASE_TERM, clock::now()));
+                let term = term(world);
+                let renewed = on_ledger(world, lease, move |ledger, lease| ledger.hold(lease, term, clock::now()));
                 // Whether it matters is for the next write to say, which the lease fences.
                 if let Err(cause) = renewed.await {
                     warn!("the lease can't be renewed: {}", chain(&cause));
@@ -89,7 +97,12 @@ impl<'a> Rim<'a> {
     ) -> Result<Rim<'a>, PassError> {
         let run = RunId::now_v7();
         tracing::Span::current().record("run", tracing::field::display(run));
-        on_ledger(world, lease, move |ledger, lease| ledger.begin_run(lease, run, trigger, clock::now())).await?;
+        let remote = subscription.remote();
+        on_ledger(world, lease, move |ledger, lease| {
+            ledger.stand_for(lease, &remote)?;
+            ledger.begin_run(lease, run, trigger, clock::now())
+        })
+        .await?;
         let rim = |key| Rim { world, subscription, key, lease, run, progress: Progress::new(&subscription.name) };
         match subscription.api_key.read_api_key() {
             Ok(key) => Ok(rim(key)),
@@ -150,6 +163,12 @@ impl Commits for Rim<'_> {
         let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes).chain(&commit.left);
         self.progress.done(settled.filter(|(_, outcome)| !matches!(outcome, Outcome::NotDone { .. })).count() as u64);
         self.on_ledger(move |ledger, lease| ledger.commit(lease, run, &commit, clock::now())).await
+    }
+
+    /// The request's whole time, and as much again for what the ledger has to do around it.
+    async fn may_send(&self) -> Result<(), LedgerError> {
+        let needed = self.world.config.licensing.timeout.saturating_mul(2);
+        self.on_ledger(move |ledger, lease| ledger.hold(lease, needed, clock::now())).await
     }
 }
 

@@ -219,7 +219,8 @@ impl<'a> Judgement<'a> {
         for _ in 0..self.all.len() {
             let Some(to) = &departure.renamed_to else { return Fate::Leaves };
             let Ok(index) = self.all.binary_search_by(|judged| judged.candidate.address.cmp(to)) else {
-                return Fate::Leaves;
+                // Nobody knows the new address any more.
+                return Fate::Gone { reason: Reason::Left, at: None };
             };
             let next = &self.all[index];
             match (&next.desired, known_departure(next.candidate)) {

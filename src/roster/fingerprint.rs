@@ -135,7 +135,9 @@ mod tests {
 
     fn of(entries: &[(EntryKey, u64)]) -> Fingerprint {
         let mut fingerprint = Fingerprint::default();
-        entries.iter().for_each(|&(key, content)| fingerprint.add(key, content));
+        for &(key, content) in entries {
+            fingerprint.add(key, content);
+        }
         fingerprint
     }
 

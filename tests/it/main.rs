@@ -1,7 +1,9 @@
 //! One binary for all tests of the whole: it links once.
 //!
+//! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
 //! - `examples`: the set-ups under `examples/` work as they are.
 //! - `files`: what may lie in a drop folder.
+//! - `hostile`: an operator who does everything wrong.
 //! - `interface`: what other programs hold on to.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
 //! - `readme`: what the README shows is what there is.
@@ -12,8 +14,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod daemon;
 mod examples;
 mod files;
+mod hostile;
 mod interface;
 mod main_job;
 mod readme;

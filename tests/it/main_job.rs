@@ -19,6 +19,31 @@ fn ten_thousand_people_are_a_hundred_requests_and_the_next_sync_makes_none() {
 }
 
 #[test]
+fn a_large_roster_is_followed_in_any_order() {
+    let world = World::new(20_000);
+    world.configure("", "batch_size = 10000\n", "");
+    let mut staff = people(0..17_000);
+    world.drop_roster("1.csv", &staff);
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.sandbox.request_count(), 2);
+    staff.reverse();
+    world.drop_roster("2.csv", &staff);
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.sandbox.request_count(), 2, "the same people in another order are no change");
+    // One row twice in the place of another's, one who came for one who left, and two more.
+    staff[8] = staff[9].clone();
+    staff[500] = "new@contoso.com".to_owned();
+    staff.extend(people(17_000..17_002));
+    world.drop_roster("3.csv", &staff);
+    world.run_to(0, &["sync"]);
+    staff.sort();
+    staff.dedup();
+    assert_eq!(world.assigned(), staff);
+    let asked: Vec<usize> = world.sandbox.requests().iter().map(|request| request.emails.len()).collect();
+    assert_eq!(asked, [10_000, 7_000, 2, 3]);
+}
+
+#[test]
 fn joiners_and_leavers_are_followed() {
     let world = World::new(50);
     world.drop_roster("1.csv", &people(0..20));

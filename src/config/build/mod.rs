@@ -10,6 +10,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -68,7 +69,7 @@ fn load_file(main: &File) -> Result<Config, Problems> {
         }
         problems.append(&mut check.problems);
     }
-    let mut build = Build { main, root, documents: &documents, problems, warnings, whole };
+    let mut build = Build { main, root, documents: &documents, problems, warnings, whole, crons: BTreeMap::new() };
     let config = build.config();
     let order: Vec<PathBuf> = std::iter::once(main).chain(&others).map(|file| file.shown.clone()).collect();
     match config {
@@ -118,6 +119,8 @@ struct Build<'a> {
     warnings: Vec<String>,
     /// Whether every file could be read: else what is missing may stand in one that could not.
     whole: bool,
+    /// Cron expressions by their text: their tables are large, and thousands of subscriptions have one in common.
+    crons: BTreeMap<String, Arc<croner::Cron>>,
 }
 
 /// A named table with the place of its name.

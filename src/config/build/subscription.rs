@@ -1,6 +1,7 @@
 //! Subscriptions: their own keys, those of `[defaults]`, and what they must not have in common.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -10,7 +11,7 @@ use super::super::diagnose::{Complaint, Problem, nearest, one_of};
 use super::super::keys::{self, Kind};
 use super::super::raw::{File, Value};
 use super::super::value::At;
-use super::super::{Globs, Grace, Guard, Policy, Subscription};
+use super::super::{Globs, Grace, Guard, Policy, Schedule, Subscription};
 use super::values::{Values, empty};
 use super::{Build, Named};
 
@@ -45,18 +46,25 @@ impl<'a> Build<'a> {
         let values = self.values(named);
         self.check_sources(&values, sources);
         let timezone = values.get("timezone", |at| at.zone())?;
+        let schedule = values.get("schedule", |at| at.schedule(timezone))?;
         Some(Subscription {
             name: named.name.to_owned(),
             kind: values.get("type", |at| at.choice())?,
             id: values.get("id", |at| at.guid())?,
             api_key: values.get("api_key", |at| at.secret())?,
             sources: values.get("sources", |at| at.texts())?,
-            schedule: values.get("schedule", |at| at.schedule(timezone))?,
+            schedule: self.in_common(schedule),
             batch_size: values.count("batch_size")?,
             seat_probe: values.duration("seat_probe")?,
             reassert: values.get("reassert", |at| at.duration())?,
             policy: policy(&values, timezone)?,
         })
+    }
+
+    fn in_common(&mut self, schedule: Schedule) -> Schedule {
+        let Schedule { cron, zone } = schedule;
+        let cron = self.crons.entry(cron.as_str().to_owned()).or_insert(cron);
+        Schedule { cron: Arc::clone(cron), zone }
     }
 
     fn check_sources(&mut self, values: &Values<'a>, known: &[String]) {

@@ -15,6 +15,8 @@ CREATE TABLE source (
   evidence TEXT NOT NULL,
   entries INTEGER NOT NULL DEFAULT 0,
   bad_rows TEXT NOT NULL DEFAULT '[]',
+  -- The names of the subscriptions that were ever told of its changes.
+  told TEXT NOT NULL DEFAULT '[]',
   -- Null: it was never read whole.
   accepted_at INTEGER,
   problem TEXT,
@@ -59,6 +61,8 @@ CREATE TABLE file_done (
 CREATE TABLE subscription (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
+  -- What the licensing server calls it: type and id. Null: no run has begun.
+  remote TEXT,
   seats_available INTEGER,
   seats_assigned INTEGER,
   seats_as_of INTEGER,

@@ -38,7 +38,7 @@ impl Laps {
     }
 
     fn lap(&mut self, what: &str) -> Duration {
-        let (wall, used) = (self.watch.elapsed(), cpu() - self.cpu);
+        let (wall, used) = (self.watch.elapsed(), cpu().saturating_sub(self.cpu));
         println!("{what:<40} {wall:>10.2?} wall {used:>10.2?} cpu {:>6} MiB at most", peak_mib());
         *self = Laps::start();
         wall

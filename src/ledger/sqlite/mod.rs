@@ -23,7 +23,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ const HEADER_BYTES: u64 = 512;
 pub struct Ledger {
     connection: Connection,
     path: PathBuf,
+    /// Device and number of the file that is open; `None` for one in memory.
+    file: Option<(u64, u64)>,
     hasher: Hasher,
     /// What is under way, by subscription: from `record_plan` to `finish_run`.
     works: HashMap<String, Work>,
@@ -126,7 +128,8 @@ impl Ledger {
             connection.pragma_update(None, "cache_size", -8192)?;
             check(&mut connection)?;
             let key = connection.query_row("SELECT value FROM meta WHERE key = 'hash_key'", [], |row| row.get(0))?;
-            Ok(Ledger { connection, path: path.to_owned(), hasher: Hasher::new(key), works: HashMap::new() })
+            let (file, hasher) = (file_at(path), Hasher::new(key));
+            Ok(Ledger { connection, path: path.to_owned(), file, hasher, works: HashMap::new() })
         };
         open().map_err(|error| named(path, error))
     }
@@ -150,8 +153,25 @@ impl Ledger {
 
     /// Writes in one transaction: all of it or, at any error, nothing. Where nothing changes the disk is not asked.
     fn write<T>(&mut self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.transact("FULL", write)
+    }
+
+    /// Writes what may be lost when the power fails, though not when the process dies. The next commit that is flushed
+    /// flushes it, too, for both stand in one log.
+    fn write_unflushed<T>(&mut self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.transact("NORMAL", write)
+    }
+
+    fn transact<T>(&mut self, synchronous: &str, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let path = &self.path;
+        // What is written to a file that has no name any more is lost with this process, and another process would not
+        // see the lease.
+        if self.file.is_some() && self.file != file_at(path) {
+            return Err(LedgerError::Gone { path: path.to_owned() });
+        }
         let transact = || -> Result<T> {
+            // Said anew for each: what a panic left of the one before counts for nothing.
+            self.connection.pragma_update(None, "synchronous", synchronous)?;
             // Immediate: a lock that is asked for after reading can be refused at once, however long the time-out.
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = write(&transaction)?;
@@ -163,12 +183,14 @@ impl Ledger {
 
     /// Writes for a subscription (by its row's id) while the lease holds, checked in the same transaction.
     fn fenced<T>(&mut self, lease: &Lease, write: impl FnOnce(&Transaction<'_>, i64) -> Result<T>) -> Result<T> {
-        self.write(|transaction| {
-            run::check_fence(transaction, lease)?;
-            let subscription = subscription_id(transaction, &lease.subscription)?;
-            write(transaction, subscription)
-        })
+        self.write(|transaction| write(transaction, fence(transaction, lease)?))
     }
+}
+
+/// The subscription's row, while the lease holds.
+fn fence(transaction: &Transaction<'_>, lease: &Lease) -> Result<i64> {
+    run::check_fence(transaction, lease)?;
+    subscription_id(transaction, &lease.subscription)
 }
 
 /// The id of a subscription that the ledger knows.
@@ -190,6 +212,12 @@ fn subscription_id(connection: &Connection, name: &str) -> Result<i64> {
 /// too, and says why.
 fn make_private(path: &Path) {
     drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
+}
+
+/// Which file has this name now.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    let metadata = path.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn prepare_for_writing(connection: &Connection) -> Result<()> {

@@ -1,6 +1,6 @@
 //! A person's words: approve, reject, adopt, forget, retry, and asking the daemon for a run.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::super::operation::{State, Step};
 use super::super::{Event, Lease, MemberState};
@@ -182,6 +182,36 @@ impl Ledger {
             Ok(done)
         })
     }
+}
+
+/// Whom these approvals name has come back: an approval is of one departure, not of the next one, too.
+pub(super) fn lapse(connection: &Connection, subscription: i64, is_back: impl Fn(&str) -> bool) -> Result<()> {
+    for (id, mut members) in approved(connection, subscription)? {
+        let before = members.len();
+        members.retain(|member| !is_back(member));
+        if members.is_empty() {
+            connection.execute("DELETE FROM approval WHERE id = ?1", [id])?;
+        } else if members.len() < before {
+            connection.execute("UPDATE approval SET members = ?2 WHERE id = ?1", params![id, Json(members)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Approvals of anybody's removal that was carried out are done with: whoever leaves again is asked about again.
+pub(super) fn carried_out(connection: &Connection, subscription: i64, is_gone: impl Fn(&str) -> bool) -> Result<()> {
+    for (id, members) in approved(connection, subscription)? {
+        if members.iter().any(|member| is_gone(member)) {
+            connection.execute("DELETE FROM approval WHERE id = ?1", [id])?;
+        }
+    }
+    Ok(())
+}
+
+fn approved(connection: &Connection, subscription: i64) -> Result<Vec<(i64, Vec<String>)>> {
+    let mut statement = connection.prepare_cached("SELECT id, members FROM approval WHERE subscription_id = ?1")?;
+    let rows = statement.query_map([subscription], |row| Ok((row.get(0)?, row.get::<_, Json<Vec<String>>>(1)?.0)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn keep(books: &mut Books<'_>, address: &Address, why: &str) -> Result<()> {

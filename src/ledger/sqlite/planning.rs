@@ -1,6 +1,7 @@
 //! What a plan rests on: what is known of a subscription, and the addresses that may have to change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -56,7 +57,7 @@ impl Ledger {
             let Some(id) = known_subscription(connection, name)? else { return Ok(SubscriptionRecord::default()) };
             let sql = "
                 SELECT seats_available, seats_assigned, seats_as_of, full_since, probed_at, habits, scope, dates_until,
-                       hold, hold_since, problem, problem_since
+                       hold, hold_since, problem, problem_since, remote
                 FROM subscription WHERE id = ?1";
             let mut record = connection.prepare_cached(sql)?.query_row([id], subscription_record)?;
             let sql = "
@@ -97,9 +98,7 @@ impl Ledger {
             let list = if look == Look::All || look_at_all {
                 search.all()?
             } else {
-                let identities = search.touched(dates_until, now)?;
-                let mut lookup = EntryLookup::new(connection)?;
-                identities.iter().map(|identity| search.one(&mut lookup, identity)).collect::<Result<_>>()?
+                search.some(search.touched(dates_until, now)?)?
             };
             let touched = look_at_all || search.is_touched()?;
             Ok(Candidates { list, seen: Seen { seq, at: now }, touched })
@@ -179,6 +178,7 @@ fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
         dates_until: moment_or_none(row, 7)?,
         hold: hold.zip(moment_or_none(row, 9)?).map(|(Json(hold), since)| StoredHold { hold, since }),
         problem: problem.zip(moment_or_none(row, 11)?),
+        remote: row.get(12)?,
         last_run: None,
     })
 }
@@ -276,14 +276,16 @@ impl<'c> Search<'c> {
                 identities.insert(row.get(0)?);
             }
         }
-        let from = dates_until.map_or(i64::MIN, |until| (until - ZONE_MAX).timestamp_millis());
+        // What was looked at by a clock that ran ahead is looked at until the time has come.
+        let from = dates_until.map_or(i64::MIN, |until| (until.min(now) - ZONE_MAX).timestamp_millis());
+        let to = dates_until.map_or(now, |until| until.max(now)) + ZONE_MAX;
         for sql in [
             "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND starts_about > ?2 AND starts_about <= ?3",
             "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND ends_about > ?2 AND ends_about <= ?3",
         ] {
             let mut statement = self.connection.prepare_cached(sql)?;
             for (source, _) in &self.sources {
-                let mut rows = statement.query(params![source, from, Ms(now + ZONE_MAX)])?;
+                let mut rows = statement.query(params![source, from, Ms(to)])?;
                 while let Some(row) = rows.next()? {
                     let route = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
                     if route.is_none_or(|route| route == self.name) {
@@ -293,6 +295,23 @@ impl<'c> Search<'c> {
             }
         }
         Ok(identities)
+    }
+
+    /// These, and whoever they were renamed to, whatever their state: without the new address a rename would look like a
+    /// person's leaving.
+    fn some(&self, identities: BTreeSet<String>) -> Result<Vec<Candidate>> {
+        let mut lookup = EntryLookup::new(self.connection)?;
+        let mut found = BTreeMap::new();
+        let mut open: Vec<String> = identities.into_iter().collect();
+        let mut asked: BTreeSet<String> = open.iter().cloned().collect();
+        while let Some(identity) = open.pop() {
+            let candidate = self.one(&mut lookup, &identity)?;
+            let stored = candidate.member.as_ref().and_then(|member| member.departure.as_ref());
+            let heirs = candidate.departure.iter().chain(stored).filter_map(|departure| departure.renamed_to.as_ref());
+            open.extend(heirs.map(|heir| heir.identity().to_owned()).filter(|heir| asked.insert(heir.clone())));
+            found.insert(identity, candidate);
+        }
+        Ok(found.into_values().collect())
     }
 
     fn one(&self, lookup: &mut EntryLookup<'_>, identity: &str) -> Result<Candidate> {
@@ -326,64 +345,59 @@ impl<'c> Search<'c> {
         Ok(candidate)
     }
 
-    /// Everybody, each once. What is known of one address is gathered from three places by sorting.
+    /// Everybody, each once. Members and departures are read in the order of identities; the rosters' entries stand in
+    /// that of their keys, so they alone are gathered and sorted.
     fn all(&self) -> Result<Vec<Candidate>> {
-        let mut list = Vec::new();
-        self.add_members(&mut list)?;
-        for (source, name) in &self.sources {
-            self.add_entries(*source, name, &mut list)?;
-        }
-        self.add_departures(&mut list)?;
-        // Stable: a member's spelling comes before a roster's.
-        list.sort_by(|one, other| one.address.cmp(&other.address));
-        list.dedup_by(|later, kept| {
-            let same = later.address == kept.address;
-            if same {
-                kept.entries.append(&mut later.entries);
-                kept.departure = kept.departure.take().or(later.departure.take());
+        let mut statement = self.connection.prepare(&select_members("WHERE subscription_id = ?1 ORDER BY identity"))?;
+        let mut members = statement.query([self.subscription])?;
+        let mut next_member = || -> Result<Option<Member>> { Ok(members.next()?.map(member).transpose()?) };
+        let sql = "SELECT identity, spelling, departure FROM touched WHERE subscription_id = ?1 ORDER BY identity";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut touched = statement.query([self.subscription])?;
+        let mut next_touched = || -> Result<Option<_>> { Ok(touched.next()?.map(departed).transpose()?) };
+
+        let entries = self.entries()?;
+        let mut list = Vec::with_capacity(entries.len());
+        let mut entries = entries.into_iter().peekable();
+        let (mut member, mut touched) = (next_member()?, next_touched()?);
+        loop {
+            // Of equal ones the first: as it was assigned; as a roster has it; as it stood when it was last seen.
+            let named = entries.peek().map(|(_, entry)| &entry.address);
+            let heads =
+                [member.as_ref().map(|member| &member.address), named, touched.as_ref().map(|(address, _)| address)];
+            let Some(address) = heads.into_iter().flatten().min().cloned() else { return Ok(list) };
+            let mut candidate = Candidate { address, entries: Vec::new(), member: None, departure: None };
+            if member.as_ref().is_some_and(|member| member.address == candidate.address) {
+                candidate.member = mem::replace(&mut member, next_member()?);
             }
-            same
-        });
-        // As a look-up of one address gives them.
-        let place = |name: &str| self.sources.iter().position(|(_, source)| *source == name);
-        for candidate in list.iter_mut().filter(|candidate| candidate.entries.len() > 1) {
-            candidate.entries.sort_by_key(|(source, entry)| (place(source), entry.route.is_some()));
+            while let Some((place, entry)) = entries.next_if(|(_, entry)| entry.address == candidate.address) {
+                // Nearly everybody has one; a vector makes room for four by itself.
+                candidate.entries.reserve_exact(1);
+                candidate.entries.push((self.sources[place].1.to_owned(), entry));
+            }
+            if touched.as_ref().is_some_and(|(address, _)| *address == candidate.address) {
+                candidate.departure = mem::replace(&mut touched, next_touched()?).and_then(|(_, departure)| departure);
+            }
+            list.push(candidate);
         }
-        Ok(list)
     }
 
-    fn add_members(&self, list: &mut Vec<Candidate>) -> Result<()> {
-        let mut statement = self.connection.prepare(&select_members("WHERE subscription_id = ?1"))?;
-        let mut rows = statement.query([self.subscription])?;
-        while let Some(row) = rows.next()? {
-            let member = member(row)?;
-            let address = member.address.clone();
-            list.push(Candidate { address, entries: Vec::new(), member: Some(member), departure: None });
-        }
-        Ok(())
-    }
-
-    fn add_entries(&self, source: i64, name: &str, list: &mut Vec<Candidate>) -> Result<()> {
+    /// What the rosters say, each with its source's place, by identity; of one identity as a look-up gives them.
+    fn entries(&self) -> Result<Vec<(usize, Entry)>> {
         let sql = format!("SELECT {ENTRY} FROM roster_entry WHERE source_id = ?1 AND (route IS NULL OR route = ?2)");
         let mut statement = self.connection.prepare(&sql)?;
-        let mut rows = statement.query(params![source, self.name])?;
-        while let Some(row) = rows.next()? {
-            let entry: Entry = entry(row)?;
-            let address = entry.address.clone();
-            list.push(Candidate { address, entries: vec![(name.to_owned(), entry)], member: None, departure: None });
+        let mut entries = Vec::new();
+        for (place, (source, _)) in self.sources.iter().enumerate() {
+            let mut rows = statement.query(params![source, self.name])?;
+            while let Some(row) = rows.next()? {
+                entries.push((place, entry(row)?));
+            }
         }
-        Ok(())
-    }
-
-    fn add_departures(&self, list: &mut Vec<Candidate>) -> Result<()> {
-        let sql = "SELECT identity, spelling, departure FROM touched WHERE subscription_id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([self.subscription])?;
-        while let Some(row) = rows.next()? {
-            let (address, departure) = departed(row)?;
-            list.push(Candidate { address, entries: Vec::new(), member: None, departure });
-        }
-        Ok(())
+        entries.sort_unstable_by(|(place, one), (other_place, other)| {
+            let within = || (place, one.route.is_some()).cmp(&(other_place, other.route.is_some()));
+            one.address.cmp(&other.address).then_with(within)
+        });
+        Ok(entries)
     }
 }
 

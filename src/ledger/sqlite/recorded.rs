@@ -9,6 +9,7 @@ use super::super::operation::{State, Step};
 use super::super::{Event, LedgerError, Member};
 use super::Result;
 use super::books::{Books, Record, Seat, step};
+use super::people::lapse;
 use super::planning::Seen;
 use super::values::{Json, Ms};
 use crate::address::Address;
@@ -20,6 +21,14 @@ use crate::roster::PRIORITY_DEFAULT;
 /// Writes what the plan says without a request.
 pub(super) fn put_plan(connection: &Connection, subscription: i64, books: &mut Books<'_>, plan: &Plan) -> Result<()> {
     plan.settle.iter().try_for_each(|settlement| settle(books, settlement))?;
+    let returned = plan.settle.iter().filter_map(|settlement| match settlement {
+        Settlement::Returned { address } => Some(address.identity()),
+        Settlement::Dropped { .. } | Settlement::Kept { .. } => None,
+    });
+    let returned: HashSet<&str> = returned.collect();
+    if !returned.is_empty() {
+        lapse(connection, subscription, |approved| returned.contains(approved))?;
+    }
     plan.leaving.iter().try_for_each(|leaving| leave(books, leaving, departure(plan, &leaving.address)))?;
     plan.waiting.iter().try_for_each(|waiting| wait(books, waiting))?;
     plan.quarantined.iter().try_for_each(|quarantine| set_aside(books, quarantine))?;

@@ -13,7 +13,7 @@ use super::work::{Order, Work};
 use crate::address::Address;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Stop};
 use crate::licensing::wire::{Operation, Stats};
-use crate::roster::PRIORITY_DEFAULT;
+use crate::roster::{PRIORITY_DEFAULT, Reason};
 
 /// Opens an intent: its addresses are unknown until its answer is recorded.
 pub(super) fn put_intent(
@@ -71,7 +71,9 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
         (Some(order @ Order::Unassign(_)), Some(by)) => format!("{}; approved by {by}", order.detail()),
         (Some(order), _) => order.detail(),
     };
-    let counts = matches!(order, Some(Order::Unassign(_))) && approved.is_none();
+    // Whoever was renamed has the seat of the new address: nobody loses anything.
+    let leaves = matches!(order, Some(Order::Unassign(removal)) if removal.reason != Reason::Renamed);
+    let counts = leaves && approved.is_none();
     let renamed_to = match order {
         Some(Order::RenameFrom(rename)) => Some(rename.to.clone()),
         _ => None,

@@ -1,12 +1,13 @@
 //! Rosters: the newest accepted one of each source, and what was refused.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::types::FromSqlError;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use super::super::{Acceptance, Event, SourceRecord};
 use super::books::{Seat, tell};
+use super::people::lapse;
 use super::values::{Json, Ms, address, count, counted, moment_or_none, spelling};
 use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
@@ -97,6 +98,7 @@ impl Ledger {
                 touch.named(subscription, acceptance, first)?;
                 touch.end()?;
             }
+            miss(transaction, source, acceptance)?;
             touch_bad_rows(transaction, &bad_before, &acceptance.bad_rows)?;
             let sql = "
                 UPDATE source SET scope = ?2, fingerprint = ?3, evidence = ?4, entries = ?5, bad_rows = ?6,
@@ -442,7 +444,9 @@ impl<'c> Touch<'c> {
             Change::Added(entry) | Change::Changed(entry) if concerns(entry, name) => Some(&entry.address),
             _ => None,
         });
-        let all = first || named.clone().count() > TOUCHED_MAX;
+        let identities: HashSet<&str> = named.clone().map(Address::identity).collect();
+        lapse(self.connection, self.subscription, |approved| identities.contains(approved))?;
+        let all = first || identities.len() > TOUCHED_MAX;
         let departed =
             self.identities("SELECT identity FROM touched WHERE subscription_id = ?1 AND departure IS NOT NULL")?;
         let kept = self.identities(
@@ -480,6 +484,26 @@ impl<'c> Touch<'c> {
         let identities = statement.query_map([self.subscription], |row| row.get(0))?;
         Ok(identities.collect::<rusqlite::Result<_>>()?)
     }
+}
+
+/// A subscription that was told of this source's changes and does not name the source now misses these. Should it ever
+/// name the source again, it looks at everybody.
+fn miss(connection: &Connection, source: i64, acceptance: &Acceptance) -> Result<()> {
+    let sql = "SELECT told FROM source WHERE id = ?1";
+    let told = connection.query_row(sql, [source], |row| row.get::<_, Json<BTreeSet<String>>>(0))?.0;
+    let now: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
+    if !acceptance.changes.is_empty() {
+        let mut statement = connection
+            .prepare_cached("UPDATE subscription SET seq = seq + 1, look_at_all = seq + 1 WHERE name = ?1")?;
+        for missing in told.difference(&now) {
+            statement.execute([missing])?;
+        }
+    }
+    if !now.is_subset(&told) {
+        let told: BTreeSet<&String> = told.union(&now).collect();
+        connection.execute("UPDATE source SET told = ?2 WHERE id = ?1", params![source, Json(told)])?;
+    }
+    Ok(())
 }
 
 /// Whoever has a bad row, or had one, is looked at again in each subscription that knows them; their departure, where

@@ -9,12 +9,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::lease::{Held, is_free};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
+use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{held_renames, looked, put_plan};
 use super::requests::{left, put_answer, put_intent, put_problem, settle_intent};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
-use super::{Ledger, Result, known_subscription};
+use super::{Ledger, Result, fence, known_subscription, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Report};
@@ -25,7 +26,8 @@ impl Ledger {
     // ---- the lease
 
     /// Takes the lease of a subscription for this long; `None` where another holds it. A holder that is certainly gone
-    /// is not waited for.
+    /// is not waited for. Not flushed: a power cut ends this holder, too, and nothing is sent before the first intent,
+    /// which is.
     pub fn acquire(
         &mut self,
         subscription: &str,
@@ -33,7 +35,7 @@ impl Ledger {
         term: Duration,
         now: Timestamp,
     ) -> Result<Option<Lease>> {
-        self.write(|transaction| {
+        self.write_unflushed(|transaction| {
             let sql = "SELECT owner, expires FROM lease WHERE subscription = ?1 AND owner <> ''";
             let held = transaction.prepare_cached(sql)?.query_row([subscription], |row| {
                 Ok(Held { alive: Owner(row.get(0)?).may_be_alive(), expires: moment(row, 1)? })
@@ -46,28 +48,34 @@ impl Ledger {
                 ON CONFLICT (subscription) DO UPDATE SET
                   owner = excluded.owner, epoch = epoch + 1, expires = excluded.expires
                 RETURNING epoch";
-            let values = params![subscription, owner.0, Ms(end_of(term, now))];
+            let values = params![subscription, owner.0, Ms(end_of(delta(term), now))];
             let epoch = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
             Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch, term }))
         })
     }
 
-    /// Holds the lease for this long from now. Needed only where nothing is committed for long: every
-    /// [`Ledger::commit`] does it, too, for the term for which it was taken.
-    pub fn renew(&mut self, lease: &Lease, term: Duration, now: Timestamp) -> Result<()> {
+    /// Makes sure that the lease lasts at least this long from now: it is renewed where less is left of it. To be called
+    /// before whatever must not outlast it. Where enough is left nothing is written.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`] where it was lost.
+    pub fn hold(&mut self, lease: &Lease, needed: Duration, now: Timestamp) -> Result<()> {
+        let left = self.read(|connection| left_of(connection, lease, now))?;
+        if left.is_some_and(|left| left >= delta(needed)) {
+            return Ok(());
+        }
         self.write(|transaction| {
             check_fence(transaction, lease)?;
-            let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1";
-            transaction.prepare_cached(sql)?.execute(params![lease.subscription, Ms(end_of(term, now))])?;
-            Ok(())
+            renew(transaction, lease, delta(lease.term.max(needed)), now)
         })
     }
 
-    /// Gives the lease back. One that was lost in the meantime is another's, and stays so.
+    /// Gives the lease back. One that was lost in the meantime is another's, and stays so. Not flushed: a lease that comes
+    /// back with a power cut ends by itself.
     pub fn release(&mut self, lease: Lease) -> Result<()> {
-        let Lease { subscription, owner, epoch, .. } = lease;
+        let Lease { subscription, owner, epoch, term: _ } = lease;
         self.works.remove(&subscription);
-        self.write(|transaction| {
+        self.write_unflushed(|transaction| {
             // The row stays: an epoch is never given twice.
             let sql = "UPDATE lease SET owner = '', expires = 0 WHERE subscription = ?1 AND owner = ?2 AND epoch = ?3";
             transaction.prepare_cached(sql)?.execute(params![subscription, owner.0, epoch])?;
@@ -77,8 +85,35 @@ impl Ledger {
 
     // ---- the run
 
-    pub fn begin_run(&mut self, lease: &Lease, run: RunId, trigger: Trigger, now: Timestamp) -> Result<()> {
+    /// Notes, at the first run, what the licensing server calls the subscription.
+    ///
+    /// # Errors
+    /// [`LedgerError::Another`] where it was called otherwise before: its members are not this one's.
+    pub fn stand_for(&mut self, lease: &Lease, remote: &str) -> Result<()> {
+        let known = self.subscription(&lease.subscription)?;
+        known.check_remote(&lease.subscription, remote)?;
+        if known.remote.is_some() {
+            return Ok(());
+        }
         self.fenced(lease, |transaction, subscription| {
+            transaction.execute("UPDATE subscription SET remote = ?2 WHERE id = ?1", params![subscription, remote])?;
+            Ok(())
+        })
+    }
+
+    /// Notes why no run can begin; the next run that does clears it.
+    pub fn note_problem(&mut self, subscription: &str, problem: &str, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let id = subscription_id(transaction, subscription)?;
+            let books = Books::open(transaction, id, None, now);
+            put_problem(transaction, id, &books, Some(problem), None)
+        })
+    }
+
+    /// Not flushed: until the first intent is, nothing has come of the run.
+    pub fn begin_run(&mut self, lease: &Lease, run: RunId, trigger: Trigger, now: Timestamp) -> Result<()> {
+        self.write_unflushed(|transaction| {
+            let subscription = fence(transaction, lease)?;
             let sql = "INSERT INTO run (id, subscription_id, started_at, cause) VALUES (?1, ?2, ?3, ?4)";
             transaction.execute(sql, params![run.into_bytes(), subscription, Ms(now), Word(trigger)])?;
             Ok(())
@@ -141,12 +176,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// One dispatch step: the outcome of one request and the intent of the next. It renews the lease, in the same
-    /// transaction.
+    /// One dispatch step: the outcome of one request and the intent of the next. A long run keeps its lease by these: once
+    /// a third of its term has passed it is renewed.
     pub fn commit(&mut self, lease: &Lease, run: RunId, commit: &Commit, now: Timestamp) -> Result<Option<IntentId>> {
         let mut work = self.works.remove(&lease.subscription).filter(|work| work.run == run);
         let result = self.fenced(lease, |transaction, subscription| {
-            renew_in_passing(transaction, lease, now)?;
+            let term = delta(lease.term);
+            if left_of(transaction, lease, now)?.is_some_and(|left| left < term - term / 3) {
+                renew(transaction, lease, term, now)?;
+            }
             let mut books = Books::open(transaction, subscription, Some(run), now);
             if let Some((intent, outcomes)) = &commit.settled {
                 settle_intent(transaction, &mut books, subscription, run, *intent, outcomes)?;
@@ -201,6 +239,7 @@ impl Ledger {
             transaction.execute(sql, values)?;
             if let Some(work) = work {
                 looked(transaction, subscription, &work.scope, work.seen, &work.waiting)?;
+                carried_out(transaction, subscription, |identity| work.order(Operation::Unassign, identity).is_some())?;
             }
             let books = Books::open(transaction, subscription, Some(run), now);
             put_problem(transaction, subscription, &books, problem, stopped.as_ref())?;
@@ -223,14 +262,26 @@ pub(super) fn check_fence(connection: &Connection, lease: &Lease) -> Result<()> 
     }
 }
 
-/// Holds the lease for its term from now, where a half of it is over.
-fn renew_in_passing(connection: &Connection, lease: &Lease, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1 AND expires < ?3";
-    let values = params![lease.subscription, Ms(end_of(lease.term, now)), Ms(end_of(lease.term / 2, now))];
-    connection.prepare_cached(sql)?.execute(values)?;
+/// What is left of the lease, less than nothing where it has ended and nobody took it; `None` where it was lost.
+fn left_of(connection: &Connection, lease: &Lease, now: Timestamp) -> Result<Option<TimeDelta>> {
+    let sql = "SELECT expires FROM lease WHERE subscription = ?1 AND owner = ?2 AND epoch = ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let values = params![lease.subscription, lease.owner.0, lease.epoch];
+    let expires = statement.query_row(values, |row| moment(row, 0)).optional()?;
+    Ok(expires.map(|expires| expires - now))
+}
+
+/// Under the fence.
+fn renew(connection: &Connection, lease: &Lease, term: TimeDelta, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1";
+    connection.prepare_cached(sql)?.execute(params![lease.subscription, Ms(end_of(term, now))])?;
     Ok(())
 }
 
-fn end_of(term: Duration, now: Timestamp) -> Timestamp {
-    TimeDelta::from_std(term).ok().and_then(|term| now.checked_add_signed(term)).unwrap_or(now)
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn end_of(term: TimeDelta, now: Timestamp) -> Timestamp {
+    now.checked_add_signed(term).unwrap_or(now)
 }

@@ -9,6 +9,7 @@ use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_ERROR, SQLITE_READONLY, SQLITE_READO
 
 use super::*;
 use crate::address::Address;
+use crate::dispatch::machine::Commit;
 use crate::ledger::{Acceptance, Owner};
 use crate::plan::Plan;
 use crate::roster::change::Change;
@@ -58,15 +59,25 @@ fn a_new_ledger_is_for_its_user_alone() {
 }
 
 #[test]
-fn every_commit_is_flushed() {
-    let (_folder, _, ledger) = new_ledger();
-    let pragma = |name: &str| -> String {
-        ledger
-            .connection
-            .pragma_query_value(None, name, |row| row.get_ref(0).map(|value| format!("{value:?}")))
-            .unwrap()
+fn every_commit_is_flushed_that_something_may_come_of() {
+    let (_folder, _, mut ledger) = new_ledger();
+    let level = |ledger: &Ledger| -> i64 {
+        ledger.connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap()
     };
-    assert_eq!(pragma("synchronous"), "Integer(2)");
+    let (normal, full) = (1, 2);
+    let run = uuid::Uuid::from_u128(1);
+    let lease = lease(&mut ledger);
+    ledger.begin_run(&lease, run, crate::ledger::Trigger::Start, NOW).unwrap();
+    assert_eq!(level(&ledger), normal, "nothing has come of it");
+    ledger.commit(&lease, run, &Commit::default(), NOW).unwrap();
+    assert_eq!(level(&ledger), full);
+    ledger.release(lease.clone()).unwrap();
+    assert_eq!(level(&ledger), normal);
+    // As it was left by another verb that failed in the middle.
+    ledger.commit(&lease, run, &Commit::default(), NOW).unwrap_err();
+    assert_eq!(level(&ledger), full);
+    ledger.ask_for_run("contoso", NOW).unwrap();
+    assert_eq!(level(&ledger), full);
     let mode: String = ledger.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
 }

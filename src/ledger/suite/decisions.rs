@@ -108,6 +108,29 @@ pub(in crate::ledger) fn an_approval_ends_by_itself(ledger: &mut Ledger) {
     assert_eq!(ledger.approvals("fabrikam", at(0)).unwrap(), []);
 }
 
+pub(in crate::ledger) fn an_approval_is_spent_by_its_run_and_lapses_for_whoever_returns(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob", "cid"])), at(0)).unwrap();
+    assign(ledger, &lease, &["ann", "bob", "cid"], 0);
+    let approved = |ledger: &Ledger| -> Vec<Vec<String>> {
+        ledger.approvals("contoso", at(9)).unwrap().into_iter().map(|approval| approval.members).collect()
+    };
+    let identity = |name: &str| address(name).identity().to_owned();
+    ledger.accept(&acceptance(vec![removed("ann"), removed("bob"), removed("cid")]), at(1)).unwrap();
+    ledger.approve("contoso", &hold(&["ann", "bob", "cid"]), "eva", at(90), at(2)).unwrap();
+    ledger.accept(&acceptance(added(&["ann"])), at(3)).unwrap();
+    assert_eq!(approved(ledger), [[identity("bob"), identity("cid")]], "ann was named again");
+
+    record(ledger, &lease, Plan { unassign: vec![removal("bob")], ..Plan::default() }, 4);
+    unassign(ledger, &lease, &["bob"], 4);
+    finish(ledger, &lease, Some(Stop::Unreachable { cause: words() }), 5);
+    assert_eq!(approved(ledger).len(), 1, "a run that broke off goes on with it");
+    record(ledger, &lease, Plan { unassign: vec![removal("cid")], ..Plan::default() }, 6);
+    unassign(ledger, &lease, &["cid"], 6);
+    finish(ledger, &lease, None, 7);
+    assert_eq!(approved(ledger), Vec::<Vec<String>>::new());
+}
+
 pub(in crate::ledger) fn full_and_free_seats_are_noted(ledger: &mut Ledger) {
     let lease = lease(ledger);
     let full = |assigned: u64| Commit {

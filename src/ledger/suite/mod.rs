@@ -28,7 +28,10 @@ macro_rules! ledger_suite {
             a_first_roster_has_all_addresses_looked_at,
             a_large_change_keeps_its_departures,
             both_looks_see_the_same_person,
+            a_new_address_is_looked_at_with_the_old_one_however_settled,
             dates_that_fall_due_make_candidates,
+            dates_that_a_clock_ran_past_are_looked_at_again,
+            a_source_that_was_missed_has_all_addresses_looked_at,
             whoever_had_a_bad_row_is_looked_at_again,
             a_source_that_says_nothing_new_touches_nobody,
             a_refused_reading_changes_nothing_and_is_told_once,
@@ -51,6 +54,7 @@ macro_rules! ledger_suite {
             a_held_rename_is_looked_at_until_it_is_decided,
             a_rejected_removal_keeps_its_member_until_named_again,
             an_approval_ends_by_itself,
+            an_approval_is_spent_by_its_run_and_lapses_for_whoever_returns,
             full_and_free_seats_are_noted,
             problems_are_told_once,
             what_was_held_a_day_ago,
@@ -60,6 +64,7 @@ macro_rules! ledger_suite {
             a_run_tells_whose_seats_it_changed,
             history_is_read_by_subscription_and_time,
             a_lease_keeps_others_out_until_it_ends,
+            a_run_keeps_its_lease_by_its_commits,
             a_commit_renews_the_lease,
             a_lost_lease_fences_every_write,
             a_run_that_is_asked_for_is_taken_once,
@@ -202,19 +207,19 @@ fn leaving(name: &str) -> Leaving {
     }
 }
 
-/// The plan with a departure for each of those who leave, as every computed plan has them.
+/// The plan with the departures of those who leave, as every computed plan has them.
 fn with_departures(mut plan: Plan) -> Arc<Plan> {
-    let leaving = plan.leaving.iter().map(|leaving| (&leaving.address, leaving.reason, None));
-    let removed = plan.unassign.iter().map(|removal| (&removal.address, removal.reason, None));
-    let renamed = plan.rename.iter().map(|rename| (&rename.from, Reason::Renamed, Some(rename.to.clone())));
-    let named = |address: &Address| plan.departures.iter().any(|(departed, _)| departed == address);
-    let missing = leaving.chain(removed).chain(renamed).filter(|(address, ..)| !named(address));
-    let departure = |(address, reason, renamed_to): (&Address, Reason, Option<Address>)| {
-        let origin = "staff.csv line 7".into();
-        (address.clone(), Departure { reason, source: "hr".into(), at: at(1), renamed_to, origin })
+    let departure = |reason, renamed_to: Option<&Address>| Departure {
+        reason,
+        source: "hr".into(),
+        at: at(1),
+        renamed_to: renamed_to.cloned(),
+        origin: "staff.csv line 7".into(),
     };
-    let missing: Vec<_> = missing.map(departure).collect();
-    plan.departures.extend(missing);
+    let leaving = plan.leaving.iter().map(|leaving| (leaving.address.clone(), departure(leaving.reason, None)));
+    let removed = plan.unassign.iter().map(|removal| (removal.address.clone(), departure(removal.reason, None)));
+    let renamed = plan.rename.iter().map(|r| (r.from.clone(), departure(Reason::Renamed, Some(&r.to))));
+    plan.departures = leaving.chain(removed).chain(renamed).collect();
     plan.departures.sort_by(|one, other| one.0.cmp(&other.0));
     Arc::new(plan)
 }

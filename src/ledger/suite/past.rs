@@ -54,7 +54,7 @@ pub(in crate::ledger) fn a_lease_keeps_others_out_until_it_ends(ledger: &mut Led
     assert!(ledger.acquire("contoso", &you, TERM, at(0)).unwrap().is_none());
     assert!(ledger.acquire("contoso", &me, TERM, at(0)).unwrap().is_none(), "not twice in one process either");
     assert!(ledger.acquire("fabrikam", &you, TERM, at(0)).unwrap().is_some());
-    ledger.renew(&lease, 3 * TERM, at(1)).unwrap();
+    ledger.hold(&lease, 3 * TERM, at(1)).unwrap();
     assert!(ledger.acquire("contoso", &you, TERM, at(3)).unwrap().is_none());
     ledger.release(lease).unwrap();
     assert!(ledger.acquire("contoso", &you, TERM, at(3)).unwrap().is_some());
@@ -67,6 +67,23 @@ pub(in crate::ledger) fn a_lease_keeps_others_out_until_it_ends(ledger: &mut Led
         .unwrap();
     ledger.acquire("tailspin", &Owner(format!("{gone}:x")), TERM, at(0)).unwrap().unwrap();
     assert!(ledger.acquire("tailspin", &me, TERM, at(0)).unwrap().is_some(), "its holder is gone");
+}
+
+pub(in crate::ledger) fn a_run_keeps_its_lease_by_its_commits(ledger: &mut Ledger) {
+    let (me, you) = (Owner("me".into()), Owner("you".into()));
+    let second = TimeDelta::seconds(1);
+    let lease = ledger.acquire("contoso", &me, TERM, at(0)).unwrap().unwrap();
+    for step in 0..30 {
+        let now = at(0) + second * (step * 25);
+        ledger.commit(&lease, RUN, &Commit::default(), now).unwrap();
+        assert!(ledger.acquire("contoso", &you, TERM, now + second * 30).unwrap().is_none(), "after {step} commits");
+    }
+    // What must not outlast the lease asks for its time before it begins; what was lost is not had again by asking.
+    let end = at(0) + second * (29 * 25 + 59);
+    ledger.hold(&lease, TERM / 2, end).unwrap();
+    assert!(ledger.acquire("contoso", &you, TERM, end + second * 59).unwrap().is_none());
+    assert!(ledger.acquire("contoso", &you, TERM, end + second * 60).unwrap().is_some());
+    assert!(matches!(ledger.hold(&lease, TERM / 2, end + second * 60), Err(LedgerError::Fenced { .. })));
 }
 
 pub(in crate::ledger) fn a_commit_renews_the_lease(ledger: &mut Ledger) {
@@ -89,7 +106,7 @@ pub(in crate::ledger) fn a_lost_lease_fences_every_write(ledger: &mut Ledger) {
     let plan = with_departures(Plan { leaving: vec![leaving("ann")], ..Plan::default() });
     let intent = Some(NewIntent { operation: Operation::Unassign, addresses: addresses(&["ann"]) });
     let results = [
-        ledger.renew(&old, TERM, at(3)),
+        ledger.hold(&old, Duration::ZERO, at(3)),
         ledger.begin_run(&old, RUN, Trigger::Start, at(3)),
         ledger.record_plan(&old, RUN, &plan, "policy", seen, at(3)),
         ledger.commit(&old, RUN, &Commit { intent, ..Commit::default() }, at(3)).map(drop),
@@ -107,5 +124,5 @@ pub(in crate::ledger) fn a_lost_lease_fences_every_write(ledger: &mut Ledger) {
     }
     assert_eq!(told(ledger), before);
     ledger.release(old).unwrap();
-    ledger.renew(&new, TERM, at(3)).unwrap();
+    ledger.hold(&new, TERM, at(3)).unwrap();
 }

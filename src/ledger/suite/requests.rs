@@ -194,13 +194,15 @@ pub(in crate::ledger) fn nobody_is_unassigned_without_a_known_seat(ledger: &mut 
 
 pub(in crate::ledger) fn a_removal_counts_unless_renamed_approved_or_asked_for(ledger: &mut Ledger) {
     let lease = lease(ledger);
-    assign(ledger, &lease, &["ann", "bob", "cid", "dan"], 0);
+    assign(ledger, &lease, &["ann", "bob", "cid", "dan", "eve"], 0);
     finish(ledger, &lease, None, 0);
     ledger.approve("contoso", &hold(&["bob"]), "eva", at(90), at(1)).unwrap();
     let rename = Rename { from: address("cid"), to: address("kid"), priority: 1 };
-    let plan = Plan { unassign: vec![removal("ann"), removal("bob")], rename: vec![rename], ..Plan::default() };
-    record(ledger, &lease, plan, 2);
-    unassign(ledger, &lease, &["ann", "bob", "cid"], 3);
+    // The person has a seat under the new address already.
+    let moved = Removal { reason: Reason::Renamed, detail: "renamed to dan".into(), ..removal("eve") };
+    let unassigned = vec![removal("ann"), removal("bob"), moved];
+    record(ledger, &lease, Plan { unassign: unassigned, rename: vec![rename], ..Plan::default() }, 2);
+    unassign(ledger, &lease, &["ann", "bob", "cid", "eve"], 3);
     assign(ledger, &lease, &["kid"], 3);
     finish(ledger, &lease, None, 4);
     // Without a plan: a person's doing.
@@ -209,13 +211,14 @@ pub(in crate::ledger) fn a_removal_counts_unless_renamed_approved_or_asked_for(l
     assert_eq!((counts.holding, counts.removed_last_day), (1, 1));
     assert_eq!(ledger.counts("contoso", at(3 + 24 * 60)).unwrap().removed_last_day, 0);
     assert_eq!(
-        told(ledger)[4..],
+        told(ledger)[5..],
         [
             "Approved: 1 removals (digest of bob) by eva",
             "Unassigned ann: no longer in hr",
             "Unassigned bob: no longer in hr; approved by eva",
             "Unassigned cid: renamed to kid@contoso.com",
             "Renamed cid: to kid@contoso.com",
+            "Unassigned eve: renamed to dan",
             "Assigned kid: renamed from cid@contoso.com",
             "Unassigned dan: as a person asked",
         ]

@@ -147,6 +147,25 @@ pub(in crate::ledger) fn both_looks_see_the_same_person(ledger: &mut Ledger) {
     assert_eq!(some[0].entries.len(), 3);
 }
 
+pub(in crate::ledger) fn a_new_address_is_looked_at_with_the_old_one_however_settled(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann", "bob", "cid", "dan"], 0);
+    record(ledger, &lease, Plan::default(), 0);
+    let renamed = |from: &str, to: &str| Change::Removed {
+        entry: entry(from),
+        reason: Reason::Renamed,
+        renamed_to: Some(address(to)),
+    };
+    ledger.accept(&acceptance(vec![]), at(1)).unwrap();
+    record(ledger, &lease, Plan::default(), 1);
+    ledger.accept(&acceptance(vec![renamed("bob", "cid"), renamed("ann", "bob")]), at(2)).unwrap();
+    assert_eq!(touched(ledger, 2), ["ann", "bob", "cid"], "noted");
+    let departures = look(ledger, 2).list.into_iter().filter_map(|it| Some((it.address, it.departure?))).collect();
+    let plan = Plan { leaving: vec![leaving("ann"), leaving("bob")], departures, ..Plan::default() };
+    record(ledger, &lease, plan, 3);
+    assert_eq!(touched(ledger, 4), ["ann", "bob", "cid"], "stored");
+}
+
 pub(in crate::ledger) fn dates_that_fall_due_make_candidates(ledger: &mut Ledger) {
     let lease = lease(ledger);
     let starts = When::At(at(60 * 100));
@@ -163,6 +182,32 @@ pub(in crate::ledger) fn dates_that_fall_due_make_candidates(ledger: &mut Ledger
     record(ledger, &lease, Plan::default(), 60 * 150);
     assert_eq!(touched(ledger, 60 * 160), Vec::<String>::new());
     assert_eq!(touched(ledger, 60 * 200), ["bob"]);
+}
+
+pub(in crate::ledger) fn dates_that_a_clock_ran_past_are_looked_at_again(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let ends = When::At(at(60 * 24 * 5));
+    ledger.accept(&acceptance(vec![Change::Added(Entry { ends: Some(ends), ..entry("ann") })]), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 0);
+    assert_eq!(touched(ledger, 1), Vec::<String>::new());
+    // Ten days ahead, and back: what ended there has not ended here.
+    let ahead = 60 * 24 * 10;
+    assert_eq!(touched(ledger, ahead), ["ann"]);
+    record(ledger, &lease, Plan::default(), ahead);
+    assert_eq!(touched(ledger, 2), ["ann"]);
+}
+
+pub(in crate::ledger) fn a_source_that_was_missed_has_all_addresses_looked_at(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 0);
+    let elsewhere = Acceptance { subscriptions: vec!["fabrikam".into()], ..acceptance(added(&["cid"])) };
+    ledger.accept(&elsewhere, at(1)).unwrap();
+    assert_eq!(touched(ledger, 1), ["ann", "bob", "cid"]);
+    record(ledger, &lease, Plan::default(), 1);
+    assert_eq!(touched(ledger, 2), Vec::<String>::new());
+    ledger.accept(&acceptance(added(&["dan"])), at(3)).unwrap();
+    assert_eq!(touched(ledger, 3), ["dan"]);
 }
 
 pub(in crate::ledger) fn whoever_had_a_bad_row_is_looked_at_again(ledger: &mut Ledger) {
