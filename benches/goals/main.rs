@@ -39,8 +39,8 @@ struct Bench {
     #[arg(long, value_name = "FILE", default_value = world::BUILT)]
     binary: PathBuf,
     /// What cargo says to every bench
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[arg(long = "bench", hide = true)]
+    _from_cargo: bool,
     #[command(subcommand)]
     reference: Option<reference::Reference>,
 }
