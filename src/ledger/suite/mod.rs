@@ -207,7 +207,7 @@ fn leaving(name: &str) -> Leaving {
     }
 }
 
-/// The plan with the departures of those who leave, as every computed plan has them.
+/// The plan with the departures of those who leave, as every computed plan has them; a test may say its own.
 fn with_departures(mut plan: Plan) -> Arc<Plan> {
     let departure = |reason, renamed_to: Option<&Address>| Departure {
         reason,
@@ -219,7 +219,9 @@ fn with_departures(mut plan: Plan) -> Arc<Plan> {
     let leaving = plan.leaving.iter().map(|leaving| (leaving.address.clone(), departure(leaving.reason, None)));
     let removed = plan.unassign.iter().map(|removal| (removal.address.clone(), departure(removal.reason, None)));
     let renamed = plan.rename.iter().map(|r| (r.from.clone(), departure(Reason::Renamed, Some(&r.to))));
-    plan.departures = leaving.chain(removed).chain(renamed).collect();
+    if plan.departures.is_empty() {
+        plan.departures = leaving.chain(removed).chain(renamed).collect();
+    }
     plan.departures.sort_by(|one, other| one.0.cmp(&other.0));
     Arc::new(plan)
 }
