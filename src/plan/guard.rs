@@ -49,7 +49,11 @@ fn covers(approval: &Approval, identities: &[&str], input: &PlanInput) -> bool {
 }
 
 /// In order. The limits stand last: they count what nothing else stopped.
-const GUARDS: [Guard; 6] = [never_read, changed_scope, unusable_rows, renames, removals_of_a_run, removals_of_a_day];
+const GUARDS: [Guard; 7] =
+    [never_read, changed_scope, unusable_rows, nobody_stays, renames, removals_of_a_run, removals_of_a_day];
+
+/// From so many members on, a roster that names none of them is taken for another's file.
+const STRANGERS_MIN: u64 = 3;
 
 type Guard = fn(&Passing<'_>) -> Option<Stop>;
 
@@ -152,6 +156,22 @@ fn unusable_rows(passing: &Passing<'_>) -> Option<Stop> {
             unusable.join(", "),
             if rows == 1 { "does" } else { "do" },
             if rows == 1 { "it is" } else { "they are" },
+        )
+    })
+}
+
+/// A roster that names people, and not one of those who have a seat, looks like another client's file. However few they
+/// are: `always_allow` is for leavers, not for everybody.
+fn nobody_stays(passing: &Passing<'_>) -> Option<Stop> {
+    let holding = passing.input.counts.holding;
+    let leaving = passing.select(|leaver| missed(leaver) && leaver.reason() != Reason::Scope);
+    let named: u64 = passing.input.sources.iter().map(|source| source.entries).sum();
+    if holding < STRANGERS_MIN || (leaving.len() as u64) < holding || named == 0 {
+        return None;
+    }
+    Stop::new(leaving, |count| {
+        format!(
+            "all {count} members would lose the seat, and the roster names others only: another client's file looks just so."
         )
     })
 }

@@ -99,3 +99,19 @@ fn a_daemon_whose_ledger_was_deleted_does_nothing_more_and_says_so() {
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(1..22));
 }
+
+#[test]
+fn another_clients_file_takes_nobody_away_however_small_the_client() {
+    let world = World::new(50);
+    world.drop_roster("1.csv", &people(0..4));
+    world.run_to(0, &["sync"]);
+    world.drop_roster("fabrikam.csv", &people(50..54));
+    world.run_to(3, &["sync"]);
+    assert_eq!(world.assigned(), [people(0..4), people(50..54)].concat(), "joiners go on, the removals are held");
+    let status = world.run_to(3, &["status"]).stdout;
+    assert!(status.contains("another client's file"), "{status}");
+    // The right file comes back: nothing is left of it but the strangers' leaving, which the limits allow.
+    world.drop_roster("2.csv", &people(0..4));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..4));
+}

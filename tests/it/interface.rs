@@ -34,8 +34,8 @@ fn status_has_the_documented_shape() {
     let names = ["name", "type", "id", "seats", "members", "hold", "problem", "last_run", "next_run"];
     assert_eq!(keys(one), sorted(&names));
     assert_eq!(keys(&one["seats"]), sorted(&["available", "assigned", "as_of"]));
-    let states = ["assigned", "pending", "waiting", "leaving", "quarantined", "unknown"];
-    assert_eq!(keys(&one["members"]), sorted(&states));
+    let words = ["assigned", "pending", "waiting", "leaving", "quarantined", "unknown"];
+    assert_eq!(keys(&one["members"]), sorted(&words));
     assert_eq!(keys(&one["hold"]), sorted(&["digest", "removals", "reason", "since"]));
     assert_eq!(one["hold"]["removals"], 20);
     let run = ["id", "started_at", "finished_at", "trigger", "outcome", "requests", "assigned", "unassigned"];

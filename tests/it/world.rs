@@ -21,7 +21,7 @@ pub(crate) const ID: Uuid = Uuid::from_u128(0xff3d_3cf5_5388_40a0_915f_970c_1d2d
 pub(crate) const KEY: &str = "0f5aa2f1-93c5-4b55-8d0a-7f3f6b0c1d2e";
 
 /// How long a named condition may take to come true.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) struct World {
     pub dir: TempDir,
