@@ -29,8 +29,8 @@ fn status_has_the_documented_shape() {
     world.run_to(0, &["sync"]);
     world.drop_roster("2.csv", &people(0..20));
     world.run_to(3, &["sync"]);
-    let status = json(&world.run_to(3, &["status", "--json"]).stdout);
-    let one = &status["subscriptions"][0];
+    let told = json(&world.run_to(3, &["status", "--json"]).stdout);
+    let one = &told["subscriptions"][0];
     let names = ["name", "type", "id", "seats", "members", "hold", "problem", "last_run", "next_run"];
     assert_eq!(keys(one), sorted(&names));
     assert_eq!(keys(&one["seats"]), sorted(&["available", "assigned", "as_of"]));
