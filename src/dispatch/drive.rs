@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::machine::{Commit, Machine, Report, Request, Step};
 use super::pace::Pacer;
 use crate::clock::Stopwatch;
-use crate::ledger::{IntentId, LedgerError};
+use crate::ledger::LedgerError;
 use crate::licensing::wire::Answer;
+use crate::member::IntentId;
 use crate::telemetry::Masked;
 
 /// Where steps become durable: the ledger, for one subscription and run.

@@ -21,8 +21,8 @@ use super::offenders;
 use super::retry::Backoff;
 use super::seats::Seats;
 use crate::address::Address;
-use crate::ledger::IntentId;
 use crate::licensing::wire::{Answer, Operation, Stats};
+use crate::member::IntentId;
 
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::input::{Candidate, Departure, PlanInput};
+use super::input::{Candidate, PlanInput};
 use super::{Leaving, LeavingUntil, Quarantine, Settlement, Waiting};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Policy;
-use crate::ledger::{Member, MemberState};
+use crate::member::{Departure, Member, MemberState};
 use crate::roster::membership::{Desired, NotDesired, day_in, desired};
 use crate::roster::{Entry, Reason};
 

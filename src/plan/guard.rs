@@ -7,7 +7,7 @@ use super::change::{Kind, Leaver};
 use super::input::{PlanInput, SourceFacts};
 use super::{Hold, Removal, digest};
 use crate::config::Limit;
-use crate::ledger::Approval;
+use crate::member::Approval;
 use crate::roster::Reason;
 
 /// Sorts what is due into what may go, which is returned, and what is held, which goes to `keep`.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Policy;
-use crate::ledger::{Approval, Member, Seats};
-use crate::roster::{Entry, Reason};
+use crate::member::{Approval, Departure, Member, Seats};
+use crate::roster::Entry;
 
 /// Everything that a plan rests on: what is desired, what is known, the seats, the policy, the approvals, the moment.
 /// It can be written to a file and replayed.
@@ -64,16 +64,4 @@ pub struct Candidate {
     /// Why it stopped being named, where a roster's change was noted since the last plan. What a plan leaves undone is
     /// in `member.departure` from then on ([`super::Plan::departures`]).
     pub departure: Option<Departure>,
-}
-
-/// How an address stopped being named by a source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Departure {
-    pub reason: Reason,
-    pub source: String,
-    pub at: Timestamp,
-    /// For [`Reason::Renamed`]: the address that the same stable id has now.
-    pub renamed_to: Option<Address>,
-    /// Where it stood: `staff.csv line 7`.
-    pub origin: String,
 }

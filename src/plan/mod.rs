@@ -15,11 +15,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use change::{Judgement, Kind, Leaver, Verdict};
-use input::{Departure, PlanInput};
+use input::PlanInput;
 
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::ledger::Seats;
+use crate::member::{Departure, Seats};
 use crate::roster::Reason;
 
 /// What is to be done for one subscription, in order, and what is not and why. Every candidate of the input is in

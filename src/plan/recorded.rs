@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::input::PlanInput;
 use super::{Plan, Quarantine};
 use crate::address::Address;
-use crate::ledger::{Member, MemberState};
+use crate::member::{Member, MemberState};
 
 impl Plan {
     /// Whether every record that the plan would make without a request stands in the ledger as the input saw it. The

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::display::{PlanJson, Style};
-use super::input::{Candidate, Counts, Departure, PlanInput, SourceFacts};
+use super::input::{Candidate, Counts, PlanInput, SourceFacts};
 use super::*;
 use crate::config::{Globs, Grace, Guard, Limit, Policy};
-use crate::ledger::{Approval, Member, MemberState, Seats};
+use crate::member::{Approval, Departure, Member, MemberState, Seats};
 use crate::roster::{Entry, When};
 use chrono::TimeDelta;
 

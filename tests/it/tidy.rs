@@ -12,6 +12,7 @@ use rosterd::exit::ExitStatus;
 /// What decides: synchronous functions of values. A folder ends with a slash. The longest entry that fits a file counts.
 const DECIDES: &[&str] = &[
     "address.rs",
+    "member.rs",
     "roster/",
     "plan/",
     "dispatch/machine.rs",

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::machine::{Commit, Habits, Machine, NewIntent, Outcome, Report, Request, Settings, Step, Stop, Work};
 use crate::address::Address;
-use crate::ledger::IntentId;
 use crate::licensing::wire::{Answer, Operation, Stats};
+use crate::member::IntentId;
 
 fn address(raw: &str) -> Address {
     Address::parse(raw).unwrap()

@@ -12,7 +12,7 @@ use super::Result;
 use super::values::{Json, Ms, Word, address, moment, moment_or_none, ms, spelling};
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::plan::input::Departure;
+use crate::member::Departure;
 
 /// A member as it stands in its row.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,8 +15,9 @@ use super::{Ledger, Result, known_subscription};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::Habits;
+use crate::member::Departure;
 use crate::plan::Hold;
-use crate::plan::input::{Candidate, Counts, Departure};
+use crate::plan::input::{Candidate, Counts};
 use crate::roster::{Entry, Hasher};
 
 /// Which addresses a plan looks at.

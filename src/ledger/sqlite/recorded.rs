@@ -14,7 +14,7 @@ use super::planning::Seen;
 use super::values::{Json, Ms};
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::plan::input::Departure;
+use crate::member::Departure;
 use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Settlement, Waiting};
 use crate::roster::PRIORITY_DEFAULT;
 

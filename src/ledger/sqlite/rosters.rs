@@ -12,7 +12,7 @@ use super::values::{Json, Ms, address, count, counted, moment_or_none, spelling}
 use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::plan::input::Departure;
+use crate::member::Departure;
 use crate::roster::change::Change;
 use crate::roster::{Entry, EntryKey, Hasher, Parts, When};
 use crate::source::{BadRow, Evidence, Incomplete};

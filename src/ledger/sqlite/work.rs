@@ -14,7 +14,7 @@ use super::recorded::departure;
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::licensing::wire::Operation;
-use crate::plan::input::Departure;
+use crate::member::Departure;
 use crate::plan::{Assignment, Plan, Removal, Rename};
 
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use super::*;
 use crate::address::Address;
 use crate::dispatch::machine::{Commit, Habits, NewIntent, Outcome, Report, Stop};
 use crate::licensing::wire::{Operation, Stats};
-use crate::plan::input::Departure;
+use crate::member::Departure;
 use crate::plan::{Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Waiting};
 use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
 use crate::source::Incomplete;

@@ -5,7 +5,7 @@ use crate::address::{Address, Invalid};
 use crate::clock::Timestamp;
 use crate::config::Policy;
 use crate::ledger::{Event, HistoryLine, Member, MemberState};
-use crate::plan::input::Departure;
+use crate::member::Departure;
 use crate::report::text::{either, moment, moment_and_distance, plain, relative, span};
 use crate::roster::membership::{Desired, NotDesired, day_in, desired, membership};
 use crate::roster::{Entry, Reason};

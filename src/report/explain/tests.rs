@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Globs, Grace, Guard, Limit};
-use crate::plan::input::Departure;
+use crate::member::Departure;
 use crate::plan::{Hold, Removal};
 use crate::roster::{Entry, PRIORITY_DEFAULT, Reason, When};
 

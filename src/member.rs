@@ -1,0 +1,93 @@
+//! What is known of people in a subscription, as values: members and their states, seats, intents, approvals.
+//!
+//! The vocabulary that the plan decides with, the dispatcher asks with and the ledger keeps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::roster::Reason;
+
+/// The states of a member, as people see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberState {
+    /// Has a seat.
+    Assigned,
+    /// Wants a seat, and none is free.
+    Pending,
+    /// The start date is ahead.
+    Waiting,
+    /// No longer desired; the seat is kept for the time of grace, or until an approval.
+    Leaving,
+    /// The address is invalid, or the server refused it.
+    Quarantined,
+    /// A request's answer was lost; settled before anything else.
+    Unknown,
+}
+
+/// What the ledger knows of an address in a subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// In the spelling in which it was assigned or adopted; before that, in the roster's.
+    pub address: Address,
+    pub state: MemberState,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// Why it is in this state, a fragment for a person.
+    pub reason: String,
+    pub priority: i32,
+    /// Whether the ledger believes that it holds a seat: yes for assigned and leaving, for unknown as before the request.
+    pub has_seat: bool,
+    /// Since when it wants a seat that it does not have: its place in the queue.
+    pub waiting_since: Option<Timestamp>,
+    /// How it stopped being desired, for a leaving one, and for one that is kept though no roster names it.
+    pub departure: Option<Departure>,
+    /// Its removal was rejected by a person: kept until a roster names it again.
+    pub kept: bool,
+    /// For a quarantined one: the server refused the address, so it is not sent again before a person says `retry`.
+    /// Otherwise the policy set it aside, and it follows the policy.
+    #[serde(default)]
+    pub refused: bool,
+}
+
+/// How an address stopped being named by a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    pub reason: Reason,
+    pub source: String,
+    pub at: Timestamp,
+    /// For [`Reason::Renamed`]: the address that the same stable id has now.
+    pub renamed_to: Option<Address>,
+    /// Where it stood: `staff.csv line 7`.
+    pub origin: String,
+}
+
+/// Seats, from the last `assignmentStats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seats {
+    pub available: u64,
+    pub assigned: u64,
+    pub as_of: Timestamp,
+}
+
+impl Seats {
+    pub fn free(&self) -> u64 {
+        self.available.saturating_sub(self.assigned)
+    }
+}
+
+/// Names an intent in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct IntentId(pub i64);
+
+/// A person's word on held removals: valid for this very set, or a part of it, until it expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// [`crate::plan::Hold::digest`].
+    pub digest: String,
+    /// The identities of the set.
+    pub members: Vec<String>,
+    pub expires_at: Timestamp,
+    pub by: String,
+}
