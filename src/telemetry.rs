@@ -176,7 +176,7 @@ fn write_masked(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
     let between = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | ':');
     for piece in text.split_inclusive(between) {
         let word = piece.trim_end_matches(between);
-        if word.contains('@') {
+        if word.contains('@') && word != "@" {
             out.write_str(&address::mask(word))?;
             out.write_str(&piece[word.len()..])?;
         } else {
@@ -206,7 +206,7 @@ mod tests {
             "\"j***@contoso.com\", <B***@x.example> and email:a***@y.example; 3 of 7"
         );
         assert_eq!(said("no address here: 402, seats 10/10"), "no address here: 402, seats 10/10");
-        assert_eq!(said("@"), "***@");
+        assert_eq!(said("has no @"), "has no @");
         assert_eq!(said("a@b@c.example"), "a***@c.example");
     }
 
