@@ -25,12 +25,6 @@ fn not_yet(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
-    for source in config.sources.values().filter(|source| source.max_age.is_some()) {
-        warnings.push(format!(
-            "This version does not watch the age of rosters yet: max_age of `{}` is not used.",
-            source.name
-        ));
-    }
     for subscription in config.subscriptions.values().filter(|subscription| subscription.reassert.is_some()) {
         warnings.push(format!(
             "This version does not send known assignments again yet: reassert of `{}` is not used.",
