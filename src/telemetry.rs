@@ -1,10 +1,11 @@
-//! Logging: set up once, to standard error; the names of its fields; and addresses as logs may show them.
+//! Logging: set up once, to standard error; and addresses as logs may show them.
 //!
 //! What is logged where: `info` what a person wants to know without having asked, `warn` what somebody should look at,
 //! `error` what failed and is given up, `debug` why a decision was taken (`-v`), `trace` each request without the key
 //! (`-vv`). A failure is logged once, where it is handled. Neither the key nor a request's body is ever logged.
 //!
-//! Fields have the same name everywhere: [`RUN`], [`SUBSCRIPTION`], [`SOURCE`], [`ADDRESS`].
+//! Fields have the same name everywhere: `run` is its UUID, `subscription` and `source` are named as the configuration
+//! names them.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
@@ -17,15 +18,6 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::address;
 use crate::config::LogFormat;
-
-/// The field that names a run: its UUID.
-pub const RUN: &str = "run";
-/// The field that names a subscription, as the configuration does.
-pub const SUBSCRIPTION: &str = "subscription";
-/// The field that names a source, as the configuration does.
-pub const SOURCE: &str = "source";
-/// The field for an e-mail address, always as [`Masked`].
-pub const ADDRESS: &str = "address";
 
 /// The environment variable that overrides what is logged, in `tracing-subscriber`'s words: `rosterd=debug,reqwest=info`.
 pub const FILTER_VARIABLE: &str = "ROSTERD_LOG";

@@ -158,8 +158,7 @@ static LEDGER: Table = Table {
     keys: &[&[key(
         "url",
         Kind::Ledger,
-        "Where the ledger is kept: `sqlite:FILE`, or `postgres://user@host/database` for \
-            several replicas.",
+        "Where the ledger is kept: `sqlite:FILE`. `postgres://user@host/database` is for later versions.",
     )
     .or(r#""sqlite:rosterd.db""#)]],
 };

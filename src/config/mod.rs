@@ -44,7 +44,7 @@ pub const REFERENCE: &str = include_str!("../../config/rosterd.toml");
 /// Everything the configuration says, with every default filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The files that were read, the main one first: watched for changes.
+    /// The files that were read, the main one first.
     pub files: Vec<PathBuf>,
     pub ledger: LedgerUrl,
     pub log: Log,

@@ -400,7 +400,7 @@ impl<'a> At<'a> {
     }
 
     pub(super) fn ledger(&self) -> Read<LedgerUrl> {
-        const EXAMPLE: &str = "write \"sqlite:rosterd.db\", or \"postgres://user@host/database\"";
+        const EXAMPLE: &str = "write \"sqlite:rosterd.db\"";
         let text = self.str("the place of the ledger", EXAMPLE)?.trim();
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);

@@ -33,8 +33,8 @@ pub trait Sends {
 /// Drives a run to its end. On `shutdown` no new request starts; one in flight is finished and recorded.
 ///
 /// # Errors
-/// When the ledger can't record a step, or the right to send was lost. The run ends at once: what was in doubt is an open intent, which the next run
-/// settles.
+/// When the ledger can't record a step, or the right to send was lost. The run ends at once: what was in doubt is an open
+/// intent, which the next run settles.
 pub async fn drive(
     mut machine: Machine,
     subscription: &str,

@@ -52,7 +52,7 @@ pub struct Acceptance {
     pub source: String,
     /// Of the configuration of what is looked at.
     pub scope: String,
-    /// The subscriptions that name the source, each with whether the change is to be looked at.
+    /// The names of the subscriptions that name the source: they are to look at the changes.
     pub subscriptions: Vec<String>,
     /// Edits of the stored roster.
     pub changes: Vec<Change>,

@@ -54,7 +54,8 @@ pub enum Answer {
     Busy { status: u16, retry_after: Option<Duration>, words: String },
     /// A redirect, which is never followed: the body holds the key.
     Redirect { status: u16, target: String },
-    /// Not an answer of the licensing server (not JSON, or none of the documented forms): it may or may not have taken effect.
+    /// Not an answer of the licensing server (not JSON, or none of the documented forms): it may or may not have taken
+    /// effect.
     Strange { status: u16, words: String },
     /// The request surely never left: no connection. Nothing took effect.
     NotSent { cause: String },

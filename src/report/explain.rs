@@ -172,7 +172,7 @@ impl<'a> QueuePlace<'a> {
     }
 }
 
-/// Earliest priority first, then longest waiting.
+/// The lowest priority first, then who has waited longest.
 fn queue_key(member: &Member) -> (i32, Timestamp, &str) {
     (member.priority, member.waiting_since.unwrap_or(member.since), member.address.identity())
 }

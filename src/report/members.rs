@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::ledger::{Member, MemberState};
 use crate::roster::Entry;
 
-/// A member as `members --json` and the API show it.
+/// A member as `members --json` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemberLine {
     pub subscription: String,

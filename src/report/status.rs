@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::config::{Subscription, SubscriptionType};
 use crate::ledger::{MemberState, RunOutcome, RunRecord, Seats, StoredHold, SubscriptionRecord};
 
-/// What `status --json` and `GET /api/v1/status` say.
+/// What `status --json` says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
     pub subscriptions: Vec<SubscriptionStatus>,

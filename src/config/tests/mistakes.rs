@@ -251,8 +251,8 @@ fn values_that_can_not_be_say_what_can() {
     2: `localhost:8380` is not an IP address and a port; write "127.0.0.1:8380"
     2: `:8380` is not an IP address and a port; write "0.0.0.0:8380" for every address of this machine
     2: `8380` is not an IP address and a port; write "127.0.0.1:8380", "[::1]:8380" or "off"
-    2: this is no place for a ledger; write "sqlite:rosterd.db", or "postgres://user@host/database"
-    2: the ledger has to be a file; write "sqlite:rosterd.db", or "postgres://user@host/database"
+    2: this is no place for a ledger; write "sqlite:rosterd.db"
+    2: the ledger has to be a file; write "sqlite:rosterd.db"
     2: `never` is not a duration; write it as "90s", "15m", "24h", "7d" or "off"
     2: `0s` is out of range; write a duration from 1s to 365d, or "off"
     2: `1 day` is not a duration; write it as "90s", "15m", "24h" or "7d"
