@@ -70,6 +70,7 @@ fn durations_shares_and_words_mean_what_they_say() {
     }
     let age = |text: &str| with_source(&format!("max_age = \"{text}\"")).sources["hr"].max_age;
     assert_eq!((age("off"), age("3d"), age("1w")), (None, Some(HOUR * 72), Some(HOUR * 168)));
+    assert_eq!(with_source("max_age = \"3d\"").warnings, [""; 0]);
     assert_eq!(csv(&with_source("max_bad_rows = 12")).max_bad_rows, Limit::Count(12));
     assert_eq!(csv(&with_source("max_bad_rows = \"0%\"")).max_bad_rows, Limit::Share(0.0));
     assert_eq!(csv(&with_source("mode = \"delta\"")).mode, Mode::Delta);
