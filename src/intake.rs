@@ -107,12 +107,7 @@ pub fn take_instead(
         known: desk.known(),
         is_route: &|name| desk.is_route(name),
     };
-    let read = File::open(file).map_err(|cause| Incomplete {
-        reason: format!("{name} can't be read: {cause}."),
-        file: None,
-        bad_rows: Vec::new(),
-        passing: false,
-    });
+    let read = File::open(file).map_err(|cause| Incomplete::lasting(format!("{name} can't be read: {cause}.")));
     match read.and_then(|open| csv::read_snapshot(open, &name, settings)) {
         Ok(snapshot) => desk.take_snapshot(snapshot),
         Err(why) => desk.refuse(why),
@@ -120,8 +115,7 @@ pub fn take_instead(
 }
 
 fn cant_read_directories() -> Incomplete {
-    let reason = "This version of rosterd can't read directories.".to_owned();
-    Incomplete { reason, file: None, bad_rows: Vec::new(), passing: false }
+    Incomplete::lasting("This version of rosterd can't read directories.")
 }
 
 /// Keeps two processes from reading and putting away one folder's files at once. Where the file system knows no locks
@@ -313,7 +307,7 @@ impl<'a> Desk<'a> {
 
     fn not_believed(&self, evidence: &Evidence, why: &str) -> Incomplete {
         let file = evidence.file.as_deref().unwrap_or(&self.source.name);
-        Incomplete { reason: format!("{file} {why}."), file: None, bad_rows: Vec::new(), passing: false }
+        Incomplete::lasting(format!("{file} {why}."))
     }
 
     /// Notes a look that gave nothing, and says so once for each new reason.
@@ -343,7 +337,7 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         if let Some(reason) = overdue(self.source, record.accepted_at.max(written), clock::now()) {
-            return self.refuse(Incomplete { reason, file: None, bad_rows: Vec::new(), passing: true }).map(drop);
+            return self.refuse(Incomplete::passing(reason)).map(drop);
         }
         if problem.is_some() {
             let source = self.source.name.clone();

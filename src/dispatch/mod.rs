@@ -1,11 +1,11 @@
 //! Carries a plan out: [`machine`] decides every step and touches nothing, [`drive`] does what it asks.
 
 // What decides: the next step, what goes into one request, whom to set aside, what fits, when again, who goes first.
-pub mod batch;
+mod batch;
 pub mod machine;
 mod offenders;
-pub mod retry;
-pub mod seats;
+mod retry;
+mod seats;
 pub mod turns;
 
 // What touches the world: carrying a step out, waiting for a turn.

@@ -27,7 +27,8 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [State; 9] = [
+    #[cfg(test)]
+    pub(crate) const ALL: [State; 9] = [
         State::Absent,
         State::Waiting,
         State::Pending,

@@ -247,24 +247,6 @@ impl Plan {
         let fits = self.fits.and_then(|fits| usize::try_from(fits).ok()).unwrap_or(usize::MAX);
         self.assign.split_at(fits.min(self.assign.len()))
     }
-
-    /// Whether carrying it out would send nothing and settle nothing.
-    pub fn is_empty(&self) -> bool {
-        let Plan {
-            unassign,
-            rename,
-            assign,
-            settle,
-            fits: _,
-            waiting: _,
-            leaving: _,
-            quarantined: _,
-            hold: _,
-            departures: _,
-            digest: _,
-        } = self;
-        unassign.is_empty() && rename.is_empty() && assign.is_empty() && settle.is_empty()
-    }
 }
 
 #[cfg(test)]

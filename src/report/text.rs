@@ -24,10 +24,6 @@ impl Style {
         self.paint("1", text)
     }
 
-    pub fn dim(self, text: &str) -> String {
-        self.paint("2", text)
-    }
-
     pub fn red(self, text: &str) -> String {
         self.paint("1;31", text)
     }

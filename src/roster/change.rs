@@ -71,13 +71,6 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// How these stored rows, in order of key, differ from a snapshot's.
-pub fn diff(stored: impl IntoIterator<Item = (EntryKey, u64)>, snapshot: &[Row]) -> Difference {
-    let mut merge = Merge::new(snapshot);
-    stored.into_iter().for_each(|(key, content)| merge.stored(key, content));
-    merge.finish()
-}
-
 /// The edits that a snapshot makes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SnapshotEdits {
@@ -511,7 +504,9 @@ mod tests {
             new in proptest::collection::btree_map(0..20_u8, 0..3_u64, 0..20),
         ) {
             let snapshot = rows(&new);
-            let found = diff(rows(&stored).into_iter().map(|row| (row.key, row.content)), &snapshot);
+            let mut merge = Merge::new(&snapshot);
+            rows(&stored).iter().for_each(|row| merge.stored(row.key, row.content));
+            let found = merge.finish();
             let keys = |which: &dyn Fn(u8) -> bool| -> Vec<EntryKey> {
                 (0..20).filter(|key| which(*key)).map(|key| EntryKey([key; 16])).collect()
             };

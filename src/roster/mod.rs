@@ -132,7 +132,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 8] = [
+    #[cfg(test)]
+    pub(crate) const ALL: [Reason; 8] = [
         Reason::Left,
         Reason::Disabled,
         Reason::Vanished,
@@ -155,10 +156,6 @@ impl Reason {
             Reason::Excluded => "excluded",
             Reason::Scope => "scope",
         }
-    }
-
-    pub fn from_label(label: &str) -> Option<Reason> {
-        Reason::ALL.into_iter().find(|reason| reason.label() == label)
     }
 }
 

@@ -102,7 +102,7 @@ fn read<G: Gather>(
 
 /// The sentence for a file that could not be read.
 pub(super) fn refusal(name: &str, problem: &Problem) -> Incomplete {
-    Incomplete { reason: format!("{name} {problem}."), file: None, bad_rows: Vec::new(), passing: problem.is_passing() }
+    Incomplete { passing: problem.is_passing(), ..Incomplete::lasting(format!("{name} {problem}.")) }
 }
 
 fn evidence(opened: &Opened, totals: Totals, name: &str) -> Evidence {
@@ -151,7 +151,6 @@ impl BadRows {
                 "{name} has {count} rows of {rows} that can't be used, and `max_bad_rows` is {limit}.{}",
                 first.unwrap_or_default()
             ),
-            file: None,
             bad_rows: self.rows.iter().take(BAD_ROWS_LISTED).cloned().collect(),
             passing: false,
         })

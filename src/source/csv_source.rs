@@ -4,7 +4,7 @@
 //! delta mode each file counts once, in order of name.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -43,7 +43,6 @@ impl std::fmt::Debug for Look<'_> {
 #[derive(Debug, Clone)]
 pub struct Found {
     pub name: String,
-    pub path: PathBuf,
     /// BLAKE3 of its bytes in hexadecimal; `None` where it could not be read.
     pub digest: Option<String>,
     file: Candidate,
@@ -94,9 +93,7 @@ impl CsvSource {
             Mode::Delta => look_at_all(&mut look, listing.files, &unsettled),
         };
         if !listing.odd.is_empty() {
-            let reason = listing.odd.join(" ");
-            let odd = Incomplete { reason, file: None, bad_rows: Vec::new(), passing: false };
-            seen.push(Reading::Incomplete(odd).into());
+            seen.push(Reading::Incomplete(Incomplete::lasting(listing.odd.join(" "))).into());
         }
         if seen.is_empty() {
             seen.push(Reading::Nothing.into());
@@ -169,7 +166,7 @@ fn done(look: &mut Look<'_>, file: &Candidate) -> Result<Option<String>, Problem
 
 impl Found {
     fn new(file: Candidate, superseded: Vec<Candidate>, digest: Option<String>) -> Found {
-        Found { name: file.name.clone(), path: file.path.clone(), digest, file, superseded }
+        Found { name: file.name.clone(), digest, file, superseded }
     }
 
     /// When the file was written, as its time says; never later than `now`.
@@ -196,7 +193,7 @@ fn read(look: &Look<'_>, file: Candidate, superseded: Vec<Candidate>, reader: Re
             Err(incomplete) if incomplete.passing => Err(incomplete),
             Err(incomplete) => {
                 let digest = csv_pass::digest(&again).ok().map(|(digest, _)| digest);
-                Ok((Reading::Incomplete(Incomplete { file: Some(file.path.clone()), ..incomplete }), digest))
+                Ok((Reading::Incomplete(incomplete), digest))
             }
         }
     });
@@ -228,8 +225,7 @@ fn compare_digest(look: &Look<'_>, file: &Candidate, open: &File) -> Result<Opti
     };
     let name = &file.name;
     let expected = expected.map_or("no SHA-256 at all".to_owned(), |expected| format!("SHA-256 {expected}"));
-    let reason = format!("{name} has SHA-256 {found}, and {name}.sha256 says {expected}. Drop both again.");
-    Err(Incomplete { reason, file: Some(file.path.clone()), bad_rows: Vec::new(), passing: false })
+    Err(Incomplete::lasting(format!("{name} has SHA-256 {found}, and {name}.sha256 says {expected}. Drop both again.")))
 }
 
 fn settings<'a>(look: &Look<'a>) -> Settings<'a> {

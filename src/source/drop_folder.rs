@@ -104,7 +104,7 @@ fn absent(path: &Path, error: &io::Error) -> Incomplete {
         }
         _ => format!("{path} can't be looked into: {error}."),
     };
-    Incomplete { reason, file: None, bad_rows: Vec::new(), passing: true }
+    Incomplete::passing(reason)
 }
 
 fn list_folder(folder: &Path, pattern: &str) -> io::Result<Listing> {

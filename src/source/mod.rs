@@ -21,7 +21,6 @@ pub mod drop_folder;
 pub mod watch;
 
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -156,16 +155,26 @@ pub struct Evidence {
 }
 
 /// Why a look at a source gave no roster. Displays as sentences: what, where, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incomplete {
     /// What is wrong and what to do, as sentences.
     pub reason: String,
-    /// The file that was refused, where the source's answer is a file that should be moved aside.
-    pub file: Option<PathBuf>,
     pub bad_rows: Vec<BadRow>,
     /// Whether trying again later may help without anybody's doing (a vanished file, an unreachable share); a file
     /// that is wrong in itself stays wrong.
     pub passing: bool,
+}
+
+impl Incomplete {
+    /// What is wrong until somebody mends it.
+    pub fn lasting(reason: impl Into<String>) -> Incomplete {
+        Incomplete { reason: reason.into(), bad_rows: Vec::new(), passing: false }
+    }
+
+    /// What may be well by itself later.
+    pub fn passing(reason: impl Into<String>) -> Incomplete {
+        Incomplete { passing: true, ..Incomplete::lasting(reason) }
+    }
 }
 
 impl fmt::Display for Incomplete {

@@ -57,11 +57,6 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// Whether events come, beside the timed looks.
-    pub fn is_native(&self) -> bool {
-        self.native.is_some()
-    }
-
     /// Watches the folder again where it was made again; to be called before each look. A folder that is not there is no
     /// error: the look says so.
     ///
@@ -191,6 +186,6 @@ mod tests {
     #[test]
     fn polling_needs_no_watcher() {
         let watcher = Watcher::new(Path::new("nowhere"), config::Watch::Poll, || {}).unwrap();
-        assert!(!watcher.is_native());
+        assert!(watcher.native.is_none());
     }
 }

@@ -202,13 +202,12 @@ impl Ledger {
 
     /// Whether a file with this name and digest has been accepted, or refused, before: a delta file counts once.
     pub fn file_done(&self, source: &str, name: &str, digest: &str) -> Result<bool> {
-        Ok(self.file_verdict(source, name, digest)?.is_some())
-    }
-
-    /// Whether a file with this name and digest has been refused before: of a snapshot that was accepted, replaced and
-    /// put back, the ledger says no here, for it is to be read again.
-    pub fn file_refused(&self, source: &str, name: &str, digest: &str) -> Result<bool> {
-        Ok(self.file_verdict(source, name, digest)? == Some(true))
+        self.read(|connection| {
+            let sql = "
+                SELECT 1 FROM file_done JOIN source ON source.id = source_id
+                WHERE source.name = ?1 AND file_done.name = ?2 AND digest = ?3";
+            Ok(connection.prepare_cached(sql)?.exists([source, name, digest])?)
+        })
     }
 
     /// Notes that a delta or snapshot file was refused, so that it is not read again.
@@ -216,15 +215,6 @@ impl Ledger {
         self.write(|transaction| {
             let source = make_source(transaction, source)?;
             put_file(transaction, source, name, digest, true, now)
-        })
-    }
-
-    fn file_verdict(&self, source: &str, name: &str, digest: &str) -> Result<Option<bool>> {
-        self.read(|connection| {
-            let sql = "
-                SELECT refused FROM file_done JOIN source ON source.id = source_id
-                WHERE source.name = ?1 AND file_done.name = ?2 AND digest = ?3";
-            Ok(connection.prepare_cached(sql)?.query_row([source, name, digest], |row| row.get(0)).optional()?)
         })
     }
 }
