@@ -31,12 +31,15 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::address::Address;
+
 pub use build::{load, load_str};
 pub use diagnose::{Problem, Problems};
 pub use raw::{NotFound, find};
 pub use schedule::{NoSchedule, Schedule};
 pub use schema::schema;
 pub use secret::{SecretError, SecretRef};
+pub use value::is_loopback;
 
 /// The reference configuration: every key, its default, a sentence. Loads as it stands.
 pub const REFERENCE: &str = include_str!("../../config/rosterd.toml");
@@ -152,6 +155,13 @@ pub struct Policy {
     pub guard: Guard,
 }
 
+impl Policy {
+    /// Whether an address of this domain belongs to the subscription.
+    pub fn allows_domain(&self, address: &Address) -> bool {
+        self.domains.is_empty() || self.domains.iter().any(|domain| domain == address.domain())
+    }
+}
+
 /// How long a leaver keeps the seat, by reason. The other reasons have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grace {
@@ -256,7 +266,7 @@ pub struct Source {
     /// A reading that turns empty is believed.
     pub allow_empty: bool,
     /// Canaries: identities without which a reading is not believed.
-    pub must_include: Vec<crate::address::Address>,
+    pub must_include: Vec<Address>,
     /// Alert when nothing new has come for so long.
     pub max_age: Option<Duration>,
     pub kind: SourceKind,

@@ -5,7 +5,6 @@
 //! attempt is on record before it leaves.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use uuid::Uuid;
 use super::wire::{self, Answer, Headers, Operation};
 use crate::address::Address;
 use crate::clock;
-use crate::config::{Licensing, SubscriptionType};
+use crate::config::{Licensing, SubscriptionType, is_loopback};
 use crate::telemetry::{Masked, chain};
 
 /// What we call ourselves to the server.
@@ -171,12 +170,6 @@ fn is_plain(base_url: &Url) -> Result<bool, ClientError> {
         "http" if is_loopback(base_url) => Ok(true),
         _ => Err(ClientError::Plaintext { host: base_url.host_str().unwrap_or("no host").to_owned() }),
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn proxy(url: &Url) -> Result<Proxy, ClientError> {

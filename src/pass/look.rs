@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::World;
+use super::{Moments, World};
 use crate::clock::{self, Timestamp};
 use crate::config::{Config, Subscription};
 use crate::dispatch::machine::Work;
 use crate::ledger::sqlite::{Look, Seen as SeenUntil};
-use crate::ledger::{Ledger, LedgerError, MemberState, Seats, SubscriptionRecord, Trigger};
+use crate::ledger::{Ledger, LedgerError, Seats, SubscriptionRecord, Trigger};
 use crate::licensing::wire::Stats;
 use crate::plan::input::{Candidate, PlanInput, SourceFacts};
 use crate::plan::{LeavingUntil, Plan};
@@ -56,7 +56,7 @@ impl Seen {
     }
 
     /// When to look again though nothing stirs.
-    pub fn next_moments(&self, subscription: &Subscription) -> Vec<(Timestamp, Trigger)> {
+    pub fn next_moments(&self, subscription: &Subscription) -> Moments {
         let waits = self.input.pending_members() > 0;
         self.moments_after(subscription, &self.record, waits)
     }
@@ -67,7 +67,7 @@ impl Seen {
         subscription: &Subscription,
         record: &SubscriptionRecord,
         waits: bool,
-    ) -> Vec<(Timestamp, Trigger)> {
+    ) -> Moments {
         let date = self.date.map(|at| (at, Trigger::Date));
         let probe = told_full_at(record).filter(|_| waits).map(|at| (at + probe_period(subscription), Trigger::Probe));
         date.into_iter().chain(probe).collect()
@@ -184,12 +184,4 @@ fn probe_due(subscription: &Subscription, record: &SubscriptionRecord, now: Time
 fn probe_period(subscription: &Subscription) -> TimeDelta {
     // Longer is as good as never, and a moment can still be counted.
     TimeDelta::from_std(subscription.seat_probe).unwrap_or(PROBE_MAX).min(PROBE_MAX)
-}
-
-impl PlanInput {
-    /// How many candidates wait for a seat already.
-    pub(super) fn pending_members(&self) -> u64 {
-        let states = self.candidates.iter().filter_map(|candidate| candidate.member.as_ref());
-        states.filter(|member| member.state == MemberState::Pending).count() as u64
-    }
 }

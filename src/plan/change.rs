@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -13,7 +12,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Policy;
 use crate::member::{Departure, Member, MemberState};
-use crate::roster::membership::{Desired, NotDesired, day_in, desired};
+use crate::roster::membership::{Desired, NotDesired, day_in, desired, grace};
 use crate::roster::{Entry, Reason};
 
 /// A candidate with what is desired of it.
@@ -173,13 +172,7 @@ impl<'a> Judgement<'a> {
 
     /// Until when the seat is kept for the reason of this departure, if that is ahead.
     fn grace(&self, departure: &Departure) -> Option<Timestamp> {
-        let grace = &self.input.policy.removal_grace;
-        let length = match departure.reason {
-            Reason::Left => grace.left,
-            Reason::Disabled => grace.disabled,
-            Reason::Vanished => grace.vanished,
-            Reason::Ended | Reason::Removed | Reason::Renamed | Reason::Excluded | Reason::Scope => Duration::ZERO,
-        };
+        let length = grace(&self.input.policy, departure.reason);
         let length = TimeDelta::from_std(length).unwrap_or(TimeDelta::MAX);
         let until = departure.at.checked_add_signed(length).unwrap_or(Timestamp::MAX_UTC);
         (until > self.input.at).then_some(until)

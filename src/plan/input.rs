@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Policy;
-use crate::member::{Approval, Departure, Member, Seats};
+use crate::member::{Approval, Departure, Member, MemberState, Seats};
 use crate::roster::Entry;
 
 /// Everything that a plan rests on: what is desired, what is known, the seats, the policy, the approvals, the moment.
@@ -28,6 +28,14 @@ pub struct PlanInput {
     pub approvals: Vec<Approval>,
     /// By identity, without doubles.
     pub candidates: Vec<Candidate>,
+}
+
+impl PlanInput {
+    /// How many candidates wait for a seat already.
+    pub fn pending_members(&self) -> u64 {
+        let members = self.candidates.iter().filter_map(|candidate| candidate.member.as_ref());
+        members.filter(|member| member.state == MemberState::Pending).count() as u64
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,9 +1,11 @@
 //! What is desired of one address at one moment: the union of what all sources say of it, less exclusions and dates.
 
+use std::time::Duration;
+
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 
-use super::{Entry, When};
+use super::{Entry, Reason, When};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Policy;
@@ -72,7 +74,7 @@ pub fn desired(entries: &[(String, Entry)], policy: &Policy, now: Timestamp) -> 
     let address = entry.address.clone();
     match phase {
         Phase::Ended(std::cmp::Reverse(moment)) => Desired::Not(NotDesired::Ended(moment)),
-        Phase::Live | Phase::Ahead(_) if !domain_allowed(&address, policy) => Desired::Quarantined {
+        Phase::Live | Phase::Ahead(_) if !policy.allows_domain(&address) => Desired::Quarantined {
             reason: format!("the domain {} is not among this subscription's domains", address.domain()),
             address,
         },
@@ -106,8 +108,14 @@ fn moments(entry: &Entry, zone: Tz) -> impl Iterator<Item = Timestamp> {
     entry.starts.into_iter().chain(entry.ends).map(move |when: When| when.moment(zone))
 }
 
-fn domain_allowed(address: &Address, policy: &Policy) -> bool {
-    policy.domains.is_empty() || policy.domains.iter().any(|domain| domain == address.domain())
+/// How long a leaver keeps the seat for this reason.
+pub fn grace(policy: &Policy, reason: Reason) -> Duration {
+    match reason {
+        Reason::Left => policy.removal_grace.left,
+        Reason::Disabled => policy.removal_grace.disabled,
+        Reason::Vanished => policy.removal_grace.vanished,
+        Reason::Ended | Reason::Removed | Reason::Renamed | Reason::Excluded | Reason::Scope => Duration::ZERO,
+    }
 }
 
 /// A moment as the people of a subscription read it: a day where it is a midnight of theirs, else day and time.
@@ -121,7 +129,6 @@ pub fn day_in(moment: Timestamp, zone: Tz) -> String {
 mod tests {
     use super::*;
     use crate::config::{Globs, Grace, Guard, Limit};
-    use std::time::Duration;
 
     fn policy() -> Policy {
         Policy {

@@ -42,6 +42,13 @@ pub(super) struct Before {
     pub(super) reason: String,
 }
 
+impl Before {
+    pub(super) fn of(record: &Record) -> Before {
+        let Member { state, since, reason, .. } = &record.member;
+        Before { state: *state, since: *since, reason: reason.clone() }
+    }
+}
+
 /// What happened to a seat, for the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seat {
@@ -130,8 +137,7 @@ impl<'t> Books<'t> {
     }
 
     pub(super) fn record(&self, identity: &str) -> Result<Option<Record>> {
-        let sql = sql_text::RECORD;
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(sql_text::RECORD)?;
         let record = statement.query_row(params![self.subscription, identity], |row| {
             let errand: Option<Json<Errand>> = row.get(12)?;
             Ok(Record { member: member(row)?, intent: row.get(11)?, errand: errand.map(|errand| errand.0) })

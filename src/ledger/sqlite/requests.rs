@@ -45,11 +45,7 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
     let state = step(old.as_ref(), address, Step::Asked(operation))?;
     let order = work.and_then(|work| work.order(operation, address.identity()));
     let approved = work.and_then(|work| work.approved_by(address.identity()));
-    let before = old.as_ref().map(|old| Before {
-        state: old.member.state,
-        since: old.member.since,
-        reason: old.member.reason.clone(),
-    });
+    let before = old.as_ref().map(Before::of);
     let mut new = old.clone().unwrap_or_else(|| Record::new(address.clone(), PRIORITY_DEFAULT, books.now));
     new.turn(state, format!("a request to {operation} it is open", operation = word(operation)), books.now);
     new.member.refused = old.as_ref().is_some_and(|old| old.member.refused);
@@ -245,11 +241,7 @@ pub(super) fn left(books: &mut Books<'_>, address: &Address, outcome: &Outcome, 
         Outcome::NoSeat => {
             let old = books.record(address.identity())?;
             let state = step(old.as_ref(), address, Step::Queued)?;
-            let before = old.as_ref().map(|old| Before {
-                state: old.member.state,
-                since: old.member.since,
-                reason: old.member.reason.clone(),
-            });
+            let before = old.as_ref().map(Before::of);
             let mut new = old.clone().unwrap_or_else(|| Record::new(address.clone(), PRIORITY_DEFAULT, books.now));
             new.member.address = address.clone();
             if let Some(order) = order {

@@ -3,11 +3,10 @@
 use super::{Part, SourceView, View, count, list, members, number, sentence};
 use crate::address::{Address, Invalid};
 use crate::clock::Timestamp;
-use crate::config::Policy;
 use crate::ledger::{Event, HistoryLine, Member, MemberState};
 use crate::member::Departure;
 use crate::report::text::{either, moment, moment_and_distance, plain, relative, span};
-use crate::roster::membership::{Desired, NotDesired, day_in, desired, membership};
+use crate::roster::membership::{Desired, NotDesired, day_in, desired, grace, membership};
 use crate::roster::{Entry, Reason};
 
 /// What there is to say of a text that is no address.
@@ -44,9 +43,8 @@ fn standing_rule(address: &Address, view: &View) -> Option<String> {
     if let Some(pattern) = view.policy.exclude.matching(address.identity()) {
         return Some(format!("the `exclude` pattern {pattern} keeps it from having one."));
     }
-    let domains = &view.policy.domains;
-    (!domains.is_empty() && !domains.iter().any(|domain| domain == address.domain()))
-        .then(|| format!("{} is none of its `domains` ({}).", address.domain(), domains.join(", ")))
+    (!view.policy.allows_domain(address))
+        .then(|| format!("{} is none of its `domains` ({}).", address.domain(), view.policy.domains.join(", ")))
 }
 
 /// One subscription's answer. `past` is how a licence ended there.
@@ -554,15 +552,4 @@ fn recorded(member: &Member) -> Option<String> {
 
 fn unprotect() -> String {
     "Only a change of `protect` in the configuration lets rosterd take it back.".to_owned()
-}
-
-fn grace(policy: &Policy, reason: Reason) -> std::time::Duration {
-    match reason {
-        Reason::Left => policy.removal_grace.left,
-        Reason::Disabled => policy.removal_grace.disabled,
-        Reason::Vanished => policy.removal_grace.vanished,
-        Reason::Ended | Reason::Removed | Reason::Renamed | Reason::Excluded | Reason::Scope => {
-            std::time::Duration::ZERO
-        }
-    }
 }
