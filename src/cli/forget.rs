@@ -5,6 +5,7 @@ use super::context::{Context, subscription, write_ledger};
 use super::failure::Failure;
 use crate::address::Address;
 use crate::clock;
+use crate::config::Config;
 use crate::exit::ExitStatus;
 use crate::ledger::Ledger;
 use crate::report::similar::Similar;
@@ -25,16 +26,10 @@ pub(super) struct ForgetArgs {
 }
 
 pub(super) fn run(args: &ForgetArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let addresses = addresses(&args.addresses)?;
-    let config = context.config()?;
-    subscription(&config, &args.name)?;
-    let mut ledger = write_ledger(&config, clock::now())?;
-    for address in &addresses {
-        must_be_member(&ledger, &args.name, address)?;
-    }
-    let members = count(addresses.len() as u64, "member", "members");
+    let (_, mut ledger, addresses) = members(context, &args.name, &args.addresses)?;
+    let dropped = count(addresses.len() as u64, "member", "members");
     confirm(
-        &format!("Drop {members} of {} from the ledger, and leave their licences to them?", args.name),
+        &format!("Drop {dropped} of {} from the ledger, and leave their licences to them?", args.name),
         false,
         Unasked::GoOn,
     )?;
@@ -42,6 +37,21 @@ pub(super) fn run(args: &ForgetArgs, context: &Context) -> Result<ExitStatus, Fa
         with_lease(&mut ledger, &args.name, |ledger, lease, now| Ok(ledger.forget(lease, &addresses, &by(), now)?))?;
     eprintln!("{}: {} forgotten.", args.name, count(n, "member is", "members are"));
     Ok(ExitStatus::Done)
+}
+
+/// The configuration, the ledger for writing, and the members of a subscription that somebody named: all of them, or
+/// an error.
+pub(super) fn members(
+    context: &Context,
+    name: &str,
+    words: &[String],
+) -> Result<(Config, Ledger, Vec<Address>), Failure> {
+    let addresses = addresses(words)?;
+    let config = context.config()?;
+    subscription(&config, name)?;
+    let ledger = write_ledger(&config, clock::now())?;
+    addresses.iter().try_for_each(|address| must_be_member(&ledger, name, address))?;
+    Ok((config, ledger, addresses))
 }
 
 /// A name that is none is a usage error that names the nearest.

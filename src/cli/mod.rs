@@ -12,6 +12,7 @@ mod demo;
 mod explain;
 mod failure;
 mod forget;
+mod held;
 mod history;
 mod man;
 mod members;

@@ -1,10 +1,9 @@
 //! `rosterd retry`.
 
-use super::act::{Unasked, addresses, by, carry_out, confirm, with_lease};
-use super::context::{Context, subscription, write_ledger};
+use super::act::{Unasked, by, carry_out, confirm, with_lease};
+use super::context::Context;
 use super::failure::Failure;
-use super::forget::must_be_member;
-use crate::clock;
+use super::forget::members;
 use crate::exit::ExitStatus;
 use crate::report::text::count;
 
@@ -24,13 +23,7 @@ pub(super) struct RetryArgs {
 }
 
 pub(super) fn run(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let addresses = addresses(&args.addresses)?;
-    let config = context.config()?;
-    subscription(&config, &args.name)?;
-    let mut ledger = write_ledger(&config, clock::now())?;
-    for address in &addresses {
-        must_be_member(&ledger, &args.name, address)?;
-    }
+    let (config, mut ledger, addresses) = members(context, &args.name, &args.addresses)?;
     let whom = match addresses.len() as u64 {
         0 => "all quarantined members".to_owned(),
         n => count(n, "member", "members"),

@@ -17,7 +17,8 @@ use crate::exit::ExitStatus;
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {}
 
-pub(super) fn run(_args: &RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let RunArgs {} = args;
     let config = context.daemon_config()?;
     let ledger = make_ledger(&config, clock::now())?;
     let world = world(config, ledger)?;
