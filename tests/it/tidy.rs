@@ -53,7 +53,6 @@ const TOUCHES: &[&str] = &[
     "dispatch/mod.rs",
     "dispatch/drive.rs",
     "dispatch/pace.rs",
-    "http/",
     "ledger/",
     "licensing/mod.rs",
     "licensing/http.rs",
@@ -69,7 +68,6 @@ const THE_WORLD: &[&str] = &[
     "reqwest",
     "rusqlite",
     "hyper",
-    "axum",
     "notify",
     "rustix",
     "tracing",
@@ -93,7 +91,6 @@ const THE_WORLD: &[&str] = &[
     "Stopwatch",
     "crate::cli",
     "crate::daemon",
-    "crate::http",
     "crate::pass",
     "crate::sandbox",
     "crate::telemetry",
@@ -118,9 +115,9 @@ fn every_file_decides_or_touches() {
             writeln!(complaints, "src/{}: say in DECIDES or TOUCHES what it does", file.name).unwrap();
         }
     }
-    for entry in DECIDES {
+    for entry in DECIDES.iter().chain(TOUCHES) {
         if !sources().iter().any(|file| fits(entry, &file.name)) {
-            writeln!(complaints, "DECIDES names {entry}, and there is no such thing").unwrap();
+            writeln!(complaints, "the lists name {entry}, and there is no such thing").unwrap();
         }
     }
     assert!(complaints.is_empty(), "\n{complaints}");
@@ -209,7 +206,7 @@ fn the_checks_see_what_they_look_for() {
     assert!(!has_word("FileName", "File"));
     assert!(!has_word("asynchronous", "async"));
     assert_eq!(sorted_as("ledger/operation.rs"), Some(Sort::Decides));
-    assert_eq!(sorted_as("ledger/sqlite.rs"), Some(Sort::Touches));
+    assert_eq!(sorted_as("ledger/handle.rs"), Some(Sort::Touches));
     assert_eq!(sorted_as("elsewhere.rs"), None);
     let file =
         Source { name: "x.rs".into(), text: "//! Doc.\nfn f() {} // fs::\n#[cfg(test)]\nmod tests {\nfs::".into() };
