@@ -150,6 +150,6 @@ async fn under_lease(
 
     let after = tell::After::read(world, subscription).await?;
     tell::tell(&subscription.name, &seen, &report, problem.as_deref(), &after);
-    let next = seen.moments_after(subscription, &after.record, !after.waiting.is_empty());
+    let next = seen.moments_after(subscription, &after.record, !after.pending.is_empty());
     Ok(Passed::Ran { run: rim.run, plan: seen.plan, report, outcome, problem, next })
 }

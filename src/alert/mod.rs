@@ -4,24 +4,25 @@
 
 use crate::ledger::{Member, Seats};
 use crate::plan::Hold;
+use crate::report::text::count;
 use crate::telemetry::Masked;
 
 /// How many people an alert names; the rest is a number.
 const NAMED_MAX: usize = 20;
 
 /// How many seats have to be bought so that everybody who waits has one.
-pub fn shortage(seats: Option<Seats>, waiting: u64) -> u64 {
-    waiting.saturating_sub(seats.map_or(0, |seats| seats.free()))
+pub fn shortage(seats: Option<Seats>, pending: u64) -> u64 {
+    pending.saturating_sub(seats.map_or(0, |seats| seats.free()))
 }
 
 /// Seats ran out: exactly how many are missing, and for whom, first in the queue first.
-pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, waiting: &[Member]) -> String {
-    let number = waiting.len() as u64;
+pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, pending: &[Member]) -> String {
+    let number = pending.len() as u64;
     let free = match seats {
-        Some(seats) => format!("{} of {} seats are free", seats.free(), seats.available),
+        Some(seats) => format!("{} of {} free", seats.free(), count(seats.available, "seat is", "seats are")),
         None => "no seat is free".to_owned(),
     };
-    let mut queue: Vec<&Member> = waiting.iter().collect();
+    let mut queue: Vec<&Member> = pending.iter().collect();
     queue.sort_by_key(|member| (member.priority, member.waiting_since, member.address.clone()));
     let mut names: Vec<String> =
         queue.iter().take(NAMED_MAX).map(|member| Masked(member.address.spelling()).to_string()).collect();
@@ -30,7 +31,7 @@ pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, waiting: &[Memb
     }
     format!(
         "{subscription}: {} for a licence, {free}: buy {}. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: {}",
-        if number == 1 { "1 person waits".to_owned() } else { format!("{number} people wait") },
+        count(number, "person waits", "people wait"),
         shortage(seats, number),
         names.join(", "),
     )
@@ -38,10 +39,9 @@ pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, waiting: &[Memb
 
 /// A guard stopped removals.
 pub fn removals_held(subscription: &str, hold: &Hold) -> String {
-    let number = hold.removals.len();
     format!(
         "{subscription}: {} until a person decides. {} Nobody loses a licence meanwhile. Look with `rosterd plan {subscription}`, then `rosterd approve {subscription}` or `rosterd reject {subscription}`.",
-        if number == 1 { "1 removal is held".to_owned() } else { format!("{number} removals are held") },
+        count(hold.removals.len() as u64, "removal is held", "removals are held"),
         hold.reasons.join(" "),
     )
 }

@@ -33,11 +33,11 @@ pub enum SecretError {
         #[source]
         cause: io::Error,
     },
-    #[error("the environment variable {0} is not set")]
+    #[error("the environment variable {0} is not set; set it where rosterd is started")]
     Env(String),
     #[error("there is no credential {0}: $CREDENTIALS_DIRECTORY is not set (is LoadCredential= in the unit?)")]
     NoCredentials(String),
-    #[error("{0} is empty")]
+    #[error("{0} is empty; write the secret into it")]
     Empty(String),
     #[error("{0} is not a text in UTF-8; write the secret into it as plain text")]
     NotText(String),
@@ -163,7 +163,10 @@ mod tests {
         let file = SecretRef::File("/nowhere/contoso.key".into()).read().unwrap_err();
         assert_eq!(file.to_string(), "the secret's file /nowhere/contoso.key can't be read");
         let variable = SecretRef::Env("ROSTERD_NO_SUCH".to_owned()).read().unwrap_err();
-        assert_eq!(variable.to_string(), "the environment variable ROSTERD_NO_SUCH is not set");
+        assert_eq!(
+            variable.to_string(),
+            "the environment variable ROSTERD_NO_SUCH is not set; set it where rosterd is started"
+        );
         let credential = SecretRef::Credential("contoso".to_owned()).read().unwrap_err();
         assert!(credential.to_string().contains("contoso"), "{credential}");
     }

@@ -219,7 +219,7 @@ pub enum LedgerError {
     Gone { path: PathBuf },
     #[error("the disk that holds the ledger is full; nothing is lost, and work goes on when there is room")]
     DiskFull,
-    #[error("another program keeps the ledger busy")]
+    #[error("another program keeps the ledger busy; end it, or wait until it is done")]
     Busy,
     #[error("the lease of {subscription} was lost to another process; this run writes nothing more")]
     Fenced { subscription: String },
@@ -227,7 +227,9 @@ pub enum LedgerError {
         "the members of {subscription} in the ledger are those of {known} at the licensing server, and the configuration says {configured} now, so nothing was done. Put the old type and id back; another subscription gets a table of its own with another name, [subscriptions.NAME]"
     )]
     Another { subscription: String, known: String, configured: String },
-    #[error("the ledger refused a step that its rules forbid: {0}")]
+    #[error(
+        "the ledger refused a step that its rules forbid, and nothing was written; that is a defect in rosterd: {0}"
+    )]
     Illegal(String),
     #[error("the ledger is closed: the program is ending")]
     Closed,

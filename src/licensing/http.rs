@@ -46,7 +46,9 @@ pub struct Client {
 /// Why no client can be made. Each names the setting to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("`ca_file`: {path} can't be read")]
+    #[error(
+        "`ca_file`: {path} can't be read; correct the path, or give the user that runs rosterd the right to read it"
+    )]
     CaUnreadable {
         path: PathBuf,
         #[source]
@@ -505,7 +507,10 @@ mod tests {
             let error = Client::new(&settings).unwrap_err();
             error.to_string().replace(&folder.path().display().to_string(), "")
         };
-        assert_eq!(why(), "`ca_file`: /corporate-ca.pem can't be read");
+        assert_eq!(
+            why(),
+            "`ca_file`: /corporate-ca.pem can't be read; correct the path, or give the user that runs rosterd the right to read it"
+        );
         std::fs::write(&path, "not a certificate").unwrap();
         assert_eq!(
             why(),

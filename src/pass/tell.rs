@@ -9,6 +9,7 @@ use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Stop};
 use crate::ledger::{LedgerError, Member, MemberState, RunOutcome, SubscriptionRecord};
 use crate::plan::Plan;
+use crate::report::text::count;
 
 /// How a run ended, and the sentence for `status` where something is wrong.
 pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, Option<String>) {
@@ -36,16 +37,16 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
 /// What is known of a subscription after a run, and who waits for a seat.
 pub(super) struct After {
     pub(super) record: SubscriptionRecord,
-    pub(super) waiting: Vec<Member>,
+    pub(super) pending: Vec<Member>,
 }
 
 impl After {
     pub(super) async fn read(world: &World, subscription: &Subscription) -> Result<After, LedgerError> {
         let name = subscription.name.clone();
         let read = world.ledger.with(move |ledger| {
-            let mut waiting = Vec::new();
-            ledger.for_each_member(&name, Some(MemberState::Pending), &mut |member| waiting.push(member))?;
-            Ok(After { record: ledger.subscription(&name)?, waiting })
+            let mut pending = Vec::new();
+            ledger.for_each_member(&name, Some(MemberState::Pending), &mut |member| pending.push(member))?;
+            Ok(After { record: ledger.subscription(&name)?, pending })
         });
         read.await
     }
@@ -59,7 +60,8 @@ pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: 
         assigned,
         unassigned,
         pending,
-        "{subscription}: {assigned} assigned, {unassigned} unassigned in {requests} requests"
+        "{subscription}: {assigned} assigned, {unassigned} unassigned in {}",
+        count(*requests, "request", "requests")
     );
     tell_problem(subscription, before, problem, report.stopped.as_ref());
     let held = before.record.hold.as_ref().map(|stored| stored.hold.digest.as_str());
@@ -82,10 +84,10 @@ fn tell_problem(subscription: &str, before: &Seen, problem: Option<&str>, stoppe
 /// Who waits is told again when the number of seats that are missing is another.
 fn tell_seats(subscription: &str, before: &Seen, after: &After) {
     let was = alert::shortage(before.record.seats, before.input.pending_members());
-    let shortage = alert::shortage(after.record.seats, after.waiting.len() as u64);
+    let shortage = alert::shortage(after.record.seats, after.pending.len() as u64);
     if shortage > 0 && shortage != was {
-        warn!("{}", alert::seats_exhausted(subscription, after.record.seats, &after.waiting));
-    } else if before.input.pending_members() > 0 && after.waiting.is_empty() {
+        warn!("{}", alert::seats_exhausted(subscription, after.record.seats, &after.pending));
+    } else if before.input.pending_members() > 0 && after.pending.is_empty() {
         info!("{subscription}: nobody waits for a licence any more");
     }
 }

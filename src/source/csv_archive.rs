@@ -43,7 +43,7 @@ pub enum ArchiveError {
         #[source]
         cause: io::Error,
     },
-    #[error("the report {path} can't be written")]
+    #[error("the report {path} can't be written; give the user that runs rosterd the right to write there")]
     Report {
         path: PathBuf,
         #[source]

@@ -12,6 +12,7 @@ use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::plan::Hold;
+use crate::report::text::count;
 use crate::roster::PRIORITY_DEFAULT;
 
 impl Ledger {
@@ -31,7 +32,7 @@ impl Ledger {
                 INSERT INTO approval (subscription_id, digest, members, expires_at, by, at)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             transaction.execute(sql, params![id, hold.digest, Json(members), Ms(expires_at), by, Ms(now)])?;
-            let detail = format!("{} removals ({}) by {by}", hold.removals.len(), hold.digest);
+            let detail = decided(hold, by);
             Books::open(transaction, id, None, now).tell_of_all(Event::Approved, &detail)
         })
     }
@@ -45,7 +46,7 @@ impl Ledger {
                 let sql = "UPDATE touched SET departure = NULL WHERE subscription_id = ?1 AND identity = ?2";
                 transaction.prepare_cached(sql)?.execute(params![subscription, removal.address.identity()])?;
             }
-            let detail = format!("{} removals ({}) by {by}", hold.removals.len(), hold.digest);
+            let detail = decided(hold, by);
             books.tell_of_all(Event::Rejected, &detail)?;
             books.close()?;
             let sql = "UPDATE subscription SET hold = NULL, hold_since = NULL WHERE id = ?1";
@@ -182,6 +183,11 @@ impl Ledger {
             Ok(done)
         })
     }
+}
+
+/// `2 removals (0123456789abcdef) by ann`.
+fn decided(hold: &Hold, by: &str) -> String {
+    format!("{} ({}) by {by}", count(hold.removals.len() as u64, "removal", "removals"), hold.digest)
 }
 
 /// Whom these approvals name has come back: an approval is of one departure, not of the next one, too.

@@ -16,6 +16,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
 use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Settlement, Waiting};
+use crate::report::text::count;
 use crate::roster::PRIORITY_DEFAULT;
 
 /// Writes what the plan says without a request.
@@ -171,10 +172,7 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
             Event::Held,
             &format!(
                 "{} for an approval ({}): {}",
-                match hold.removals.len() {
-                    1 => "1 removal waits".to_owned(),
-                    n => format!("{n} removals wait"),
-                },
+                count(hold.removals.len() as u64, "removal waits", "removals wait"),
                 hold.digest,
                 hold.reasons.join(" ")
             ),

@@ -13,6 +13,7 @@ use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
+use crate::report::text::count as in_words;
 use crate::roster::change::Change;
 use crate::roster::{Entry, EntryKey, Hasher, Parts, When};
 use crate::source::{BadRow, Evidence, Incomplete};
@@ -374,12 +375,12 @@ fn acceptance_told(acceptance: &Acceptance) -> String {
     }
     let Acceptance { source, entries, bad_rows, evidence, .. } = acceptance;
     let from = evidence.file.as_ref().map(|file| format!(" from {file}")).unwrap_or_default();
-    let bad = match bad_rows.len() {
+    let bad = match bad_rows.len() as u64 {
         0 => String::new(),
-        1 => ", 1 row that can't be used".to_owned(),
-        n => format!(", {n} rows that can't be used"),
+        n => format!(", {}", in_words(n, "row that can't be used", "rows that can't be used")),
     };
-    format!("{source}: {entries} entries{from}: {added} new, {changed} changed, {removed} gone{bad}")
+    let entries = in_words(*entries, "entry", "entries");
+    format!("{source}: {entries}{from}: {added} new, {changed} changed, {removed} gone{bad}")
 }
 
 // ---- what a change means to a subscription

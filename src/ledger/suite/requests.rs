@@ -213,7 +213,7 @@ pub(in crate::ledger) fn a_removal_counts_unless_renamed_approved_or_asked_for(l
     assert_eq!(
         told(ledger)[5..],
         [
-            "Approved: 1 removals (digest of bob) by eva",
+            "Approved: 1 removal (digest of bob) by eva",
             "Unassigned ann: no longer in hr",
             "Unassigned bob: no longer in hr; approved by eva",
             "Unassigned cid: renamed to kid@contoso.com",
