@@ -160,6 +160,26 @@ impl Policy {
     pub fn allows_domain(&self, address: &Address) -> bool {
         self.domains.is_empty() || self.domains.iter().any(|domain| domain == address.domain())
     }
+
+    /// Every default, in Berlin: from this tests make theirs.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Policy {
+        let day = Duration::from_hours(24);
+        Policy {
+            timezone: chrono_tz::Europe::Berlin,
+            removal_grace: Grace { left: Duration::ZERO, disabled: Duration::ZERO, vanished: day },
+            exclude: Globs::default(),
+            protect: Globs::default(),
+            domains: Vec::new(),
+            guard: Guard {
+                max_removals: Limit::Share(0.2),
+                max_removals_per_day: Limit::Share(0.3),
+                always_allow: 5,
+                hold_after_change: true,
+                approval_expires: day,
+            },
+        }
+    }
 }
 
 /// How long a leaver keeps the seat, by reason. The other reasons have none.

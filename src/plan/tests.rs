@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::display::{PlanJson, Style};
 use super::input::{Candidate, Counts, PlanInput, SourceFacts};
 use super::*;
-use crate::config::{Globs, Grace, Guard, Limit, Policy};
+use crate::config::{Globs, Grace, Policy};
 use crate::member::{Approval, Departure, Member, MemberState, Seats};
 use crate::roster::{Entry, When};
 use chrono::TimeDelta;
@@ -32,20 +32,7 @@ fn globs(patterns: &[&str]) -> Globs {
 }
 
 fn policy() -> Policy {
-    Policy {
-        timezone: chrono_tz::Europe::Berlin,
-        removal_grace: Grace { left: Duration::ZERO, disabled: Duration::ZERO, vanished: DAY },
-        exclude: Globs::default(),
-        protect: Globs::default(),
-        domains: vec![],
-        guard: Guard {
-            max_removals: Limit::Share(0.2),
-            max_removals_per_day: Limit::Share(0.3),
-            always_allow: 5,
-            hold_after_change: true,
-            approval_expires: DAY,
-        },
-    }
+    Policy::plain()
 }
 
 /// A subscription with one source that is well, ten seats, seven of them taken, and nobody to look at.

@@ -128,23 +128,10 @@ pub fn day_in(moment: Timestamp, zone: Tz) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Globs, Grace, Guard, Limit};
+    use crate::config::Globs;
 
     fn policy() -> Policy {
-        Policy {
-            timezone: chrono_tz::Europe::Berlin,
-            removal_grace: Grace { left: Duration::ZERO, disabled: Duration::ZERO, vanished: Duration::ZERO },
-            exclude: Globs::new(&["svc-*".to_owned()]).unwrap(),
-            protect: Globs::default(),
-            domains: vec![],
-            guard: Guard {
-                max_removals: Limit::Share(0.2),
-                max_removals_per_day: Limit::Share(0.3),
-                always_allow: 5,
-                hold_after_change: true,
-                approval_expires: Duration::from_hours(24),
-            },
-        }
+        Policy { exclude: Globs::new(&["svc-*".to_owned()]).unwrap(), ..Policy::plain() }
     }
 
     /// `priority`, `starts` and `ends` of an entry for `address`.

@@ -12,7 +12,7 @@ use super::tests::{NOW, adopt, entries, lease, new_ledger};
 use super::*;
 use crate::address::Address;
 use crate::clock::Stopwatch;
-use crate::config::{Globs, Grace, Guard, Limit, Policy};
+use crate::config::Policy;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome};
 use crate::ledger::{Acceptance, RunId};
 use crate::licensing::wire::Operation;
@@ -67,24 +67,6 @@ fn people(ledger: &Ledger) -> Acceptance {
     accepted
 }
 
-fn policy() -> Policy {
-    let none = Duration::ZERO;
-    Policy {
-        timezone: chrono_tz::UTC,
-        removal_grace: Grace { left: none, disabled: none, vanished: none },
-        exclude: Globs::default(),
-        protect: Globs::default(),
-        domains: Vec::new(),
-        guard: Guard {
-            max_removals: Limit::Share(0.2),
-            max_removals_per_day: Limit::Share(0.3),
-            always_allow: 5,
-            hold_after_change: true,
-            approval_expires: Duration::from_hours(24),
-        },
-    }
-}
-
 fn input(ledger: &Ledger) -> (PlanInput, Seen) {
     let found = ledger.candidates("contoso", &["hr".into()], Look::Touched, NOW).unwrap();
     let source = SourceFacts {
@@ -97,7 +79,7 @@ fn input(ledger: &Ledger) -> (PlanInput, Seen) {
     let input = PlanInput {
         subscription: "contoso".into(),
         at: NOW,
-        policy: policy(),
+        policy: Policy::plain(),
         seats: None,
         counts: ledger.counts("contoso", NOW).unwrap(),
         sources: vec![source],

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
 use super::*;
+use crate::config::{Guard, Limit};
 use crate::roster::membership::{Desired, NotDesired, desired};
 
 const ADDRESSES: [&str; 8] = [

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Globs, Grace, Guard, Limit};
+use crate::config::Globs;
 use crate::member::Departure;
 use crate::plan::{Hold, Removal};
 use crate::roster::{Entry, PRIORITY_DEFAULT, Reason, When};
@@ -26,18 +26,10 @@ fn entry(email: &str) -> Entry {
 
 fn policy() -> Policy {
     Policy {
-        timezone: chrono_tz::Europe::Berlin,
-        removal_grace: Grace { left: Duration::ZERO, disabled: Duration::ZERO, vanished: Duration::from_hours(24) },
         exclude: Globs::new(&["svc-*".to_owned()]).unwrap(),
         protect: Globs::new(&["ceo@*".to_owned()]).unwrap(),
         domains: vec!["contoso.com".to_owned()],
-        guard: Guard {
-            max_removals: Limit::Share(0.2),
-            max_removals_per_day: Limit::Share(0.3),
-            always_allow: 5,
-            hold_after_change: true,
-            approval_expires: Duration::from_hours(24),
-        },
+        ..Policy::plain()
     }
 }
 
