@@ -125,7 +125,7 @@ async fn try_key(world: &World, subscription: &Subscription) -> Finding {
         Err(error) => return ill(what, chain(&error)),
     };
     let client = Arc::clone(&world.client);
-    match client.probe(subscription.kind, subscription.id, &key).await {
+    match client.try_key(subscription.kind, subscription.id, &key).await {
         Answer::Done { .. } | Answer::Refused { .. } | Answer::NoSeats { .. } => {
             well(what, "the licensing server accepts the key")
         }

@@ -102,7 +102,7 @@ impl Client {
 
     /// Asks whether the server accepts the key, without changing anything: an assignment of nobody. A server that
     /// accepts the key answers [`Answer::Refused`], since a request has to have an address.
-    pub async fn probe(&self, kind: SubscriptionType, id: Uuid, key: &SecretString) -> Answer {
+    pub async fn try_key(&self, kind: SubscriptionType, id: Uuid, key: &SecretString) -> Answer {
         self.send(kind, id, key, Operation::Assign, &[]).await
     }
 
@@ -383,9 +383,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_probe_names_nobody() {
+    async fn trying_a_key_names_nobody() {
         let server = Server::start([answer("400 Bad Request", "", r#"{"success":false,"errors":["nobody"]}"#)]).await;
-        let answer = server.client().probe(SubscriptionType::Azure, Uuid::nil(), &KEY.into()).await;
+        let answer = server.client().try_key(SubscriptionType::Azure, Uuid::nil(), &KEY.into()).await;
         assert_eq!(answer, Answer::Refused { errors: vec!["nobody".into()], stats: None });
         assert!(server.requests()[0].starts_with("PUT /api/manage/Azure/"));
         assert!(server.requests()[0].ends_with(r#""emails":[]}"#));
