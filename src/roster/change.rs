@@ -505,7 +505,9 @@ mod tests {
         ) {
             let snapshot = rows(&new);
             let mut merge = Merge::new(&snapshot);
-            rows(&stored).iter().for_each(|row| merge.stored(row.key, row.content));
+            for row in rows(&stored) {
+                merge.stored(row.key, row.content);
+            }
             let found = merge.finish();
             let keys = |which: &dyn Fn(u8) -> bool| -> Vec<EntryKey> {
                 (0..20).filter(|key| which(*key)).map(|key| EntryKey([key; 16])).collect()
