@@ -4,6 +4,7 @@
 //! the domain in its ASCII (IDNA) form. Tags (`+news`) and dots are never folded: on most servers they are other mailboxes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
@@ -12,12 +13,13 @@ pub const CHARS_MAX: usize = 256;
 
 /// An address that the licensing API can take.
 ///
-/// Ordering and equality are those of the identity alone.
+/// Ordering and equality are those of the identity alone. A clone shares the text: of a million people a plan, its input
+/// and its work each name everybody.
 #[derive(Clone)]
 pub struct Address {
-    identity: Box<str>,
+    identity: Arc<str>,
     /// `None` where it equals the identity, which it nearly always does.
-    spelling: Option<Box<str>>,
+    spelling: Option<Arc<str>>,
 }
 
 impl Address {
@@ -136,7 +138,7 @@ pub enum Invalid {
 }
 
 /// The identity of an address that is already trimmed.
-fn identity_of(spelling: &str) -> Result<Box<str>, Invalid> {
+fn identity_of(spelling: &str) -> Result<Arc<str>, Invalid> {
     if spelling.is_empty() {
         return Err(Invalid::Empty);
     }

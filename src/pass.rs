@@ -12,6 +12,7 @@ mod rim;
 mod tell;
 mod undo;
 
+use std::mem;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -143,7 +144,10 @@ async fn under_lease(
     }
     if report.stopped.is_none() && seen.work.resume.is_empty() {
         rim.record_plan(&seen).await?;
-        report = rim::sum(&report, rim.dispatch(&seen, seen.work.clone()).await?);
+        // They are planned for; a million of them need not stay while requests are sent.
+        seen.input.candidates = Vec::new();
+        let work = mem::take(&mut seen.work);
+        report = rim::sum(&report, rim.dispatch(&seen, work).await?);
     }
     let (outcome, problem) = tell::verdict(&subscription.name, &seen.plan, &report);
     rim.finish(outcome, &report, problem.clone()).await?;

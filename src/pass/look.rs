@@ -29,6 +29,8 @@ pub struct Seen {
     pub scope: String,
     /// Roster changes up to here are in the plan.
     pub seen_until: SeenUntil,
+    /// How many candidates wait for a seat already.
+    pub(super) pending: u64,
     /// Something touched the subscription since the last plan.
     touched: bool,
     /// The first moment at which the plan is another by itself: a start, an end, the end of a time of grace.
@@ -57,8 +59,7 @@ impl Seen {
 
     /// When to look again though nothing stirs.
     pub fn next_moments(&self, subscription: &Subscription) -> Moments {
-        let waits = self.input.pending_members() > 0;
-        self.moments_after(subscription, &self.record, waits)
+        self.moments_after(subscription, &self.record, self.pending > 0)
     }
 
     /// The same once this look's plan has been carried out, with what is known then.
@@ -106,6 +107,7 @@ pub fn look_at(
     };
     let plan = Arc::new(Plan::compute(&input));
     let date = next_date(&input, &plan);
+    let pending = input.pending_members();
     let work = Work {
         resume: ledger.open_intents(name)?,
         unassign: plan.unassign.iter().map(|removal| removal.address.clone()).collect(),
@@ -115,7 +117,7 @@ pub fn look_at(
         probe: ask_for_seats || probe_due(subscription, &record, now),
         habits: record.habits,
     };
-    Ok(Seen { input, plan, record, work, scope, seen_until: found.seen, touched: found.touched, date })
+    Ok(Seen { input, plan, record, work, scope, seen_until: found.seen, pending, touched: found.touched, date })
 }
 
 /// Of everything that decides who is looked at: where it differs from the last plan's, all addresses are looked at.

@@ -83,11 +83,11 @@ fn tell_problem(subscription: &str, before: &Seen, problem: Option<&str>, stoppe
 
 /// Who waits is told again when the number of seats that are missing is another.
 fn tell_seats(subscription: &str, before: &Seen, after: &After) {
-    let was = alert::shortage(before.record.seats, before.input.pending_members());
+    let was = alert::shortage(before.record.seats, before.pending);
     let shortage = alert::shortage(after.record.seats, after.pending.len() as u64);
     if shortage > 0 && shortage != was {
         warn!("{}", alert::seats_exhausted(subscription, after.record.seats, &after.pending));
-    } else if before.input.pending_members() > 0 && after.pending.is_empty() {
+    } else if before.pending > 0 && after.pending.is_empty() {
         info!("{subscription}: nobody waits for a licence any more");
     }
 }

@@ -107,7 +107,7 @@ impl<'a> Judgement<'a> {
         match &judged.candidate.member {
             Some(member) if member.state == MemberState::Unknown => Verdict::Right,
             Some(member) if member.has_seat => self.verdict_on_holder(judged, member),
-            member => self.verdict_on_other(judged, member.as_ref()),
+            member => self.verdict_on_other(judged, member.as_deref()),
         }
     }
 
@@ -305,7 +305,7 @@ fn taken_over(next: &Judged<'_>, index: usize) -> Fate {
 /// What is known of how an address stopped being named: the news before what the ledger keeps.
 fn known_departure(candidate: &Candidate) -> Option<&Departure> {
     let kept = || candidate.member.as_ref().and_then(|member| member.departure.as_ref());
-    candidate.departure.as_ref().or_else(kept)
+    candidate.departure.as_deref().or_else(kept)
 }
 
 /// The server refused the address, and nobody has asked to try again. What the policy sets aside is judged anew each time.

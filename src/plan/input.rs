@@ -61,15 +61,15 @@ pub struct SourceFacts {
     pub problem: Option<String>,
 }
 
-/// One address whose state may have to change.
+/// One address whose state may have to change. What few of them have is in a box: a first plan has a million.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     pub address: Address,
     /// What the subscription's rosters say of it: empty where none names it. Each with its source's name.
     pub entries: Vec<(String, Entry)>,
     /// What the ledger knows of it.
-    pub member: Option<Member>,
+    pub member: Option<Box<Member>>,
     /// Why it stopped being named, where a roster's change was noted since the last plan. What a plan leaves undone is
     /// in `member.departure` from then on ([`super::Plan::departures`]).
-    pub departure: Option<Departure>,
+    pub departure: Option<Box<Departure>>,
 }

@@ -14,7 +14,7 @@ impl Plan {
         let members: BTreeMap<&str, &Member> = input
             .candidates
             .iter()
-            .filter_map(|candidate| Some((candidate.address.identity(), candidate.member.as_ref()?)))
+            .filter_map(|candidate| Some((candidate.address.identity(), candidate.member.as_deref()?)))
             .collect();
         let is = |address: &Address, state: MemberState| {
             members.get(address.identity()).is_some_and(|member| member.state == state)

@@ -88,7 +88,7 @@ impl Candidate {
     }
 
     fn is(mut self, state: MemberState) -> Candidate {
-        self.member = Some(member(self.address.spelling(), state));
+        self.member = Some(Box::new(member(self.address.spelling(), state)));
         self
     }
 
@@ -98,12 +98,12 @@ impl Candidate {
     }
 
     fn gone(mut self, reason: Reason) -> Candidate {
-        self.departure = Some(departure(reason, None));
+        self.departure = Some(Box::new(departure(reason, None)));
         self
     }
 
     fn renamed(mut self, to: &str) -> Candidate {
-        self.departure = Some(departure(Reason::Renamed, Some(to)));
+        self.departure = Some(Box::new(departure(Reason::Renamed, Some(to))));
         self
     }
 }
@@ -509,10 +509,19 @@ fn a_chain_and_a_swap_of_addresses_take_nobodys_seat() {
     let has = |raw: &str| wanted(raw).is(MemberState::Assigned);
     let candidates = vec![
         candidate("a@contoso.com").is(MemberState::Assigned).renamed("b@contoso.com"),
-        Candidate { departure: Some(departure(Reason::Renamed, Some("c@contoso.com"))), ..has("b@contoso.com") },
+        Candidate {
+            departure: Some(Box::new(departure(Reason::Renamed, Some("c@contoso.com")))),
+            ..has("b@contoso.com")
+        },
         wanted("c@contoso.com"),
-        Candidate { departure: Some(departure(Reason::Renamed, Some("e@contoso.com"))), ..has("d@contoso.com") },
-        Candidate { departure: Some(departure(Reason::Renamed, Some("d@contoso.com"))), ..has("e@contoso.com") },
+        Candidate {
+            departure: Some(Box::new(departure(Reason::Renamed, Some("e@contoso.com")))),
+            ..has("d@contoso.com")
+        },
+        Candidate {
+            departure: Some(Box::new(departure(Reason::Renamed, Some("d@contoso.com")))),
+            ..has("e@contoso.com")
+        },
     ];
     let plan = plan(&mut world(), candidates);
     assert_eq!(plan.unassign.iter().map(|r| r.address.to_string()).collect::<Vec<_>>(), ["a@contoso.com"]);

@@ -308,7 +308,12 @@ impl<'c> Search<'c> {
         while let Some(identity) = open.pop() {
             let candidate = self.one(&mut lookup, &identity)?;
             let stored = candidate.member.as_ref().and_then(|member| member.departure.as_ref());
-            let heirs = candidate.departure.iter().chain(stored).filter_map(|departure| departure.renamed_to.as_ref());
+            let heirs = candidate
+                .departure
+                .as_deref()
+                .into_iter()
+                .chain(stored)
+                .filter_map(|departure| departure.renamed_to.as_ref());
             open.extend(heirs.map(|heir| heir.identity().to_owned()).filter(|heir| asked.insert(heir.clone())));
             found.insert(identity, candidate);
         }
@@ -330,11 +335,11 @@ impl<'c> Search<'c> {
         }
         let sql = select_members("WHERE subscription_id = ?1 AND identity = ?2");
         let values = params![self.subscription, identity];
-        candidate.member = self.connection.prepare_cached(&sql)?.query_row(values, member).optional()?;
+        candidate.member = self.connection.prepare_cached(&sql)?.query_row(values, member).optional()?.map(Box::new);
         let sql = "SELECT identity, spelling, departure FROM touched WHERE subscription_id = ?1 AND identity = ?2";
         let touched = self.connection.prepare_cached(sql)?.query_row(values, departed).optional()?;
         let touched = touched.map(|(address, departure)| {
-            candidate.departure = departure;
+            candidate.departure = departure.map(Box::new);
             address
         });
         // As it was assigned; as a roster has it; as it stood when it was last seen.
@@ -369,7 +374,7 @@ impl<'c> Search<'c> {
             let Some(address) = heads.into_iter().flatten().min().cloned() else { return Ok(list) };
             let mut candidate = Candidate { address, entries: Vec::new(), member: None, departure: None };
             if member.as_ref().is_some_and(|member| member.address == candidate.address) {
-                candidate.member = mem::replace(&mut member, next_member()?);
+                candidate.member = mem::replace(&mut member, next_member()?).map(Box::new);
             }
             while let Some((place, entry)) = entries.next_if(|(_, entry)| entry.address == candidate.address) {
                 // Nearly everybody has one; a vector makes room for four by itself.
@@ -377,7 +382,8 @@ impl<'c> Search<'c> {
                 candidate.entries.push((self.sources[place].1.to_owned(), entry));
             }
             if touched.as_ref().is_some_and(|(address, _)| *address == candidate.address) {
-                candidate.departure = mem::replace(&mut touched, next_touched()?).and_then(|(_, departure)| departure);
+                let (_, departure) = mem::replace(&mut touched, next_touched()?).unzip();
+                candidate.departure = departure.flatten().map(Box::new);
             }
             list.push(candidate);
         }

@@ -163,7 +163,7 @@ fn lease(ledger: &mut Ledger) -> Lease {
 }
 
 fn member(ledger: &Ledger, name: &str) -> Option<Member> {
-    ledger.candidate("contoso", &sources(), address(name).identity()).unwrap().member
+    ledger.candidate("contoso", &sources(), address(name).identity()).unwrap().member.map(|member| *member)
 }
 
 fn state(ledger: &Ledger, name: &str) -> Option<MemberState> {

@@ -160,7 +160,7 @@ pub(in crate::ledger) fn a_new_address_is_looked_at_with_the_old_one_however_set
     record(ledger, &lease, Plan::default(), 1);
     ledger.accept(&acceptance(vec![renamed("bob", "cid"), renamed("ann", "bob")]), at(2)).unwrap();
     assert_eq!(touched(ledger, 2), ["ann", "bob", "cid"], "noted");
-    let departures = look(ledger, 2).list.into_iter().filter_map(|it| Some((it.address, it.departure?))).collect();
+    let departures = look(ledger, 2).list.into_iter().filter_map(|it| Some((it.address, *it.departure?))).collect();
     let plan = Plan { leaving: vec![leaving("ann"), leaving("bob")], departures, ..Plan::default() };
     record(ledger, &lease, plan, 3);
     assert_eq!(touched(ledger, 4), ["ann", "bob", "cid"], "stored");

@@ -58,8 +58,14 @@ fn any_member(raw: &'static str) -> impl Strategy<Value = Member> {
 
 fn any_candidate(raw: &'static str) -> impl Strategy<Value = Candidate> {
     let entries = proptest::collection::vec(any_entry(raw), 0..3);
-    (entries, option::weighted(0.8, any_member(raw)), option::of(any_departure()))
-        .prop_map(move |(entries, member, departure)| Candidate { address: address(raw), entries, member, departure })
+    (entries, option::weighted(0.8, any_member(raw)), option::of(any_departure())).prop_map(
+        move |(entries, member, departure)| Candidate {
+            address: address(raw),
+            entries,
+            member: member.map(Box::new),
+            departure: departure.map(Box::new),
+        },
+    )
 }
 
 fn any_limit() -> impl Strategy<Value = Limit> {
@@ -267,7 +273,7 @@ proptest! {
         let mut fewer = input.clone();
         // The ledger gives the new addresses of renames along with the old ones.
         let named: BTreeSet<String> = input.candidates.iter()
-            .flat_map(|c| [c.departure.as_ref(), c.member.as_ref().and_then(|m| m.departure.as_ref())])
+            .flat_map(|c| [c.departure.as_deref(), c.member.as_ref().and_then(|m| m.departure.as_ref())])
             .filter_map(|d| Some(d?.renamed_to.as_ref()?.identity().to_owned())).collect();
         fewer.candidates.retain(|c| {
             let settled = state(c) == Some(MemberState::Assigned) && right(c, &input) && wants(c, &input);

@@ -269,7 +269,7 @@ impl Case<'_> {
     fn leaving(&self, member: &Member) -> Answer {
         let (why, mut changes) = self.what_keeps_a_leaver(member);
         let mut because = self.why_not_desired();
-        if let Some(departure) = member.departure.as_ref().or(self.view.candidate.departure.as_ref()) {
+        if let Some(departure) = member.departure.as_ref().or(self.view.candidate.departure.as_deref()) {
             because = vec![self.departed(departure)];
             because.extend(departure.renamed_to.as_ref().map(|to| format!("The same person's address is now {to}.")));
         } else {
@@ -456,7 +456,7 @@ impl Case<'_> {
     fn departure(&self) -> Option<String> {
         let candidate = &self.view.candidate;
         let kept = candidate.member.as_ref().and_then(|member| member.departure.as_ref());
-        candidate.departure.as_ref().or(kept).map(|departure| self.departed(departure))
+        candidate.departure.as_deref().or(kept).map(|departure| self.departed(departure))
     }
 
     fn ended_by(&self, line: &HistoryLine) -> String {

@@ -86,7 +86,7 @@ fn member(email: &str, state: MemberState, reason: &str) -> Member {
 }
 
 fn with_member(mut view: View, state: MemberState, reason: &str) -> View {
-    view.candidate.member = Some(member(view.candidate.address.spelling(), state, reason));
+    view.candidate.member = Some(Box::new(member(view.candidate.address.spelling(), state, reason)));
     view
 }
 
