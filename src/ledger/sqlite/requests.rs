@@ -53,6 +53,8 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
         new.member.priority = priority;
     }
     if operation == Operation::Assign && !new.member.has_seat {
+        // The server will know it as this request spells it, and takes the seat back under no other spelling.
+        new.member.address = address.clone();
         let since = new.member.waiting_since.or_else(|| order.and_then(|order| order.since()));
         new.member.waiting_since = Some(since.unwrap_or(books.now));
     }

@@ -39,6 +39,7 @@ macro_rules! ledger_suite {
             a_seat_is_given_and_told,
             an_intent_makes_its_addresses_unknown_until_its_answer,
             every_outcome_has_its_state,
+            whoever_waited_is_known_by_the_spelling_that_was_sent,
             an_unknown_outcome_keeps_its_intent_open,
             an_assignment_sent_again_keeps_its_past,
             an_illegal_step_changes_nothing,

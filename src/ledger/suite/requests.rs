@@ -56,6 +56,18 @@ pub(in crate::ledger) fn an_intent_makes_its_addresses_unknown_until_its_answer(
     assert_eq!(ledger.open_intents("contoso").unwrap(), []);
 }
 
+pub(in crate::ledger) fn whoever_waited_is_known_by_the_spelling_that_was_sent(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann"], 0);
+    let full = begin(ledger, &lease, Operation::Assign, &["bob"], 1);
+    ledger.commit(&lease, RUN, &settled(full, &[("bob", Outcome::NoSeat)]), at(1)).unwrap();
+    let intent = begin(ledger, &lease, Operation::Assign, &["BOB"], 2);
+    ledger.commit(&lease, RUN, &settled(intent, &[("BOB", Outcome::Assigned)]), at(3)).unwrap();
+    begin(ledger, &lease, Operation::Unassign, &["ANN"], 4);
+    let spelling = |name| member(ledger, name).unwrap().address.spelling().to_owned();
+    assert_eq!((spelling("ann"), spelling("bob")), (address("ann").to_string(), address("BOB").to_string()));
+}
+
 pub(in crate::ledger) fn every_outcome_has_its_state(ledger: &mut Ledger) {
     let lease = lease(ledger);
     let all = ["ann", "bob", "cid", "dan"];
