@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
-pub use look::{Seen, look, look_at};
+pub use look::{Seen, look, look_at, next_probe};
 pub use undo::{Reverse, undo};
 
 use crate::clock::{self, Timestamp};

@@ -8,6 +8,7 @@ use crate::clock::{self, Timestamp};
 use crate::config::{Config, Source, SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::ledger::{Ledger, LedgerError, Member, MemberState, SubscriptionRecord};
+use crate::pass::next_probe;
 use crate::report::explain::{ExplainInput, QueuePlace, SourceView, View, explain};
 use crate::report::similar::Similar;
 
@@ -76,7 +77,9 @@ fn view(
 ) -> Result<View, LedgerError> {
     let name = &subscription.name;
     let candidate = ledger.candidate(name, &subscription.sources, address.identity())?;
-    let SubscriptionRecord { seats, probed_at, hold, problem, .. } = ledger.subscription(name)?;
+    let record = ledger.subscription(name)?;
+    let next_probe = next_probe(subscription, &record).filter(|at| *at > now);
+    let SubscriptionRecord { seats, hold, problem, .. } = record;
     let pending = candidate.member.as_ref().filter(|member| member.state == MemberState::Pending);
     let (place, waiting) = pending.map(|member| queue_place(name, member, ledger)).transpose()?.unzip();
     let sources = subscription.sources.iter().filter_map(|source| config.sources.get(source));
@@ -91,7 +94,7 @@ fn view(
         hold,
         problem: problem.map(|(words, _)| words),
         next_run: subscription.schedule.next_after(now),
-        next_probe: next_probe(probed_at, subscription, now),
+        next_probe,
     })
 }
 
@@ -104,11 +107,6 @@ fn queue_place(subscription: &str, member: &Member, ledger: &Ledger) -> Result<(
         pending += 1;
     })?;
     Ok((place.place(), pending))
-}
-
-fn next_probe(probed_at: Option<Timestamp>, subscription: &Subscription, now: Timestamp) -> Option<Timestamp> {
-    let period = chrono::TimeDelta::from_std(subscription.seat_probe).ok()?;
-    probed_at?.checked_add_signed(period).filter(|at| *at > now)
 }
 
 fn source_view(source: &Source, address: &Address, ledger: &Ledger) -> Result<SourceView, LedgerError> {

@@ -100,6 +100,14 @@ impl SubscriptionRecord {
     }
 }
 
+impl SubscriptionRecord {
+    /// When the server last said that no seat is free: by refusing one, or by its stats.
+    pub fn told_full_at(&self) -> Option<Timestamp> {
+        let by_stats = self.seats.filter(|seats| seats.free() == 0).map(|seats| seats.as_of);
+        self.probed_at.max(by_stats)
+    }
+}
+
 /// A hold as it stands for a person to decide on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredHold {

@@ -70,7 +70,7 @@ impl Seen {
         waits: bool,
     ) -> Moments {
         let date = self.date.map(|at| (at, Trigger::Date));
-        let probe = told_full_at(record).filter(|_| waits).map(|at| (at + probe_period(subscription), Trigger::Probe));
+        let probe = next_probe(subscription, record).filter(|_| waits).map(|at| (at, Trigger::Probe));
         date.into_iter().chain(probe).collect()
     }
 }
@@ -171,16 +171,15 @@ fn believed_seats(record: &SubscriptionRecord) -> Option<Seats> {
     }
 }
 
-/// When the server last said that no seat is free: by refusing one, or by its stats.
-fn told_full_at(record: &SubscriptionRecord) -> Option<Timestamp> {
-    let by_stats = record.seats.filter(|seats| seats.free() == 0).map(|seats| seats.as_of);
-    record.probed_at.max(by_stats)
-}
-
 /// Whether a full subscription is to be asked again for a waiting member.
 fn probe_due(subscription: &Subscription, record: &SubscriptionRecord, now: Timestamp) -> bool {
     // A clock that was set back must not put the probe off for long.
-    told_full_at(record).is_none_or(|at| now - at >= probe_period(subscription) || now < at)
+    record.told_full_at().is_none_or(|at| now - at >= probe_period(subscription) || now < at)
+}
+
+/// When a full subscription may be asked again; `None` where the server has not said that it is full.
+pub fn next_probe(subscription: &Subscription, record: &SubscriptionRecord) -> Option<Timestamp> {
+    record.told_full_at().map(|at| at + probe_period(subscription))
 }
 
 fn probe_period(subscription: &Subscription) -> TimeDelta {
