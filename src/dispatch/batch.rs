@@ -13,6 +13,12 @@
 //!
 //! A server that applies the rest of a refused batch, names nobody and then refuses what it has applied accepts no part
 //! of it, ever. After two offenders in a row at the start of a batch each address is sent alone, until one is accepted.
+//!
+//! A batch of people who hold a seat, as far as is known, is sent *again* to be sure. No answer to it takes away what they
+//! have. 400 says that the server refuses repetitions, unless it names a few: then the rest goes whole. 402 says that
+//! somebody's seat is gone and none is free, or that the server counts as if all of them were new. Whose seat it is, is
+//! searched for as an offender is; and it is believed only once somebody else of the batch was accepted meanwhile, as
+//! such a server never does.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,6 +29,9 @@ use crate::licensing::wire::{Operation, Stats};
 
 /// A batch of at least this many, each refused alone, is taken for one that had been applied.
 const FRONTS_TELLING: usize = 8;
+
+/// When so many at the start of a batch sent again are told that no seat is free, the server counts them as new.
+const LOST_MAX: usize = 8;
 
 /// What an answer decides: about whom, and what.
 pub(super) type Decided = Vec<(Address, Outcome)>;
@@ -43,6 +52,17 @@ pub(super) struct Batch {
     blind: Blind,
     /// The first refusal; `None`: there was none.
     first: Option<First>,
+    /// Only of a batch of people who hold a seat as far as is known.
+    again: Option<Again>,
+}
+
+/// What is found out about people who hold a seat as far as is known.
+#[derive(Debug, Default)]
+struct Again {
+    /// Alone answered that no seat is free.
+    lost: Vec<Address>,
+    /// The server refuses to assign who is assigned.
+    refuses: bool,
 }
 
 /// What the first refusal of a batch says about later ones: who is found to be done already after it, and was not
@@ -95,7 +115,22 @@ impl Batch {
             uncertain,
             blind: Blind::default(),
             first: None,
+            again: None,
         }
+    }
+
+    /// Whether they hold a seat as far as is known.
+    pub(super) fn again(self, again: bool) -> Batch {
+        Batch { again: again.then(Again::default), ..self }
+    }
+
+    pub(super) fn is_again(&self) -> bool {
+        self.again.is_some()
+    }
+
+    /// Whether the server refused to assign who is assigned, of those who hold a seat.
+    pub(super) fn refuses_repeats(&self) -> bool {
+        self.again.as_ref().is_some_and(|again| again.refuses)
     }
 
     pub(super) fn operation(&self) -> Operation {
@@ -117,7 +152,7 @@ impl Batch {
 
     /// Everybody about whom nothing is decided.
     pub(super) fn undecided(&self) -> impl Iterator<Item = &Address> {
-        self.open.iter().chain(&self.aside)
+        self.open.iter().chain(&self.aside).chain(self.again.iter().flat_map(|again| &again.lost))
     }
 
     /// The first `len` of what is open: see [`Batch::next_len`].
@@ -139,12 +174,15 @@ impl Batch {
     }
 
     fn goes_singly(&self, applies_rest: Option<bool>) -> bool {
-        let suspected = self.blind.fronts >= 2 && applies_rest.is_none();
+        let suspected = self.blind.fronts >= 2 && (self.is_again() || applies_rest.is_none());
         self.blind.size.is_some() && !self.blind.accepted && (suspected || applies_rest == Some(true))
     }
 
     /// Whether this batch showed that the server applies the rest of a refused batch and then refuses what it applied.
     pub(super) fn applies_rest(&self) -> Option<bool> {
+        if self.is_again() {
+            return None;
+        }
         if self.blind.accepted {
             return Some(false);
         }
@@ -180,6 +218,9 @@ impl Batch {
     /// The first `len` were refused.
     pub(super) fn refused(&mut self, len: usize, errors: &[String]) -> Refusal {
         let named = offenders::named(errors, self.start(len));
+        if self.is_again() {
+            return Refusal { decided: self.refused_again(len, errors, &named), done_before: Some(0) };
+        }
         let before = self.first;
         self.first.get_or_insert(First {
             certain: !self.uncertain,
@@ -201,6 +242,38 @@ impl Batch {
             Some(first) => (first.certain && first.telling).then_some(done),
         };
         Refusal { decided, done_before }
+    }
+
+    /// The same of those who hold a seat: nothing becomes of who is refused.
+    fn refused_again(&mut self, len: usize, errors: &[String], named: &BTreeMap<usize, String>) -> Decided {
+        self.uncertain = true;
+        let already = errors.iter().any(|error| says_done(Operation::Assign, &error.to_lowercase()));
+        let all = named.len() == len && len > 1;
+        let mut decided = Decided::new();
+        if named.is_empty() || already || all {
+            let cause = offenders::words(errors);
+            decided.extend(self.give_up(&cause));
+            if let Some(again) = &mut self.again {
+                again.refuses = true;
+            }
+        }
+        for (place, cause) in named.iter().rev() {
+            let Some(address) = self.open.remove(*place) else { continue };
+            decided.push((address, Outcome::NotDone { cause: cause.clone() }));
+        }
+        self.invalid = None;
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// Nothing becomes of anybody who is not decided.
+    fn give_up(&mut self, cause: &str) -> Decided {
+        let outcome = Outcome::NotDone { cause: cause.to_owned() };
+        let decided = self.undecided().map(|address| (address.clone(), outcome.clone())).collect();
+        self.open.clear();
+        self.aside.clear();
+        self.again.iter_mut().for_each(|again| again.lost.clear());
+        decided
     }
 
     /// Takes those who are named out of what is open.
@@ -226,10 +299,28 @@ impl Batch {
         // A server that fills leaves none free; so where some are, it has assigned nobody.
         let exact = fit > 0 && fit < len && !self.uncertain;
         self.uncertain = true;
-        self.overfull = Some(Overfull { len: if exact { fit + 1 } else { len }, exact });
         let mut decided = Vec::new();
+        if self.is_again() {
+            self.no_seats_again(len);
+            self.conclude(&mut decided);
+            return decided;
+        }
+        self.overfull = Some(Overfull { len: if exact { fit + 1 } else { len }, exact });
         self.conclude(&mut decided);
         decided
+    }
+
+    /// The same of those who hold a seat: somebody's is gone, and none is free. Only of one who was asked for alone is
+    /// it said whose.
+    fn no_seats_again(&mut self, len: usize) {
+        self.blind.size.get_or_insert(self.open.len());
+        self.invalid = (len > 1).then(|| (len, String::new()));
+        if len == 1
+            && let Some(again) = &mut self.again
+        {
+            again.lost.extend(self.open.pop_front());
+            self.blind.fronts += usize::from(!self.blind.accepted);
+        }
     }
 
     /// The first one is decided without the server's judgement about the others.
@@ -243,7 +334,8 @@ impl Batch {
 
     /// Draws the conclusions that need no further request.
     fn conclude(&mut self, decided: &mut Decided) {
-        if let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
+        if !self.is_again()
+            && let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
             && let Some(address) = self.open.pop_front()
         {
             self.blind.fronts += usize::from(!self.blind.accepted);
@@ -252,11 +344,24 @@ impl Batch {
             decided.extend(outcome.map(|outcome| (address, outcome)));
             self.fit_overfull();
         }
+        decided.extend(self.conclude_lost());
         if self.overfull.is_some_and(|overfull| overfull.len == 1) {
             decided.extend(self.open.drain(..).map(|address| (address, Outcome::NoSeat)));
         }
         if self.open.is_empty() {
             self.open.extend(self.aside.pop_front());
+        }
+    }
+
+    /// Whose seats are gone, once that can be believed.
+    fn conclude_lost(&mut self) -> Decided {
+        let Blind { accepted, fronts, .. } = self.blind;
+        match &mut self.again {
+            Some(again) if accepted => again.lost.drain(..).map(|address| (address, Outcome::NoSeat)).collect(),
+            Some(_) if fronts >= LOST_MAX || self.open.is_empty() => {
+                self.give_up("no seat is free for anybody who was asked for, also not for those who may have one")
+            }
+            _ => Decided::new(),
         }
     }
 

@@ -13,6 +13,7 @@ use rosterd::exit::ExitStatus;
 const DECIDES: &[&str] = &[
     "address.rs",
     "member.rs",
+    "drift.rs",
     "roster/",
     "plan/",
     "dispatch/machine.rs",
