@@ -166,7 +166,10 @@ impl Found {
         if self.change > 0 {
             return format!("{seats} assigned {when} by other means than rosterd");
         }
-        format!("{seats} unassigned {when} by other means than rosterd: {}", of_whom(self.change.unsigned_abs(), self.surplus))
+        format!(
+            "{seats} unassigned {when} by other means than rosterd: {}",
+            of_whom(self.change.unsigned_abs(), self.surplus)
+        )
     }
 }
 

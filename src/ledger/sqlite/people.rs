@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::super::operation::{State, Step};
 use super::super::{Event, Lease, MemberState};
 use super::books::{Books, Record, Seat, step};
+use super::drift::recounted;
 use super::recorded::seatless;
 use super::rosters::look_again;
 use super::values::{Json, Ms};
@@ -125,7 +126,8 @@ impl Ledger {
                     member.refused = true;
                 })?;
             }
-            books.close()
+            books.close()?;
+            Ok(())
         })
     }
 
@@ -179,7 +181,8 @@ impl Ledger {
                     done += 1;
                 }
             }
-            books.close()?;
+            let more = books.close()?;
+            recounted(transaction, subscription, -more)?;
             Ok(done)
         })
     }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::lease::{Held, is_free};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
+use super::drift::note_drift;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{held_renames, looked, put_plan};
@@ -124,12 +125,12 @@ impl Ledger {
     pub fn open_intents(&self, subscription: &str) -> Result<Vec<(IntentId, NewIntent)>> {
         self.read(|connection| {
             let Some(id) = known_subscription(connection, subscription)? else { return Ok(Vec::new()) };
-            let sql = "SELECT id, operation, addresses FROM intent WHERE subscription_id = ?1 ORDER BY id";
+            let sql = "SELECT id, operation, addresses, again FROM intent WHERE subscription_id = ?1 ORDER BY id";
             let mut statement = connection.prepare_cached(sql)?;
             let intents = statement.query_map([id], |row| {
                 let operation = row.get::<_, Word<Operation>>(1)?.0;
                 let addresses = row.get::<_, Json<Vec<Address>>>(2)?.0;
-                Ok((IntentId(row.get(0)?), NewIntent { operation, addresses }))
+                Ok((IntentId(row.get(0)?), NewIntent { operation, addresses, again: row.get(3)? }))
             })?;
             Ok(intents.collect::<rusqlite::Result<_>>()?)
         })
@@ -197,7 +198,10 @@ impl Ledger {
                 left(&mut books, address, outcome, work.as_ref())?;
             }
             put_answer(transaction, subscription, &books, commit)?;
+            let moves = books.moves;
             books.close()?;
+            let counted = commit.stats.filter(|_| commit.comparable).map(|stats| stats.assigned);
+            note_drift(transaction, subscription, run, moves, counted, now)?;
             Ok(intent)
         });
         if let Some(mut work) = work.take() {
