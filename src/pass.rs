@@ -135,6 +135,7 @@ async fn under_lease<O: Outside>(
     let rim = Rim::begin(world, subscription, lease, trigger).await?;
     let mut report = Report::default();
     let mut seen = look(world, subscription, ask_for_seats).await?;
+    let known = seen.record.clone();
     if !seen.work.resume.is_empty() {
         let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };
         report = rim.dispatch(&seen, settle).await?;
@@ -152,6 +153,7 @@ async fn under_lease<O: Outside>(
 
     let after = tell::After::read(world, subscription).await?;
     tell::tell(&subscription.name, &seen, &report, problem.as_deref(), &after);
+    tell::tell_drift(subscription, &known, &after.record);
     let next = seen.moments_after(subscription, &after.record, !after.pending.is_empty());
     Ok(Passed::Ran { run: rim.run, plan: seen.plan, report, outcome, problem, next })
 }

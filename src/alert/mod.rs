@@ -46,6 +46,11 @@ pub fn removals_held(subscription: &str, hold: &Hold) -> String {
     )
 }
 
+/// The server's count moved without rosterd's doing. `words` are [`crate::report::drift::found`]'s.
+pub fn drift(subscription: &str, words: &str) -> String {
+    format!("{subscription}: {words}")
+}
+
 /// A source could not be read whole and sound.
 pub fn source_failed(source: &str, why: &str) -> String {
     let why = why.trim_end_matches('.');

@@ -17,8 +17,8 @@
 //! A batch of people who hold a seat, as far as is known, is sent *again* to be sure. No answer to it takes away what they
 //! have. 400 says that the server refuses repetitions, unless it names a few: then the rest goes whole. 402 says that
 //! somebody's seat is gone and none is free, or that the server counts as if all of them were new. Whose seat it is, is
-//! searched for as an offender is; and it is believed only once somebody else of the batch was accepted meanwhile, as
-//! such a server never does.
+//! searched for as an offender is; and it is believed only once somebody else of the batch is accepted after that, as
+//! no one ever is by such a server.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -32,6 +32,7 @@ const FRONTS_TELLING: usize = 8;
 
 /// When so many at the start of a batch sent again are told that no seat is free, the server counts them as new.
 const LOST_MAX: usize = 8;
+const COUNTS_ALL: &str = "the server finds no seat for people who have one, so that nothing can be told from it";
 
 /// What an answer decides: about whom, and what.
 pub(super) type Decided = Vec<(Address, Outcome)>;
@@ -59,8 +60,14 @@ pub(super) struct Batch {
 /// What is found out about people who hold a seat as far as is known.
 #[derive(Debug, Default)]
 struct Again {
-    /// Alone answered that no seat is free.
+    /// Alone answered that no seat is free, which is not believed yet.
     lost: Vec<Address>,
+    /// One who was accepted, held back to be asked for once more after somebody is answered that no seat is free.
+    witness: Option<Address>,
+    /// The first of what is open is the witness.
+    hearing: bool,
+    /// Somebody was accepted while no seat was free.
+    proven: bool,
     /// The server refuses to assign who is assigned.
     refuses: bool,
 }
@@ -152,7 +159,8 @@ impl Batch {
 
     /// Everybody about whom nothing is decided.
     pub(super) fn undecided(&self) -> impl Iterator<Item = &Address> {
-        self.open.iter().chain(&self.aside).chain(self.again.iter().flat_map(|again| &again.lost))
+        let held_back = self.again.iter().flat_map(|again| again.lost.iter().chain(&again.witness));
+        self.open.iter().chain(&self.aside).chain(held_back)
     }
 
     /// The first `len` of what is open: see [`Batch::next_len`].
@@ -164,13 +172,17 @@ impl Batch {
     pub(super) fn next_len(&self, batch_size: usize, applies_rest: Option<bool>) -> usize {
         let invalid = self.invalid.as_ref().map_or(usize::MAX, |(len, _)| *len);
         let len = match self.overfull {
-            _ if self.goes_singly(applies_rest) => 1,
+            _ if self.goes_singly(applies_rest) || self.is_hearing() => 1,
             Some(overfull) if overfull.exact && overfull.len <= invalid => overfull.len - 1,
             Some(overfull) => overfull.len.min(invalid) / 2,
             None if invalid == usize::MAX => self.open.len(),
             None => invalid / 2,
         };
         len.clamp(1, batch_size.max(1))
+    }
+
+    fn is_hearing(&self) -> bool {
+        self.again.as_ref().is_some_and(|again| again.hearing)
     }
 
     fn goes_singly(&self, applies_rest: Option<bool>) -> bool {
@@ -203,8 +215,21 @@ impl Batch {
             Operation::Unassign => Outcome::Unassigned,
         };
         let len = len.min(self.open.len());
-        let mut decided: Decided = self.open.drain(..len).map(|address| (address, outcome.clone())).collect();
+        let mut accepted: Vec<Address> = self.open.drain(..len).collect();
+        // Each alone is given what all of them together are not.
+        let contradicts = self.is_again() && self.invalid.as_ref().is_some_and(|(known, _)| *known <= len);
         self.blind.accepted |= self.blind.size.is_some();
+        if let Some(again) = &mut self.again {
+            again.proven |= !again.lost.is_empty();
+            again.hearing = false;
+            if self.blind.accepted && again.witness.is_none() && !again.proven {
+                again.witness = accepted.pop();
+            }
+        }
+        let mut decided: Decided = accepted.into_iter().map(|address| (address, outcome.clone())).collect();
+        if contradicts {
+            decided.extend(self.give_up(COUNTS_ALL));
+        }
         self.invalid = self.invalid.take().and_then(|(known, words)| Some((known.checked_sub(len)?, words)));
         self.invalid.take_if(|(known, _)| *known == 0);
         if let Some(overfull) = &mut self.overfull {
@@ -262,6 +287,7 @@ impl Batch {
             decided.push((address, Outcome::NotDone { cause: cause.clone() }));
         }
         self.invalid = None;
+        self.again.iter_mut().for_each(|again| again.hearing = false);
         self.conclude(&mut decided);
         decided
     }
@@ -272,7 +298,10 @@ impl Batch {
         let decided = self.undecided().map(|address| (address.clone(), outcome.clone())).collect();
         self.open.clear();
         self.aside.clear();
-        self.again.iter_mut().for_each(|again| again.lost.clear());
+        self.again.iter_mut().for_each(|again| {
+            again.lost.clear();
+            again.witness = None;
+        });
         decided
     }
 
@@ -301,7 +330,7 @@ impl Batch {
         self.uncertain = true;
         let mut decided = Vec::new();
         if self.is_again() {
-            self.no_seats_again(len);
+            decided.extend(self.no_seats_again(len));
             self.conclude(&mut decided);
             return decided;
         }
@@ -311,9 +340,12 @@ impl Batch {
     }
 
     /// The same of those who hold a seat: somebody's is gone, and none is free. Only of one who was asked for alone is
-    /// it said whose.
-    fn no_seats_again(&mut self, len: usize) {
+    /// it said whose; and where that is the witness, who has one, it is said of nobody.
+    fn no_seats_again(&mut self, len: usize) -> Decided {
         self.blind.size.get_or_insert(self.open.len());
+        if self.is_hearing() {
+            return self.give_up(COUNTS_ALL);
+        }
         self.invalid = (len > 1).then(|| (len, String::new()));
         if len == 1
             && let Some(again) = &mut self.again
@@ -321,6 +353,7 @@ impl Batch {
             again.lost.extend(self.open.pop_front());
             self.blind.fronts += usize::from(!self.blind.accepted);
         }
+        Decided::new()
     }
 
     /// The first one is decided without the server's judgement about the others.
@@ -355,14 +388,24 @@ impl Batch {
 
     /// Whose seats are gone, once that can be believed.
     fn conclude_lost(&mut self) -> Decided {
-        let Blind { accepted, fronts, .. } = self.blind;
-        match &mut self.again {
-            Some(again) if accepted => again.lost.drain(..).map(|address| (address, Outcome::NoSeat)).collect(),
-            Some(_) if fronts >= LOST_MAX || self.open.is_empty() => {
-                self.give_up("no seat is free for anybody who was asked for, also not for those who may have one")
-            }
-            _ => Decided::new(),
+        let fronts = self.blind.fronts;
+        let Some(again) = &mut self.again else { return Decided::new() };
+        if again.proven {
+            let mut decided: Decided = again.lost.drain(..).map(|address| (address, Outcome::NoSeat)).collect();
+            decided.extend(again.witness.take().map(|address| (address, Outcome::Assigned)));
+            return decided;
         }
+        if !again.lost.is_empty()
+            && let Some(witness) = again.witness.take()
+        {
+            again.hearing = true;
+            self.open.push_front(witness);
+            return Decided::new();
+        }
+        if self.open.is_empty() && again.lost.is_empty() {
+            return again.witness.take().map(|address| (address, Outcome::Assigned)).into_iter().collect();
+        }
+        if fronts >= LOST_MAX || self.open.is_empty() { self.give_up(COUNTS_ALL) } else { Decided::new() }
     }
 
     /// After offenders were taken out: as many as did not fit do not fit now, since offenders need no seat.

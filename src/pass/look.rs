@@ -44,12 +44,16 @@ pub struct Seen {
 impl Seen {
     /// Whether carrying this out would neither send nor write anything.
     pub fn nothing_to_do(&self) -> bool {
+        !self.changes_something() && self.work.reassert.is_empty()
+    }
+
+    /// Whether carrying this out would do more than send known assignments again.
+    pub fn changes_something(&self) -> bool {
         let may_ask = self.work.probe && !self.work.assign.is_empty();
         let sends = !self.work.resume.is_empty()
             || !self.work.unassign.is_empty()
             || !self.work.rename.is_empty()
             || self.plan.fits != Some(0) && !self.work.assign.is_empty()
-            || !self.work.reassert.is_empty()
             || may_ask;
         let held = self.record.hold.as_ref().map(|stored| &stored.hold.digest);
         // A problem that is over is cleared by the run that finds no other.
@@ -59,7 +63,7 @@ impl Seen {
             || self.record.scope.as_ref() != Some(&self.scope) && !self.input.candidates.is_empty()
             || held != self.plan.hold.as_ref().map(|hold| &hold.digest)
             || !self.plan.is_recorded(&self.input);
-        !sends && !writes
+        sends || writes
     }
 
     /// When to look again though nothing stirs.

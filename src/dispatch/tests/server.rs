@@ -45,6 +45,8 @@ pub(super) struct Server {
     pub(super) assigned: BTreeSet<String>,
     /// How many requests were refused for want of seats.
     pub(super) refused_402: usize,
+    /// Who is assigned already needs a free seat like anybody else.
+    pub(super) counts_all: bool,
     /// How many were in refused requests of people who had not been asked for before.
     pub(super) refused_at_first: usize,
     asked: HashSet<(Operation, Address)>,
@@ -52,7 +54,15 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(dialect: Dialect, seats: usize) -> Server {
-        Server { dialect, seats, assigned: BTreeSet::new(), refused_402: 0, refused_at_first: 0, asked: HashSet::new() }
+        Server {
+            dialect,
+            seats,
+            assigned: BTreeSet::new(),
+            refused_402: 0,
+            counts_all: false,
+            refused_at_first: 0,
+            asked: HashSet::new(),
+        }
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -110,9 +120,10 @@ impl Server {
                 }
             }
             Operation::Assign => {
+                let asked = sound.len();
                 sound.retain(|email| !self.assigned.contains(email));
                 let free = self.seats.saturating_sub(self.assigned.len());
-                let fits = sound.len() <= free;
+                let fits = if self.counts_all { asked } else { sound.len() } <= free;
                 sound.truncate(if fits || self.dialect.fills { free } else { 0 });
                 self.assigned.extend(sound);
                 if !fits {
