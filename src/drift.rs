@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::report::text::{count, either, moment, number};
+use crate::report::text::{count, either, number};
 
 /// How long a loss that may be none is shown.
 const DOUBT: TimeDelta = TimeDelta::hours(24);
@@ -54,6 +54,14 @@ pub struct Found {
     pub after: Option<Timestamp>,
     /// The answer that showed it.
     pub by: Timestamp,
+}
+
+/// What a comparison showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct News {
+    pub found: Option<Found>,
+    /// So many seats are others' no more, as far as requests explain it.
+    pub taken_over: u64,
 }
 
 /// What answered requests did that may move the surplus.
@@ -101,7 +109,7 @@ impl Drift {
     }
 
     /// Holds an answer's count against the ledger's, at a moment at which no request is in doubt. Says what is new.
-    pub fn compare(&mut self, counted: u64, held: u64, now: Timestamp) -> Option<Found> {
+    pub fn compare(&mut self, counted: u64, held: u64, now: Timestamp) -> News {
         let surplus = difference(counted, held);
         let least = self.surplus - self.surplus.clamp(0, signed(self.since.given));
         let most = self.surplus + self.surplus.saturating_neg().clamp(0, signed(self.since.righted));
@@ -114,12 +122,13 @@ impl Drift {
             let after = self.shortfall.map_or(Some(after), |shortfall| shortfall.after);
             self.shortfall = Some(Shortfall { seats: missing, after, by: now });
         }
+        let taken_over = below_zero(surplus.max(least) - self.surplus);
         (self.surplus, self.as_of, self.since) = (surplus, now, Moves::default());
         // Who was adopted and has no seat is missed, too.
         let change = if change == 0 { signed(known) - signed(missing) } else { change };
         let found = (change != 0).then_some(Found { change, surplus, after: Some(after), by: now });
         self.newest = found.or(self.newest);
-        found
+        News { found, taken_over }
     }
 
     /// What is to be shown as a problem: seats that are certainly gone, and for a day those that may be.
@@ -182,11 +191,24 @@ impl Shortfall {
     }
 }
 
+/// Seats of others that are rosterd's now, as a fragment.
+pub fn taken_over(seats: u64) -> String {
+    format!(
+        "{} of others {} rosterd's now, because rosters name their people; or somebody unassigned as many",
+        count(seats, "licence", "licences"),
+        either(seats, "is", "are")
+    )
+}
+
 fn between(after: Option<Timestamp>, by: Timestamp) -> String {
     match after {
-        Some(after) => format!("between {} and {}", moment(after), moment(by)),
-        None => format!("before {}", moment(by)),
+        Some(after) => format!("between {} and {}", second(after), second(by)),
+        None => format!("before {}", second(by)),
     }
+}
+
+fn second(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// Of whom these seats were that are gone.
@@ -219,7 +241,7 @@ mod tests {
     }
 
     fn change(drift: &mut Drift, counted: u64, held: u64, minutes: i64) -> i64 {
-        drift.compare(counted, held, at(minutes)).map_or(0, |found| found.change)
+        drift.compare(counted, held, at(minutes)).found.map_or(0, |found| found.change)
     }
 
     fn missing(drift: &Drift) -> u64 {
@@ -233,7 +255,8 @@ mod tests {
         // The roster names them, batch after batch.
         for batch in 1..10 {
             drift.moved(given(100));
-            assert_eq!(change(&mut drift, 1000, 100 + batch * 100, 1), 0);
+            let news = drift.compare(1000, 100 + batch * 100, at(1));
+            assert_eq!(news, News { found: None, taken_over: 100 });
         }
         assert_eq!(drift.unmanaged(), 0);
     }
@@ -314,7 +337,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_does_not_turn_time_around() {
         let mut drift = Drift::first(10, 10, at(60));
-        let found = drift.compare(9, 10, at(0)).unwrap();
+        let found = drift.compare(9, 10, at(0)).found.unwrap();
         assert_eq!((found.after, found.by), (Some(at(0)), at(0)));
     }
 
@@ -323,15 +346,15 @@ mod tests {
         let found = |change, surplus| Found { change, surplus, after: Some(at(0)), by: at(15) }.words();
         let lines = [found(3, 3), found(-1, -1), found(-2, -2), found(-2, 3), found(-5, -2), found(-1, 0)].join("\n");
         insta::assert_snapshot!(lines, @"
-        3 licences were assigned between 2027-01-15 08:00 UTC and 2027-01-15 08:15 UTC by other means than rosterd
-        1 licence was unassigned between 2027-01-15 08:00 UTC and 2027-01-15 08:15 UTC by other means than rosterd: rosterd had assigned it
-        2 licences were unassigned between 2027-01-15 08:00 UTC and 2027-01-15 08:15 UTC by other means than rosterd: rosterd had assigned them
-        2 licences were unassigned between 2027-01-15 08:00 UTC and 2027-01-15 08:15 UTC by other means than rosterd: whether of those that rosterd assigned or of others can't be told
-        5 licences were unassigned between 2027-01-15 08:00 UTC and 2027-01-15 08:15 UTC by other means than rosterd: rosterd had assigned at least 2 of them
-        1 licence was unassigned between 2027-01-15 08:00 UTC and 2027-01-15 08:15 UTC by other means than rosterd: whether of those that rosterd assigned or of others can't be told
+        3 licences were assigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd
+        1 licence was unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned it
+        2 licences were unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned them
+        2 licences were unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: whether of those that rosterd assigned or of others can't be told
+        5 licences were unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned at least 2 of them
+        1 licence was unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: whether of those that rosterd assigned or of others can't be told
         ");
         let first = Shortfall { seats: 2, after: None, by: at(0) }.words(-2);
-        insta::assert_snapshot!(first, @"2 licences were unassigned before 2027-01-15 08:00 UTC by other means than rosterd: rosterd had assigned them");
+        insta::assert_snapshot!(first, @"2 licences were unassigned before 2027-01-15 08:00:00 UTC by other means than rosterd: rosterd had assigned them");
     }
 
     proptest! {
@@ -352,7 +375,7 @@ mod tests {
                 drift.moved(given(assigned + taken_over));
                 drift.moved(righted(unassigned + again));
                 if told {
-                    prop_assert_eq!(drift.compare(others + held, held, at(1)), None);
+                    prop_assert_eq!(drift.compare(others + held, held, at(1)).found, None);
                     prop_assert_eq!((drift.unmanaged(), drift.problem(at(1))), (others, None));
                 }
             }

@@ -18,11 +18,11 @@ pub fn facts(subscription: &Subscription, record: &SubscriptionRecord) -> Vec<St
     let unmanaged = record.drift.as_ref().map_or(0, crate::drift::Drift::unmanaged);
     let unmanaged = (unmanaged > 0).then(|| {
         format!(
-            "{} assigned by other means than rosterd, which takes {} back from nobody; `rosterd adopt {} FILE` takes {} over",
+            "{} assigned by other means than rosterd, which does not touch {}; `rosterd adopt {} FILE` takes over whom the \
+             file names",
             count(unmanaged, "licence was", "licences were"),
             either(unmanaged, "it", "them"),
             subscription.name,
-            either(unmanaged, "it", "them"),
         )
     });
     let stopped = subscription.reassert.filter(|_| record.habits.refuses_repeats()).map(|_| REFUSES.to_owned());
@@ -37,7 +37,7 @@ pub const REFUSES: &str =
 pub fn found(subscription: &Subscription, record: &SubscriptionRecord, found: &Found) -> String {
     if found.change > 0 {
         return format!(
-            "{}. rosterd takes nothing back that it did not assign; `rosterd adopt {} FILE` takes over who is named in it.",
+            "{}. rosterd takes nothing back that it did not assign; `rosterd adopt {} FILE` takes over whom the file names.",
             found.words(),
             subscription.name
         );

@@ -11,7 +11,7 @@ use super::values::Json;
 use super::{Ledger, Result};
 use crate::clock::Timestamp;
 use crate::dispatch::machine::Outcome;
-use crate::drift::{Drift, Moves};
+use crate::drift::{Drift, Moves, News, taken_over};
 use crate::licensing::wire::Operation;
 use crate::plan::input::Candidate;
 
@@ -76,21 +76,24 @@ pub(super) fn note_drift(
         return put(connection, subscription, old.as_ref(), moved.as_ref());
     };
     let held = held_now(connection, subscription)?;
-    let (drift, found) = match old.clone() {
+    let (drift, news) = match old.clone() {
         None => {
             let drift = Drift::first(counted, held, now);
-            let found = drift.newest;
-            (drift, found)
+            let news = News { found: drift.newest, taken_over: 0 };
+            (drift, news)
         }
         Some(mut drift) => {
             drift.moved(moves);
-            let found = drift.compare(counted, held, now);
-            (drift, found)
+            let news = drift.compare(counted, held, now);
+            (drift, news)
         }
     };
     let say =
         |detail: &str| tell(connection, Some(subscription), Some(run), Event::Drift, None, detail, Seat::Same, now);
-    if let Some(found) = found {
+    if news.taken_over > 0 {
+        say(&taken_over(news.taken_over))?;
+    }
+    if let Some(found) = news.found {
         say(&found.words())?;
     }
     if old.as_ref().is_some_and(|old| old.shortfall.is_some()) && drift.shortfall.is_none() {

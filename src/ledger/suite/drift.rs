@@ -31,7 +31,7 @@ pub(in crate::ledger) fn whoever_is_asked_for_again_loses_nothing_by_a_refusal(l
     let all = |ledger: &Ledger| ["ann", "bob", "cid", "dan"].map(|name| member(ledger, name).unwrap());
     let (before, history) = (all(ledger), told(ledger));
     let intent = again(ledger, &lease, &["ann", "bob", "cid", "dan"], 1);
-    assert_eq!(ledger.open_intents("contoso").unwrap()[0].1.again, true);
+    assert!(ledger.open_intents("contoso").unwrap()[0].1.again);
     assert_eq!(state(ledger, "ann"), Some(MemberState::Unknown));
     let outcomes = [
         ("ann", Outcome::Refused { words: words() }),
@@ -68,7 +68,7 @@ pub(in crate::ledger) fn what_the_server_counts_is_held_against_the_members(ledg
     assert_eq!((drift(ledger), told_of_drift(ledger)), ((5, 0), vec![]));
     assign(ledger, &lease, &["dan", "eva"], 2);
     counts(ledger, &lease, 8, 3);
-    assert_eq!((drift(ledger), told_of_drift(ledger)), ((3, 0), vec![]));
+    assert_eq!(drift(ledger), (3, 0));
     counts(ledger, &lease, 9, 4);
     counts(ledger, &lease, 3, 5);
     assert_eq!(drift(ledger), (0, 6));
@@ -85,7 +85,13 @@ pub(in crate::ledger) fn what_the_server_counts_is_held_against_the_members(ledg
     ledger.commit(&lease, RUN, &commit, at(8)).unwrap();
     counts(ledger, &lease, 8, 9);
     assert_eq!(drift(ledger), (4, 0));
-    insta::assert_snapshot!(told_of_drift(ledger).join("\n"), @"");
+    insta::assert_snapshot!(told_of_drift(ledger).join("\n"), @"
+    Drift: 2 licences of others are rosterd's now, because rosters name their people; or somebody unassigned as many
+    Drift: 1 licence was assigned between 2027-01-15 08:03:00 UTC and 2027-01-15 08:04:00 UTC by other means than rosterd
+    Drift: 6 licences were unassigned between 2027-01-15 08:04:00 UTC and 2027-01-15 08:05:00 UTC by other means than rosterd: rosterd had assigned at least 2 of them
+    Drift: 4 licences were assigned between 2027-01-15 08:08:00 UTC and 2027-01-15 08:09:00 UTC by other means than rosterd
+    Drift: no seat is missed any more
+    ");
 }
 
 pub(in crate::ledger) fn a_count_that_can_not_be_compared_is_not(ledger: &mut Ledger) {
