@@ -1,6 +1,6 @@
 //! How a run ended, in words, and what is said of it: once for each cause, and a word when it is over.
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::World;
 use super::look::Seen;
@@ -57,15 +57,20 @@ impl After {
 /// Says what a run did, and what a person may want to know: once for each new cause.
 pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: Option<&str>, after: &After) {
     let Report { requests, assigned, unassigned, pending, reasserted, .. } = report;
-    info!(
-        requests,
-        assigned,
-        unassigned,
-        pending,
-        reasserted,
-        "{subscription}: {assigned} assigned, {unassigned} unassigned in {}",
-        count(*requests, "request", "requests")
-    );
+    let number = count(*requests, "request", "requests");
+    if *reasserted > 0 && assigned + unassigned == 0 {
+        // What happens all the time, and changes nothing.
+        debug!(requests, reasserted, "{subscription}: {reasserted} assigned again in {number}");
+    } else {
+        info!(
+            requests,
+            assigned,
+            unassigned,
+            pending,
+            reasserted,
+            "{subscription}: {assigned} assigned, {unassigned} unassigned in {number}"
+        );
+    }
     tell_problem(subscription, before, problem, report.stopped.as_ref());
     let held = before.record.hold.as_ref().map(|stored| stored.hold.digest.as_str());
     if let Some(hold) = before.plan.hold.as_ref().filter(|hold| held != Some(hold.digest.as_str())) {

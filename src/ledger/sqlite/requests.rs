@@ -227,6 +227,9 @@ fn unassigned(books: &mut Books<'_>, old: &Record, errand: &Errand, outcome: &Ou
     }
 }
 
+/// Why somebody waits who had a seat.
+const LOST: &str = "somebody unassigned it by other means than rosterd, and no seat is free";
+
 /// A member that waits for a seat. Who waited before keeps their place.
 fn queue(
     books: &mut Books<'_>,
@@ -236,12 +239,8 @@ fn queue(
     before: Option<&Before>,
 ) -> Result<()> {
     let waited = before.filter(|before| before.state == MemberState::Pending);
-    let had_seat = old.is_some_and(|old| old.member.has_seat);
-    let why = if had_seat {
-        "somebody unassigned it by other means than rosterd, and no seat is free"
-    } else {
-        "no seat is free"
-    };
+    let lost = old.is_some_and(|old| old.member.has_seat) || waited.is_some_and(|before| before.reason == LOST);
+    let why = if lost { LOST } else { "no seat is free" };
     new.turn(state, why, books.now);
     if let Some(before) = waited {
         new.member.since = before.since;
