@@ -14,6 +14,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::drift::Moves;
 use crate::member::Departure;
+use crate::plan::Then;
 
 /// A member as it stands in its row.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,9 @@ pub(super) struct Errand {
     /// Whether it is a removal that the guards count.
     pub(super) counts: bool,
     pub(super) renamed_to: Option<Address>,
+    /// What it is without the seat, where a roster still names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) then: Option<Box<Then>>,
 }
 
 /// What is lost while a request is open, to be put back where the request had no effect.
