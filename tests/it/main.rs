@@ -1,6 +1,7 @@
 //! One binary for all tests of the whole: it links once.
 //!
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
+//! - `drift`: what somebody does by hand at the server.
 //! - `examples`: the set-ups under `examples/` work as they are.
 //! - `files`: what may lie in a drop folder.
 //! - `hostile`: an operator who does everything wrong.
@@ -15,6 +16,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod daemon;
+mod drift;
 mod examples;
 mod files;
 mod hostile;
