@@ -194,6 +194,7 @@ pub struct Settings {
 
 /// See the module's page.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the run")]
 pub struct Machine {
     retry_for: Duration,
     backoff: Backoff,

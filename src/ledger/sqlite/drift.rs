@@ -36,10 +36,11 @@ impl Ledger {
         self.read(|connection| {
             let search = Search::new(connection, &self.hasher, subscription, sources)?;
             let sql = "SELECT reasserted_to FROM subscription WHERE name = ?1 AND reasserted_to IS NOT NULL";
-            let last = connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0)).optional()?;
-            let mut identities = held_after(connection, subscription, last.unwrap_or_default(), number)?;
+            let last: Option<String> =
+                connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0)).optional()?;
+            let mut identities = held_after(connection, subscription, last.as_deref().unwrap_or_default(), number)?;
             if identities.is_empty() {
-                identities = held_after(connection, subscription, String::new(), number)?;
+                identities = held_after(connection, subscription, "", number)?;
             }
             let mut lookup = EntryLookup::new(connection)?;
             identities.iter().map(|identity| search.one(&mut lookup, identity)).collect()
@@ -47,7 +48,7 @@ impl Ledger {
     }
 }
 
-fn held_after(connection: &Connection, subscription: &str, last: String, number: usize) -> Result<Vec<String>> {
+fn held_after(connection: &Connection, subscription: &str, last: &str, number: usize) -> Result<Vec<String>> {
     let sql = "
         SELECT identity FROM member JOIN subscription ON subscription.id = subscription_id
         WHERE name = ?1 AND identity > ?2 AND state = 'assigned' AND departure IS NULL AND kept = 0
@@ -69,11 +70,11 @@ pub(super) fn note_drift(
 ) -> Result<()> {
     let old = stored(connection, subscription)?;
     let Some(counted) = counted else {
-        let moved = old.clone().map(|mut drift| {
+        let new = old.clone().map(|mut drift| {
             drift.moved(moves);
             drift
         });
-        return put(connection, subscription, old.as_ref(), moved.as_ref());
+        return put(connection, subscription, old.as_ref(), new.as_ref());
     };
     let held = held_now(connection, subscription)?;
     let (drift, news) = match old.clone() {
