@@ -23,7 +23,7 @@ pub use look::{Seen, look, look_at, next_probe};
 pub use undo::{Reverse, undo};
 
 use crate::clock::{self, Timestamp};
-use crate::config::{Config, Subscription};
+use crate::config::{Config, KeyMark, Subscription};
 use crate::dispatch::machine::{Report, Work};
 use crate::dispatch::pace::Pacer;
 use crate::ledger::handle::LedgerHandle;
@@ -54,10 +54,7 @@ pub const LOOKS_MAX: usize = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Passed {
     /// Nothing had to change.
-    Quiet {
-        plan: Arc<Plan>,
-        next: Moments,
-    },
+    Quiet { plan: Arc<Plan>, next: Moments },
     /// Another process looks after the subscription at this moment.
     Elsewhere,
     Ran {
@@ -66,6 +63,8 @@ pub enum Passed {
         report: Report,
         outcome: RunOutcome,
         problem: Option<String>,
+        /// The key that the server did not accept.
+        refused: Option<KeyMark>,
         next: Moments,
     },
 }
@@ -155,5 +154,6 @@ async fn under_lease(
     let after = tell::After::read(world, subscription).await?;
     tell::tell(&subscription.name, &seen, &report, problem.as_deref(), &after);
     let next = seen.moments_after(subscription, &after.record, !after.pending.is_empty());
-    Ok(Passed::Ran { run: rim.run, plan: seen.plan, report, outcome, problem, next })
+    let refused = rim.refused_key(&report);
+    Ok(Passed::Ran { run: rim.run, plan: seen.plan, report, outcome, problem, refused, next })
 }

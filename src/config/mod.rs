@@ -38,7 +38,7 @@ pub use diagnose::{Problem, Problems};
 pub use raw::{NotFound, find};
 pub use schedule::{NoSchedule, Schedule};
 pub use schema::schema;
-pub use secret::{SecretError, SecretRef};
+pub use secret::{KeyMark, SecretError, SecretRef};
 pub use value::is_loopback;
 
 /// The reference configuration: every key, its default, a sentence. Loads as it stands.

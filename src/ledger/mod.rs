@@ -80,6 +80,8 @@ pub struct SubscriptionRecord {
     pub hold: Option<StoredHold>,
     /// A sentence, and since when.
     pub problem: Option<(String, Timestamp)>,
+    /// Whether the problem is that the server does not accept the key, in whatever words.
+    pub key_rejected: bool,
     pub last_run: Option<RunRecord>,
 }
 

@@ -4,14 +4,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::look::Seen;
 use super::{PassError, World};
 use crate::clock;
-use crate::config::Subscription;
+use crate::config::{KeyMark, Subscription};
 use crate::dispatch::drive::{self, Commits, Sends};
-use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Work};
+use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Stop, Work};
 use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
 use crate::licensing::wire::Answer;
 use crate::telemetry::{Progress, chain};
@@ -110,10 +110,25 @@ impl<'a> Rim<'a> {
                 let error = PassError::Key { subscription: subscription.name.clone(), cause };
                 let problem = chain(&error);
                 let keyless = rim(SecretString::default());
+                let known = keyless.problem().await?;
+                if known.as_ref() != Some(&problem) {
+                    error!("{problem}");
+                }
                 keyless.finish(RunOutcome::Failed, &Report::default(), Some(problem)).await?;
                 Err(error)
             }
         }
+    }
+
+    /// What was wrong before this run.
+    async fn problem(&self) -> Result<Option<String>, LedgerError> {
+        let name = self.subscription.name.clone();
+        self.on_ledger(move |ledger, _| Ok(ledger.subscription(&name)?.problem.map(|(why, _)| why))).await
+    }
+
+    /// The key, where the server did not accept it.
+    pub(super) fn refused_key(&self, report: &Report) -> Option<KeyMark> {
+        matches!(report.stopped, Some(Stop::KeyRefused { .. })).then(|| KeyMark::of(&self.key))
     }
 
     /// Writes down what the plan says without a request, and why the rest is asked for.

@@ -73,7 +73,10 @@ pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: 
 
 fn tell_problem(subscription: &str, before: &Seen, problem: Option<&str>, stopped: Option<&Stop>) {
     let known = before.record.problem.as_ref().map(|(why, _)| why.as_str());
+    let rejected = matches!(stopped, Some(Stop::KeyRefused { .. }));
     match problem {
+        // Said, in whatever words the server refuses it.
+        Some(_) if rejected && before.record.key_rejected => {}
         Some(problem) if stopped == Some(&Stop::Shutdown) => info!("{subscription}: {problem}"),
         Some(problem) if known != Some(problem) => error!("{subscription}: {problem}"),
         None if known.is_some() => info!("{subscription}: goes on again"),

@@ -75,6 +75,8 @@ CREATE TABLE subscription (
   hold_since INTEGER,
   problem TEXT,
   problem_since INTEGER,
+  -- Whether the problem is that the server does not accept the key.
+  key_rejected INTEGER NOT NULL DEFAULT 0,
   -- Since when a run is asked for.
   asked_at INTEGER,
   -- Counts what touched the subscription; a plan says up to where it has looked.

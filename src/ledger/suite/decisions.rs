@@ -173,8 +173,17 @@ pub(in crate::ledger) fn problems_are_told_once(ledger: &mut Ledger) {
     }
     assert_eq!(ledger.subscription("contoso").unwrap().problem, Some(("The key is refused.".into(), at(1))));
     assert_eq!(told(ledger), ["KeyRejected: The key is refused."]);
+    let problem = Some("The key is refused (request 4711).");
+    ledger.finish_run(&lease, RUN, RunOutcome::Failed, &refused, problem, at(4)).unwrap();
+    let record = ledger.subscription("contoso").unwrap();
+    assert_eq!(record.problem, Some(("The key is refused (request 4711).".into(), at(1))), "other words, the same cause");
+    assert!(record.key_rejected);
+    assert_eq!(told(ledger).len(), 1);
     finish(ledger, &lease, None, 5);
-    assert_eq!(ledger.subscription("contoso").unwrap().problem, None);
+    let record = ledger.subscription("contoso").unwrap();
+    assert_eq!((record.problem, record.key_rejected), (None, false));
+    ledger.finish_run(&lease, RUN, RunOutcome::Failed, &refused, Some("The key is refused."), at(6)).unwrap();
+    assert_eq!(told(ledger).len(), 2, "after it was over it is news again");
 }
 
 pub(in crate::ledger) fn what_was_held_a_day_ago(ledger: &mut Ledger) {
