@@ -159,7 +159,7 @@ impl Eye {
             warn!(source = %source.name, "{}: {}", source.name, chain(&cause));
             self.watcher = None;
         }
-        intake::take_in(&world.config, &world.ledger, source, &mut self.source, Files::PutAway)
+        intake::take_in(&world.config, &world.outside, source, &mut self.source, Files::PutAway)
     }
 }
 
@@ -345,7 +345,7 @@ impl Daemon {
         let key_of = |name: String| Some((self.world.config.subscriptions.get(&name)?.api_key.clone(), name));
         let keys: Vec<(SecretRef, String)> = self.frozen.next(KEYS_AT_ONCE).into_iter().filter_map(key_of).collect();
         if !keys.is_empty() {
-            let look = look_at_keys(self.world.ledger.clone(), Arc::clone(&self.turns), keys);
+            let look = look_at_keys(self.world.outside.ledger.clone(), Arc::clone(&self.turns), keys);
             self.keys.start("keys".to_owned(), look);
         }
     }
@@ -375,7 +375,8 @@ impl Daemon {
     fn ask(&mut self) {
         if self.asking.is_empty() {
             let world = Arc::clone(&self.world);
-            self.asking.start(THE_LEDGER.to_owned(), async move { world.ledger.with(Ledger::take_asked).await });
+            self.asking
+                .start(THE_LEDGER.to_owned(), async move { world.outside.ledger.with(Ledger::take_asked).await });
         }
     }
 

@@ -47,6 +47,7 @@ const TOUCHES: &[&str] = &[
     "pass.rs",
     "pass/",
     "intake.rs",
+    "outside.rs",
     "alert/",
     "cli/",
     "config/",

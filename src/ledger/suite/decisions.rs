@@ -176,7 +176,11 @@ pub(in crate::ledger) fn problems_are_told_once(ledger: &mut Ledger) {
     let problem = Some("The key is refused (request 4711).");
     ledger.finish_run(&lease, RUN, RunOutcome::Failed, &refused, problem, at(4)).unwrap();
     let record = ledger.subscription("contoso").unwrap();
-    assert_eq!(record.problem, Some(("The key is refused (request 4711).".into(), at(1))), "other words, the same cause");
+    assert_eq!(
+        record.problem,
+        Some(("The key is refused (request 4711).".into(), at(1))),
+        "other words, the same cause"
+    );
     assert!(record.key_rejected);
     assert_eq!(told(ledger).len(), 1);
     finish(ledger, &lease, None, 5);
