@@ -24,7 +24,7 @@ pub use undo::{Reverse, undo};
 
 use crate::clock::Timestamp;
 use crate::config::{Config, KeyMark, Subscription};
-use crate::dispatch::machine::{Report, Work};
+use crate::dispatch::machine::{Report, Stop, Work};
 use crate::dispatch::pace::Pacer;
 use crate::ledger::{Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use crate::outside::{Host, Outside};
@@ -134,17 +134,25 @@ async fn under_lease<O: Outside>(
     let rim = Rim::begin(world, subscription, lease, trigger).await?;
     let mut report = Report::default();
     let mut seen = look(world, subscription, ask_for_seats).await?;
-    if !seen.work.resume.is_empty() {
-        let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };
-        report = rim.dispatch(&seen, settle).await?;
+    loop {
+        if !seen.work.resume.is_empty() {
+            let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };
+            report = rim::sum(&report, rim.dispatch(&seen, settle).await?);
+            seen = look(world, subscription, ask_for_seats).await?;
+        }
+        if report.stopped.is_none() && seen.work.resume.is_empty() {
+            rim.record_plan(&seen).await?;
+            // They are planned for; a million of them need not stay while requests are sent.
+            seen.input.candidates = Vec::new();
+            let work = mem::take(&mut seen.work);
+            report = rim::sum(&report, rim.dispatch(&seen, work).await?);
+        }
+        if report.stopped != Some(Stop::Braked) {
+            break;
+        }
+        // What was planned rests on removals that have been stopped since.
+        report.stopped = None;
         seen = look(world, subscription, ask_for_seats).await?;
-    }
-    if report.stopped.is_none() && seen.work.resume.is_empty() {
-        rim.record_plan(&seen).await?;
-        // They are planned for; a million of them need not stay while requests are sent.
-        seen.input.candidates = Vec::new();
-        let work = mem::take(&mut seen.work);
-        report = rim::sum(&report, rim.dispatch(&seen, work).await?);
     }
     let (outcome, problem) = tell::verdict(&subscription.name, &seen.plan, &report);
     rim.finish(outcome, &report, problem.clone()).await?;

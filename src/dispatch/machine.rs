@@ -142,6 +142,8 @@ pub enum Stop {
     Unreachable { cause: String },
     /// A redirect.
     Redirect { target: String },
+    /// Removals were stopped everywhere while one was on its way.
+    Braked,
     /// The daemon is ending.
     Shutdown,
 }
@@ -324,6 +326,12 @@ impl Machine {
     /// answered with `answered`. A committed intent whose request has not been sent is withdrawn (`NotDone`).
     pub fn stop(&mut self) {
         self.stopped.get_or_insert(Stop::Shutdown);
+    }
+
+    /// Removals are stopped everywhere, and the next request was one: what was planned is not to be carried out. Settles as
+    /// [`Machine::stop`] does.
+    pub fn brake(&mut self) {
+        self.stopped.get_or_insert(Stop::Braked);
     }
 
     // ---- answers
@@ -599,6 +607,7 @@ impl std::fmt::Display for Stop {
             Stop::KeyRefused { words } => write!(f, "the server does not accept the API key: {words}"),
             Stop::Unreachable { cause } => write!(f, "the server can't be reached: {cause}"),
             Stop::Redirect { target } => write!(f, "the server redirects to {target}, which is not followed"),
+            Stop::Braked => f.write_str("removals were stopped everywhere"),
             Stop::Shutdown => f.write_str("rosterd was ending"),
         }
     }

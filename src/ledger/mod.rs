@@ -194,6 +194,10 @@ pub enum Event {
     Drift,
     KeyRejected,
     RunFailed,
+    /// Removals were stopped everywhere.
+    Braked,
+    /// A person let them go on.
+    Resumed,
 }
 
 /// Why the ledger can't be used. The sentences say what to do.
