@@ -10,6 +10,8 @@
 mod look;
 mod rim;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 use std::mem;
