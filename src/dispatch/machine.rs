@@ -24,6 +24,9 @@ use crate::address::Address;
 use crate::licensing::wire::{Answer, Operation, Stats};
 use crate::member::IntentId;
 
+/// At most so many are said to be left in one commit.
+const LEFT_MAX: usize = 1000;
+
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -536,14 +539,17 @@ impl Machine {
         (len > 0).then(|| NewIntent { operation: Operation::Assign, addresses: self.assign.drain(..len).collect() })
     }
 
-    /// Nothing more is asked: what is left is said in one last commit.
+    /// Nothing more is asked: what is left is said in last commits, none of them so large that others wait long for the
+    /// ledger.
     fn end(&mut self) -> Phase {
         let outcome = match &self.stopped {
             Some(stop) => Outcome::NotDone { cause: stop.to_string() },
             None => Outcome::NoSeat,
         };
-        let left = std::mem::take(&mut self.unassign).into_iter().chain(std::mem::take(&mut self.assign));
-        let left: Decided = left.map(|address| (address, outcome.clone())).collect();
+        let now = self.unassign.len().min(LEFT_MAX);
+        let mut left: Decided = self.unassign.drain(..now).map(|address| (address, outcome.clone())).collect();
+        let now = self.assign.len().min(LEFT_MAX - left.len());
+        left.extend(self.assign.drain(..now).map(|address| (address, outcome.clone())));
         self.count(&left);
         self.cut_short |= self.stopped.is_some() && !(left.is_empty() && self.resume.is_empty());
         self.news.left = left;
