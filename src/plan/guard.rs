@@ -36,7 +36,7 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Le
     for (leaver, held) in due.into_iter().zip(held) {
         if held {
             let (address, detail) = (leaver.address.clone(), leaver.detail.clone());
-            removals.push(Removal { address, reason: leaver.reason(), detail });
+            removals.push(Removal { address, reason: leaver.reason(), detail, then: None });
             keep(leaver);
         } else {
             released.push(leaver);

@@ -27,7 +27,7 @@ pub fn render(subscription: &str, stored: &StoredHold, now: Timestamp) -> String
 }
 
 fn cells(removal: &Removal) -> Vec<String> {
-    let Removal { address, reason, detail } = removal;
+    let Removal { address, reason, detail, then: _ } = removal;
     vec![format!("  {}", plain(address.spelling())), reason.to_string(), plain(detail)]
 }
 
@@ -47,6 +47,7 @@ mod tests {
             address: Address::parse(&format!("p{i:02}@contoso.com")).unwrap(),
             reason: Reason::Left,
             detail: "no longer in hr (staff.csv)".into(),
+            then: None,
         };
         let reasons = vec![format!("{n} removals are more than 20% of 40 assigned")];
         let hold =

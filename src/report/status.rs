@@ -356,6 +356,7 @@ mod tests {
             address: crate::address::Address::parse("jane@fabrikam.com").unwrap(),
             reason: Reason::Left,
             detail: "no longer in hr".into(),
+            then: None,
         };
         let hold = Hold {
             digest: "0123456789abcdef".into(),

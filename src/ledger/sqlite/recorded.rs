@@ -15,7 +15,7 @@ use super::values::{Json, Ms};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
-use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Settlement, Waiting};
+use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Settlement, Then, Waiting};
 use crate::report::text::count;
 use crate::roster::PRIORITY_DEFAULT;
 
@@ -109,6 +109,14 @@ fn leave(books: &mut Books<'_>, leaving: &Leaving, departure: Option<&Departure>
         LeavingUntil::Renamed(why) => format!("{detail}; keeps the seat while the new address can't have one ({why})"),
     };
     change(books, old, state, &why, Event::Leaving, |member| member.departure = Some(departure.clone()))
+}
+
+/// Writes what a member is that has given its seat back.
+pub(super) fn put_then(books: &mut Books<'_>, then: &Then) -> Result<()> {
+    match then {
+        Then::Waiting(waiting) => wait(books, waiting),
+        Then::Quarantined(quarantine) => set_aside(books, quarantine),
+    }
 }
 
 fn wait(books: &mut Books<'_>, waiting: &Waiting) -> Result<()> {

@@ -190,7 +190,7 @@ fn assignment(name: &str) -> Assignment {
 }
 
 fn removal(name: &str) -> Removal {
-    Removal { address: address(name), reason: Reason::Left, detail: "no longer in hr".into() }
+    Removal { address: address(name), reason: Reason::Left, detail: "no longer in hr".into(), then: None }
 }
 
 fn hold(names: &[&str]) -> Hold {
