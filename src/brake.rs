@@ -56,16 +56,16 @@ pub fn judge<'a>(
     fleet: impl IntoIterator<Item = (&'a str, &'a [String])>,
     troubles: &Troubles,
 ) -> Option<String> {
-    let (mut all, mut troubled, mut held, mut failed) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut all, mut concerned, mut held, mut failed) = (0_u64, 0_u64, 0_u64, 0_u64);
     for (name, sources) in fleet {
         let is_held = troubles.held.contains(name);
         let has_failed = sources.iter().any(|source| troubles.failed.contains(source));
         all += 1;
-        troubled += u64::from(is_held || has_failed);
+        concerned += u64::from(is_held || has_failed);
         held += u64::from(is_held);
         failed += u64::from(has_failed);
     }
-    if troubled < limits.at_least || troubled <= limits.share.of(all) {
+    if concerned < limits.at_least || concerned <= limits.share.of(all) {
         return None;
     }
     Some(format!(

@@ -16,7 +16,8 @@ use crate::report::text::count;
 /// How a run ended, and the sentence for `status` where something is wrong.
 pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, Option<String>) {
     let problem = match &report.stopped {
-        None => None,
+        // Braked: planned anew, without removals.
+        None | Some(Stop::Braked) => None,
         Some(Stop::KeyRefused { words }) => Some(format!(
             "the licensing server does not accept the key of {name} ({words}); put the key from the owner's page into its file"
         )),
@@ -24,8 +25,6 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
         Some(Stop::Redirect { target }) => Some(format!(
             "the licensing server redirects to {target}, which is never followed because the request holds the key; is licensing.base_url right?"
         )),
-        // Planned anew, without removals.
-        Some(Stop::Braked) => None,
         Some(Stop::Shutdown) => Some("rosterd was stopped in the middle of the run; the next one goes on".to_owned()),
     };
     let left =

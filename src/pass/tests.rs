@@ -1,5 +1,6 @@
 //! Passes of several subscriptions at once, through one pacer, in a world of their own.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -81,11 +82,13 @@ fn world(folder: &std::path::Path, large: usize) -> World<Arc<Stage>> {
     let mut text = "[licensing]\nrequests_per_second = 25.0\nburst = 1\nconcurrency = 2\n".to_owned();
     let names = (0..large).map(|number| format!("large{number}")).chain(["small".to_owned()]);
     for (number, name) in names.enumerate() {
-        text.push_str(&format!(
+        write!(
+            text,
             "[sources.{name}]\nkind = \"csv\"\npath = \"{name}\"\n\
              [subscriptions.{name}]\ntype = \"Manual\"\nid = \"00000000-0000-4000-8000-{number:012}\"\n\
              api_key = {{ file = \"{name}.key\" }}\nsources = [\"{name}\"]\nbatch_size = 10\n"
-        ));
+        )
+        .unwrap();
     }
     let config = load_str(&folder.join("rosterd.toml"), &text).unwrap();
     let ledger = Mutex::new(Ledger::open(&folder.join("rosterd.db"), clock::now()).unwrap());
