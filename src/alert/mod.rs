@@ -2,6 +2,7 @@
 //!
 //! This version logs these; they are written once for each new cause.
 
+use crate::brake::Brake;
 use crate::ledger::{Member, Seats};
 use crate::plan::Hold;
 use crate::report::text::count;
@@ -49,6 +50,14 @@ pub fn removals_held(subscription: &str, hold: &Hold) -> String {
 /// The server's count moved without rosterd's doing. `words` are [`crate::report::drift::found`]'s.
 pub fn drift(subscription: &str, words: &str) -> String {
     format!("{subscription}: {words}")
+}
+
+/// The fleet's brake was put on.
+pub fn removals_stopped(brake: &Brake) -> String {
+    format!(
+        "{} Nobody loses a licence meanwhile, and joiners are served. `rosterd status` says what is wrong.",
+        brake.words()
+    )
 }
 
 /// A source could not be read whole and sound.

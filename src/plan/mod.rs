@@ -156,6 +156,9 @@ pub struct Hold {
     pub removals: Vec<Removal>,
     /// Why, a sentence for each guard that stopped them.
     pub reasons: Vec<String>,
+    /// The fleet's brake is on: no approval lets them go before a person has let removals go on.
+    #[serde(default)]
+    pub braked: bool,
 }
 
 impl Plan {

@@ -50,7 +50,8 @@ mod tests {
             then: None,
         };
         let reasons = vec![format!("{n} removals are more than 20% of 40 assigned")];
-        let hold = Hold { digest: "0123456789abcdef".into(), removals: (0..n).map(removal).collect(), reasons };
+        let hold =
+            Hold { digest: "0123456789abcdef".into(), removals: (0..n).map(removal).collect(), reasons, braked: false };
         StoredHold { hold, since: at("2026-11-23T06:00:00Z") }
     }
 

@@ -1,5 +1,6 @@
 //! One binary for all tests of the whole: it links once.
 //!
+//! - `brake`: what stops removals everywhere, and what lets them go on.
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
 //! - `drift`: what somebody does by hand at the server.
 //! - `examples`: the set-ups under `examples/` work as they are.
@@ -15,6 +16,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod brake;
 mod daemon;
 mod drift;
 mod examples;

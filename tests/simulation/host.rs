@@ -208,7 +208,6 @@ impl Shared {
         };
         let page = Reply::text(200, "text/html", "<html>Sign in to the network</html>".to_owned());
         let answer = match fault {
-            Fault::None => reply(self, &emails),
             Fault::LostBefore => lost(),
             Fault::LostAfter => {
                 reply(self, &emails);
@@ -242,7 +241,7 @@ impl Shared {
                 self.read(client, &Reply::empty(302).with_header("location", target), key)
             }
             Fault::TooLarge if emails.len() > 1 => self.read(client, &Reply::empty(413), key),
-            Fault::TooLarge => reply(self, &emails),
+            Fault::None | Fault::TooLarge => reply(self, &emails),
             Fault::NotSent => Answer::NotSent { cause: "no connection".to_owned() },
             Fault::Echo => {
                 let body = String::from_utf8_lossy(&body).into_owned();

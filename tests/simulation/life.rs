@@ -1,6 +1,7 @@
 //! One life: plays a script, checks every rule after each step, then lets the world stand still and sees it converge.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -33,7 +34,7 @@ use crate::rules::{Listing, Mistake, Rule, Truth, Watch, email, is_offender, sou
 use crate::script::{Action, CLIENTS, Chances, How, SOURCES, Script, Setting};
 
 /// Longer than any lease, in seconds.
-const PAST_LEASES: u64 = 200;
+const PAST_LEASES: i64 = 200;
 /// Later than any date of a roster.
 const PAST_DATES: Duration = Duration::from_hours(24);
 /// Longer than any time of grace and any probe.
@@ -74,7 +75,7 @@ struct Life {
     worlds: [World<Host>; 2],
     config: Arc<Config>,
     /// Names processes and keys.
-    born: u32,
+    born: usize,
 }
 
 impl Life {
@@ -93,7 +94,7 @@ impl Life {
         let shared = Arc::new(Mutex::new(shared));
         let config = Arc::new(configuration(setting, mistake));
         let hosts = [0, 1].map(|process| Host { shared: Arc::clone(&shared), process });
-        let worlds = [0, 1].map(|process| world(&config, &hosts[process], process as u32));
+        let worlds = [0, 1].map(|process| world(&config, &hosts[process], process));
         Life { hosts, worlds, config, born: 2 }
     }
 
@@ -141,7 +142,7 @@ impl Life {
                 });
             }
             Action::Retry { client } => {
-                self.decide(*client, |ledger, lease, now, _| ledger.retry(lease, &[], "somebody", now).map(drop))
+                self.decide(*client, |ledger, lease, now, _| ledger.retry(lease, &[], "somebody", now).map(drop));
             }
         }
     }
@@ -163,7 +164,7 @@ impl Life {
 
     fn new_key(&mut self, client: usize, told: bool) {
         self.born += 1;
-        let key = Uuid::from_u128(0xdef0_0000 + u128::from(self.born)).to_string();
+        let key = Uuid::from_u128(0xdef0_0000 + self.born as u128).to_string();
         let mut shared = self.hosts[0].lock();
         shared.truth.keys.push(key.clone());
         let key = SecretString::from(key);
@@ -229,13 +230,10 @@ impl Life {
         let before = self.before(client);
         let shown = self.shown(client, ask);
         let ended = self.run(client, process, ask).await;
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                self.rebirth(process);
-                self.after(client, None, &before);
-                return;
-            }
+        let Some(ended) = ended else {
+            self.rebirth(process);
+            self.after(client, None, &before);
+            return;
         };
         if let (Some(shown), Ok(Passed::Ran { plan, .. })) = (shown, &ended)
             && chances.jump.is_none()
@@ -346,7 +344,7 @@ impl Life {
             return;
         }
         // Its timers stand still with it; so the lease is outlived by the calendar alone.
-        self.hosts[0].lock().set_clock(PAST_LEASES as i64);
+        self.hosts[0].lock().set_clock(PAST_LEASES);
         let second = joined(self.start(client, 1, true).await);
         self.said(client, &second);
         goes_on.notify_one();
@@ -382,7 +380,7 @@ impl Life {
         let now = shared.now();
         let Shared { ledger, truth, .. } = &mut *shared;
         let owner = Owner("somebody".to_owned());
-        let Some(lease) = ledger.acquire(&name(client), &owner, Duration::from_secs(60), now).unwrap() else { return };
+        let Some(lease) = ledger.acquire(&name(client), &owner, Duration::from_mins(1), now).unwrap() else { return };
         act(ledger, &lease, now, truth).unwrap();
         ledger.release(lease).unwrap();
     }
@@ -442,7 +440,7 @@ impl Life {
         if watch.calm && !before.is_open && !stopped {
             shared.in_order(client, &watch, before);
         }
-        let fits = before.free.is_none_or(|free| free >= watch.wanted());
+        let fits = before.free.is_none_or(|free| free >= watch.wanted()) && shared.has_room(client);
         if watch.clean && !before.is_open && fits {
             let needed = watch.needed(before.batch_size);
             if watch.requests > needed {
@@ -537,6 +535,12 @@ impl Shared {
             let what = format!("c{client}: {removed} of {} were unassigned, {limit} may be", before.holding);
             self.breaks(Rule::Guarded, what);
         }
+    }
+
+    /// No batch was cut short for want of seats.
+    fn has_room(&self, client: usize) -> bool {
+        let stats = self.server.subscription(id(client)).unwrap().stats();
+        stats.available_licenses >= stats.assigned_licenses + self.truth.setting().batch_size as u64
     }
 
     /// What the ledger believes is so, where no answer is missing.
@@ -665,7 +669,7 @@ fn same_person(one: &str, other: &str) -> bool {
 
 /// Whether a stable id tells that it is the same person under another address.
 fn has_id(email: &str) -> bool {
-    person(email) % 5 != 0
+    !person(email).is_multiple_of(5)
 }
 
 fn joined(ended: Result<Result<Passed, PassError>, tokio::task::JoinError>) -> Result<Passed, PassError> {
@@ -675,7 +679,7 @@ fn joined(ended: Result<Result<Passed, PassError>, tokio::task::JoinError>) -> R
     }
 }
 
-fn world(config: &Arc<Config>, host: &Host, born: u32) -> World<Host> {
+fn world(config: &Arc<Config>, host: &Host, born: usize) -> World<Host> {
     World {
         config: Arc::clone(config),
         outside: host.clone(),
@@ -719,14 +723,16 @@ fn configuration(setting: &Setting, mistake: Option<Mistake>) -> Config {
     );
     for client in 0..CLIENTS {
         let sources: Vec<String> = sources(client).iter().map(|source| format!("\"s{source}\"")).collect();
-        text += &format!(
+        write!(
+            text,
             "[subscriptions.c{client}]\ntype = \"Manual\"\nid = \"{}\"\napi_key = {{ env = \"NONE\" }}\nsources = [{}]\n",
             id(client),
             sources.join(", ")
-        );
+        )
+        .unwrap();
     }
     for source in 0..SOURCES {
-        text += &format!("[sources.s{source}]\nkind = \"csv\"\npath = \"drops/{source}\"\n");
+        write!(text, "[sources.s{source}]\nkind = \"csv\"\npath = \"drops/{source}\"\n").unwrap();
     }
     config::load_str(Path::new("simulation.toml"), &text).unwrap_or_else(|problems| panic!("{problems}"))
 }

@@ -3,6 +3,8 @@
 //!
 //! `ROSTERD_SEEDS=100000..200000` plays other seeds than the ordinary run, `ROSTERD_SEED=7` one alone, step by step.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test can't do without")]
+
 mod host;
 mod life;
 mod rules;

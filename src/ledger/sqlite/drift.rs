@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::operation::State;
-use super::super::{Event, RunId};
+use super::super::{Event, IntentId, RunId};
 use super::books::{Seat, tell};
 use super::planning::{Search, held_now};
 use super::rosters::EntryLookup;
@@ -57,6 +57,12 @@ fn held_after(connection: &Connection, subscription: &str, last: &str, number: u
     let mut statement = connection.prepare_cached(sql)?;
     let identities = statement.query_map(params![subscription, last, number], |row| row.get(0))?;
     Ok(identities.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether a request may have been carried out of which nothing is known, apart from the one that is about to leave.
+pub(super) fn is_in_doubt(connection: &Connection, subscription: i64, next: Option<IntentId>) -> Result<bool> {
+    let sql = "SELECT 1 FROM intent WHERE subscription_id = ?1 AND id IS NOT ?2 LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.exists(params![subscription, next.map(|next| next.0)])?)
 }
 
 /// After the commit's other changes: what its answer did, and what the server counts where that can be compared.

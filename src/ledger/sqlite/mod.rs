@@ -5,6 +5,7 @@
 //! [`Ledger::write`] or [`Ledger::fenced`], which open its transaction and give its errors their names.
 
 mod books;
+mod brake;
 mod drift;
 mod past;
 mod people;

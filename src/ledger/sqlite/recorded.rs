@@ -170,11 +170,14 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
     if old.as_ref() == hold {
         return Ok(());
     }
+    let begins = old.is_none();
     let same_set = old.map(|old| old.digest) == hold.map(|hold| hold.digest.clone());
     let sql = "
-        UPDATE subscription SET hold = ?2, hold_since = CASE WHEN ?4 THEN hold_since WHEN ?2 IS NULL THEN NULL ELSE ?3 END
+        UPDATE subscription SET hold = ?2, held_at = CASE WHEN ?5 THEN ?3 ELSE held_at END,
+          hold_since = CASE WHEN ?4 THEN hold_since WHEN ?2 IS NULL THEN NULL ELSE ?3 END
         WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute(params![subscription, hold.map(Json), Ms(books.now), same_set])?;
+    let values = params![subscription, hold.map(Json), Ms(books.now), same_set, begins];
+    connection.prepare_cached(sql)?.execute(values)?;
     match hold {
         Some(hold) if !same_set => books.tell_of_all(
             Event::Held,

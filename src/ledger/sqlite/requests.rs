@@ -333,14 +333,18 @@ pub(super) fn put_problem(
     problem: Option<&str>,
     stopped: Option<&Stop>,
 ) -> Result<()> {
+    let rejected = matches!(stopped, Some(Stop::KeyRefused { .. }));
+    let sql = "SELECT key_rejected FROM subscription WHERE id = ?1";
+    let known: bool = connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?;
+    // A refused key is one problem, in whatever words the server refuses it.
+    let same = rejected && known;
     let sql = "
-        UPDATE subscription SET problem = ?2, problem_since = CASE WHEN ?2 IS NULL THEN NULL ELSE ?3 END
+        UPDATE subscription SET problem = ?2, key_rejected = ?4,
+          problem_since = CASE WHEN ?2 IS NULL THEN NULL WHEN ?5 THEN problem_since ELSE ?3 END
         WHERE id = ?1 AND problem IS NOT ?2";
-    let news = connection.prepare_cached(sql)?.execute(params![subscription, problem, Ms(books.now)])? > 0;
-    let event = match stopped {
-        Some(Stop::KeyRefused { .. }) => Event::KeyRejected,
-        _ => Event::RunFailed,
-    };
+    let values = params![subscription, problem, Ms(books.now), rejected, same];
+    let news = connection.prepare_cached(sql)?.execute(values)? > 0 && !same;
+    let event = if rejected { Event::KeyRejected } else { Event::RunFailed };
     match problem {
         Some(problem) if news => books.tell_of_all(event, problem),
         _ => Ok(()),

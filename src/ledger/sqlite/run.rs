@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::lease::{Held, is_free};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
-use super::drift::note_drift;
+use super::drift::{is_in_doubt, note_drift};
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{held_renames, looked, put_plan};
@@ -200,7 +200,8 @@ impl Ledger {
             put_answer(transaction, subscription, &books, commit)?;
             let moves = books.moves;
             books.close()?;
-            let counted = commit.stats.filter(|_| commit.comparable).map(|stats| stats.assigned);
+            let comparable = commit.comparable && !is_in_doubt(transaction, subscription, intent)?;
+            let counted = commit.stats.filter(|_| comparable).map(|stats| stats.assigned);
             note_drift(transaction, subscription, run, moves, counted, now)?;
             Ok(intent)
         });

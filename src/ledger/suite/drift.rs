@@ -105,6 +105,10 @@ pub(in crate::ledger) fn a_count_that_can_not_be_compared_is_not(ledger: &mut Le
     let stats = Some(Stats { available: 50, assigned: 2 });
     ledger.commit(&lease, RUN, &Commit { stats, comparable: true, intent, ..Commit::default() }, at(2)).unwrap();
     assert_eq!(drift(ledger), (0, 0));
+    // A removal of which nothing is known, while another request is answered.
+    begin(ledger, &lease, Operation::Unassign, &["ann"], 3);
+    counts(ledger, &lease, 1, 4);
+    assert_eq!(drift(ledger), (0, 0));
 }
 
 pub(in crate::ledger) fn a_persons_word_is_no_drift(ledger: &mut Ledger) {

@@ -281,7 +281,7 @@ fn leaving_and_held() {
         then: None,
     };
     let reasons = vec!["12 removals are more than 20% of 40".to_owned()];
-    let hold = Hold { digest: "0123456789abcdef".into(), removals: vec![removal], reasons };
+    let hold = Hold { digest: "0123456789abcdef".into(), removals: vec![removal], reasons, braked: false };
     view.hold = Some(StoredHold { hold, since: at("2026-11-23T06:00:00Z") });
     insta::assert_snapshot!(told(view), @r"
         jane@contoso.com
