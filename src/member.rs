@@ -2,6 +2,8 @@
 //!
 //! The vocabulary that the plan decides with, the dispatcher asks with and the ledger keeps.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
@@ -90,4 +92,49 @@ pub struct Approval {
     pub members: Vec<String>,
     pub expires_at: Timestamp,
     pub by: String,
+}
+
+/// The ledger may not be the newest that there was: licences are given, and none is taken back, until a person believes
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    pub doubt: Doubt,
+    /// How many commits the ledger had seen when that was noticed.
+    pub generation: u64,
+}
+
+/// Why a ledger may not be the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// The file beside it has seen more commits.
+    Older { file: u64 },
+    /// There is no file beside it, as beside a copy.
+    NoFile,
+    /// The file beside it can't be read.
+    Illegible,
+    /// The file beside it is another ledger's.
+    Another,
+}
+
+impl Restored {
+    /// What is the matter, as a fragment.
+    pub fn cause(&self) -> String {
+        match self.doubt {
+            Doubt::Older { file } => format!(
+                "the ledger was restored from a copy (it is at generation {}, and was at {file} before), so that rosterd does not know who was given or lost a licence since",
+                self.generation
+            ),
+            Doubt::NoFile => "no file with the generation stands beside the ledger, as with a copy that was put in its place, so that it may not be the newest".to_owned(),
+            Doubt::Illegible => "the file with the generation beside the ledger is damaged, so that nobody can tell whether the ledger is the newest".to_owned(),
+            Doubt::Another => "the file with the generation beside the ledger is another ledger's, so that this one may not be the newest".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cause = self.cause();
+        write!(f, "{cause}; licences are given, and none is taken back, until you say `rosterd ledger accept`")
+    }
 }

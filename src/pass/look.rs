@@ -108,6 +108,7 @@ pub fn look_at(
         counts: ledger.counts(name, now)?,
         sources: source_facts(ledger, &subscription.sources)?,
         approvals: ledger.approvals(name, now)?,
+        restored: record.restored.clone(),
         candidates: found.list,
     };
     let plan = Arc::new(Plan::compute(&input));

@@ -40,8 +40,11 @@ async fn undo_under_lease<O: Outside>(
     reverse: Reverse,
     why: String,
 ) -> Result<Report, PassError> {
-    let rim = Rim::begin(world, subscription, lease, Trigger::Command).await?;
     let seen = look(world, subscription, true).await?;
+    if let Some(restored) = &seen.record.restored {
+        return Err(LedgerError::Restored(restored.clone()).into());
+    }
+    let rim = Rim::begin(world, subscription, lease, Trigger::Command).await?;
     let work = Work {
         resume: seen.work.resume.clone(),
         unassign: reverse.take_back.clone(),

@@ -25,7 +25,9 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Le
     }
     let identities: Vec<&str> =
         due.iter().zip(&held).filter(|(_, held)| **held).map(|(leaver, _)| leaver.address.identity()).collect();
-    if identities.is_empty() || input.approvals.iter().any(|approval| covers(approval, &identities, input)) {
+    let approved = || input.approvals.iter().any(|approval| covers(approval, &identities, input));
+    // What a copy remembers of an approval may have been carried out since, and its people be back.
+    if identities.is_empty() || input.restored.is_none() && approved() {
         return (due, None);
     }
     let digest = digest::of_members(&input.subscription, identities);
@@ -49,8 +51,16 @@ fn covers(approval: &Approval, identities: &[&str], input: &PlanInput) -> bool {
 }
 
 /// In order. The limits stand last: they count what nothing else stopped.
-const GUARDS: [Guard; 7] =
-    [never_read, changed_scope, unusable_rows, nobody_stays, renames, removals_of_a_run, removals_of_a_day];
+const GUARDS: [Guard; 8] = [
+    restored_ledger,
+    never_read,
+    changed_scope,
+    unusable_rows,
+    nobody_stays,
+    renames,
+    removals_of_a_run,
+    removals_of_a_day,
+];
 
 /// From so many members on, a roster that names none of them is taken for another's file.
 const STRANGERS_MIN: u64 = 3;
@@ -105,6 +115,13 @@ impl Stop {
 fn missed(leaver: &Leaver) -> bool {
     let silent = matches!(leaver.reason(), Reason::Left | Reason::Vanished | Reason::Scope | Reason::Renamed);
     silent && leaver.kind == Kind::Leaves
+}
+
+/// While the ledger may not be the newest, nobody can be said to have what it says: the person may have been taken back and
+/// given the seat anew since. Renames wait, too.
+fn restored_ledger(passing: &Passing<'_>) -> Option<Stop> {
+    let restored = passing.input.restored.as_ref()?;
+    Stop::new(passing.select(|_| true), |_| format!("{restored}."))
 }
 
 /// While a source has never been read whole, nobody can be said to be missing: it may name them.

@@ -9,7 +9,7 @@ use super::display::{PlanJson, Style};
 use super::input::{Candidate, Counts, PlanInput, SourceFacts};
 use super::*;
 use crate::config::{Globs, Grace, Policy};
-use crate::member::{Approval, Departure, Member, MemberState, Seats};
+use crate::member::{Approval, Departure, Doubt, Member, MemberState, Seats};
 use crate::roster::{Entry, When};
 use chrono::TimeDelta;
 
@@ -45,8 +45,13 @@ fn world() -> PlanInput {
         counts: Counts { holding: 7, removed_last_day: 0, holding_day_ago: 7 },
         sources: vec![source("hr")],
         approvals: vec![],
+        restored: None,
         candidates: vec![],
     }
+}
+
+fn restored() -> Restored {
+    Restored { doubt: Doubt::Older { file: 102 }, generation: 57 }
 }
 
 fn source(name: &str) -> SourceFacts {

@@ -84,6 +84,7 @@ fn input(ledger: &Ledger) -> (PlanInput, Seen) {
         counts: ledger.counts("contoso", NOW).unwrap(),
         sources: vec![source],
         approvals: Vec::new(),
+        restored: None,
         candidates: found.list,
     };
     (input, found.seen)

@@ -54,8 +54,11 @@ const ZONE_MAX: TimeDelta = TimeDelta::hours(15);
 impl Ledger {
     /// What is known of a subscription; of one that nobody has heard of, nothing.
     pub fn subscription(&self, name: &str) -> Result<SubscriptionRecord> {
+        let restored = self.restored()?;
         self.read(|connection| {
-            let Some(id) = known_subscription(connection, name)? else { return Ok(SubscriptionRecord::default()) };
+            let Some(id) = known_subscription(connection, name)? else {
+                return Ok(SubscriptionRecord { restored, ..SubscriptionRecord::default() });
+            };
             let sql = "
                 SELECT seats_available, seats_assigned, seats_as_of, full_since, probed_at, habits, scope, dates_until,
                        hold, hold_since, problem, problem_since, remote
@@ -65,6 +68,7 @@ impl Ledger {
                 SELECT id, started_at, finished_at, cause, outcome, requests, assigned, unassigned
                 FROM run WHERE subscription_id = ?1 ORDER BY id DESC LIMIT 1";
             record.last_run = connection.prepare_cached(sql)?.query_row([id], run_record).optional()?;
+            record.restored = restored;
             Ok(record)
         })
     }
@@ -181,6 +185,7 @@ fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
         problem: problem.zip(moment_or_none(row, 11)?),
         remote: row.get(12)?,
         last_run: None,
+        restored: None,
     })
 }
 

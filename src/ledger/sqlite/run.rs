@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::lease::{Held, is_free};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
+use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{held_renames, looked, put_plan};
@@ -117,21 +118,16 @@ impl Ledger {
             let sql = "INSERT INTO run (id, subscription_id, started_at, cause) VALUES (?1, ?2, ?3, ?4)";
             transaction.execute(sql, params![run.into_bytes(), subscription, Ms(now), Word(trigger)])?;
             Ok(())
-        })
+        })?;
+        self.begun.insert(lease.subscription.clone());
+        Ok(())
     }
 
     /// What requests may have been sent without their answer being recorded, the oldest first.
     pub fn open_intents(&self, subscription: &str) -> Result<Vec<(IntentId, NewIntent)>> {
-        self.read(|connection| {
-            let Some(id) = known_subscription(connection, subscription)? else { return Ok(Vec::new()) };
-            let sql = "SELECT id, operation, addresses FROM intent WHERE subscription_id = ?1 ORDER BY id";
-            let mut statement = connection.prepare_cached(sql)?;
-            let intents = statement.query_map([id], |row| {
-                let operation = row.get::<_, Word<Operation>>(1)?.0;
-                let addresses = row.get::<_, Json<Vec<Address>>>(2)?.0;
-                Ok((IntentId(row.get(0)?), NewIntent { operation, addresses }))
-            })?;
-            Ok(intents.collect::<rusqlite::Result<_>>()?)
+        self.read(|connection| match known_subscription(connection, subscription)? {
+            Some(id) => open_intents(connection, id),
+            None => Ok(Vec::new()),
         })
     }
 
@@ -178,9 +174,17 @@ impl Ledger {
 
     /// One dispatch step: the outcome of one request and the intent of the next. A long run keeps its lease by these: once
     /// a third of its term has passed it is renewed.
+    ///
+    /// # Errors
+    /// [`LedgerError::Restored`] for a removal on a ledger that may not be the newest.
     pub fn commit(&mut self, lease: &Lease, run: RunId, commit: &Commit, now: Timestamp) -> Result<Option<IntentId>> {
         let mut work = self.works.remove(&lease.subscription).filter(|work| work.run == run);
         let result = self.fenced(lease, |transaction, subscription| {
+            if let Some(NewIntent { operation: Operation::Unassign, .. }) = commit.intent
+                && let (_, Some(restored)) = standing(transaction)?
+            {
+                return Err(LedgerError::Restored(restored));
+            }
             let term = delta(lease.term);
             if left_of(transaction, lease, now)?.is_some_and(|left| left < term - term / 3) {
                 renew(transaction, lease, term, now)?;
@@ -207,6 +211,9 @@ impl Ledger {
             work.unfinished |=
                 result.is_err() || outcomes.any(|(_, outcome)| matches!(outcome, Outcome::NotDone { .. }));
             self.works.insert(lease.subscription.clone(), work);
+        }
+        if matches!(result, Ok(Some(_))) && self.begun.remove(&lease.subscription) {
+            self.flush_generation();
         }
         result
     }
@@ -250,6 +257,17 @@ impl Ledger {
             Ok(())
         })
     }
+}
+
+pub(super) fn open_intents(connection: &Connection, subscription: i64) -> Result<Vec<(IntentId, NewIntent)>> {
+    let sql = "SELECT id, operation, addresses FROM intent WHERE subscription_id = ?1 ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let intents = statement.query_map([subscription], |row| {
+        let operation = row.get::<_, Word<Operation>>(1)?.0;
+        let addresses = row.get::<_, Json<Vec<Address>>>(2)?.0;
+        Ok((IntentId(row.get(0)?), NewIntent { operation, addresses }))
+    })?;
+    Ok(intents.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Says that the lease is still this one, in the transaction of what is written under it.

@@ -128,6 +128,7 @@ prop_compose! {
         holding_day_ago in 0..12_u64,
         seats in option::of((0..10_u64, 0..10_u64)),
         approvals in proptest::collection::vec(any_approval(), 0..2),
+        is_restored in proptest::bool::weighted(0.2),
     ) -> PlanInput {
         let candidates: Vec<Candidate> = present.into_iter().map(|at| candidates[at].clone()).collect();
         let holding = candidates.iter().filter(|c| holds(c)).count() as u64;
@@ -137,6 +138,7 @@ prop_compose! {
             counts: Counts { holding, removed_last_day, holding_day_ago },
             sources: sources.to_vec(),
             approvals,
+            restored: is_restored.then(restored),
             candidates,
             ..world()
         }
@@ -265,6 +267,18 @@ proptest! {
         if with.hold.is_some() {
             prop_assert_eq!(with, without);
         }
+    }
+
+    #[test]
+    fn a_ledger_in_doubt_takes_nothing_back_and_gives_as_ever(input in any_input()) {
+        let in_doubt = Plan::compute(&PlanInput { restored: Some(restored()), ..input.clone() });
+        prop_assert!(in_doubt.unassign.is_empty() && in_doubt.rename.is_empty());
+        let believed = Plan::compute(&PlanInput { restored: None, ..input });
+        let assigned = |plan: &Plan| -> BTreeSet<String> {
+            let to = plan.rename.iter().map(|rename| &rename.to);
+            plan.assign.iter().map(|a| &a.address).chain(to).map(|a| a.identity().to_owned()).collect()
+        };
+        prop_assert_eq!(assigned(&in_doubt), assigned(&believed));
     }
 
     #[test]
