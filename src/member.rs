@@ -101,6 +101,8 @@ pub struct Restored {
     pub doubt: Doubt,
     /// How many commits the ledger had seen when that was noticed.
     pub generation: u64,
+    /// Its newest entry then.
+    pub as_of: Option<Timestamp>,
 }
 
 /// Why a ledger may not be the newest.
@@ -120,14 +122,20 @@ pub enum Doubt {
 impl Restored {
     /// What is the matter, as a fragment.
     pub fn cause(&self) -> String {
+        let as_of = self.as_of.map_or_else(String::new, |at| format!(" of {}", at.format("%Y-%m-%d %H:%M UTC")));
+        let file = "the file with its generation beside it";
         match self.doubt {
             Doubt::Older { file } => format!(
-                "the ledger was restored from a copy (it is at generation {}, and was at {file} before), so that rosterd does not know who was given or lost a licence since",
+                "the ledger was restored from a copy{as_of} (it is at generation {}, and was at {file}), so that nobody knows who was given or lost a licence since",
                 self.generation
             ),
-            Doubt::NoFile => "no file with the generation stands beside the ledger, as with a copy that was put in its place, so that it may not be the newest".to_owned(),
-            Doubt::Illegible => "the file with the generation beside the ledger is damaged, so that nobody can tell whether the ledger is the newest".to_owned(),
-            Doubt::Another => "the file with the generation beside the ledger is another ledger's, so that this one may not be the newest".to_owned(),
+            Doubt::NoFile => format!(
+                "the ledger{as_of} stands without {file}, as a copy does that was put in its place, and may not be the newest"
+            ),
+            Doubt::Illegible => format!("of the ledger{as_of} {file} is damaged, so that it may not be the newest"),
+            Doubt::Another => {
+                format!("of the ledger{as_of} {file} is another ledger's, so that it may not be the newest")
+            }
         }
     }
 }

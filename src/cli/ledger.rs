@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, LedgerError, Restored};
 use crate::pass;
 use crate::plan::Plan;
 use crate::report::status::MemberCounts;
-use crate::report::text::{count, moment_and_distance, sentence};
+use crate::report::text::{count, relative, sentence};
 
 /// What concerns the ledger as a whole
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ pub(super) fn run(args: &LedgerArgs, context: &Context) -> Result<ExitStatus, Fa
         eprintln!("The ledger is the newest that there was: there is nothing to accept.");
         return Ok(ExitStatus::Done);
     };
-    print(&told(&config, &ledger, &restored, now)?)?;
+    print(&told(&config, &restored, now)?)?;
     confirm("Believe it?", yes, Unasked::Refuse)?;
     ledger.believe(&by(), clock::now())?;
     eprintln!("The ledger is believed from now on; the next run does what it says.");
@@ -58,10 +58,10 @@ pub(super) fn run(args: &LedgerArgs, context: &Context) -> Result<ExitStatus, Fa
 }
 
 /// What will be believed, and what comes of it.
-fn told(config: &Config, ledger: &Ledger, restored: &Restored, now: Timestamp) -> Result<String, Failure> {
+fn told(config: &Config, restored: &Restored, now: Timestamp) -> Result<String, Failure> {
     let mut text = format!("{}\n", sentence(&restored.cause()));
-    if let Some(newest) = ledger.newest_entry()? {
-        let _ = writeln!(text, "The newest that it knows is of {}.", moment_and_distance(newest, now));
+    if let Some(as_of) = restored.as_of {
+        let _ = writeln!(text, "Its newest entry was made {}.", relative(as_of, now));
     }
     // On a copy that believes already.
     let mut believing = scratch_ledger(config)?;

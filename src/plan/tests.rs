@@ -51,7 +51,7 @@ fn world() -> PlanInput {
 }
 
 fn restored() -> Restored {
-    Restored { doubt: Doubt::Older { file: 102 }, generation: 57 }
+    Restored { doubt: Doubt::Older { file: 102 }, generation: 57, as_of: None }
 }
 
 fn source(name: &str) -> SourceFacts {

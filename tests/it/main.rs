@@ -7,6 +7,7 @@
 //! - `interface`: what other programs hold on to.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
 //! - `readme`: what the README shows is what there is.
+//! - `restored`: a ledger that was put back from a copy.
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
 //! - `tidy`: facts about the code itself.
 //! - `together`: many subscriptions under one daemon, and its end.
@@ -21,6 +22,7 @@ mod hostile;
 mod interface;
 mod main_job;
 mod readme;
+mod restored;
 mod safety;
 mod tidy;
 mod together;

@@ -13,11 +13,12 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tracing::warn;
 
-use super::values::{Json, count, counted};
+use super::values::{Json, count, counted, moment};
 use super::{Ledger, Result};
+use crate::clock::Timestamp;
 use crate::ledger::LedgerError;
 use crate::member::{Doubt, Restored};
 use crate::telemetry::chain;
@@ -129,7 +130,7 @@ impl Ledger {
         let (mut number, marked) = standing(&transaction)?;
         let doubt = doubt(beside, number);
         if let Some(doubt) = doubt {
-            let restored = Restored { doubt, generation: number };
+            let restored = Restored { doubt, generation: number, as_of: newest_entry(&transaction)? };
             if let Beside::Is(file) = beside {
                 number = number.max(file);
             }
@@ -174,13 +175,16 @@ impl Ledger {
             Some(generation) if self.connection.is_autocommit() => Some(generation.read()?),
             _ => None,
         };
-        let (number, marked) = self.read(standing)?;
+        let (number, marked, as_of) = self.read(|connection| {
+            let (number, marked) = standing(connection)?;
+            Ok((number, marked, newest_entry(connection)?))
+        })?;
         let doubt = beside.and_then(|beside| doubt(beside, number));
         let Some(doubt) = doubt.filter(|_| marked.is_none()) else { return Ok(marked) };
         // It may have been made by the process that makes the ledger, in between.
         let is_there = self.generation.as_ref().is_some_and(|now| !matches!(now.read(), Ok(Beside::Missing)));
         let made_meanwhile = doubt == Doubt::NoFile && is_there;
-        Ok((!made_meanwhile).then_some(Restored { doubt, generation: number }))
+        Ok((!made_meanwhile).then_some(Restored { doubt, generation: number, as_of }))
     }
 }
 
@@ -203,6 +207,12 @@ pub(super) fn standing(connection: &Connection) -> Result<(u64, Option<Restored>
         let restored: Option<Json<Restored>> = row.get(1)?;
         Ok((counted(row, 0)?, restored.map(|restored| restored.0)))
     })?)
+}
+
+/// The moment of the newest line of the history.
+fn newest_entry(connection: &Connection) -> Result<Option<Timestamp>> {
+    let mut statement = connection.prepare_cached("SELECT at FROM history ORDER BY id DESC LIMIT 1")?;
+    Ok(statement.query_row([], |row| moment(row, 0)).optional()?)
 }
 
 /// A ledger to which nothing was ever written is as good as any.

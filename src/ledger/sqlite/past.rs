@@ -39,14 +39,6 @@ impl Ledger {
         })
     }
 
-    /// The moment of the newest line that was written.
-    pub fn newest_entry(&self) -> Result<Option<Timestamp>> {
-        self.read(|connection| {
-            let sql = "SELECT at FROM history ORDER BY id DESC LIMIT 1";
-            Ok(connection.prepare_cached(sql)?.query_row([], |row| moment(row, 0)).optional()?)
-        })
-    }
-
     /// The newest lines about an address, by its identity, in any subscription; oldest first.
     pub fn history_of(&self, identity: &str, limit: usize) -> Result<Vec<HistoryLine>> {
         self.read(|connection| {
