@@ -187,7 +187,9 @@ CREATE TABLE lease (
   subscription TEXT PRIMARY KEY,
   owner TEXT NOT NULL,
   epoch INTEGER NOT NULL,
-  expires INTEGER NOT NULL
+  expires INTEGER NOT NULL,
+  -- How long it lasts from each renewal, in milliseconds.
+  term INTEGER NOT NULL
 ) WITHOUT ROWID, STRICT;
 
 CREATE TABLE history (

@@ -17,6 +17,8 @@ mod values;
 mod work;
 
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
 mod figures;
 #[cfg(test)]
 mod restored_tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::lease::{Held, is_free};
+use super::super::lease::{Chance, Held, chance};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
 use super::generation::standing;
@@ -37,37 +37,47 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Option<Lease>> {
         self.write_unflushed(|transaction| {
-            let sql = "SELECT owner, expires FROM lease WHERE subscription = ?1 AND owner <> ''";
+            let sql = "SELECT owner, expires, term FROM lease WHERE subscription = ?1 AND owner <> ''";
             let held = transaction.prepare_cached(sql)?.query_row([subscription], |row| {
-                Ok(Held { alive: Owner(row.get(0)?).may_be_alive(), expires: moment(row, 1)? })
+                let (alive, term) = (Owner(row.get(0)?).may_be_alive(), TimeDelta::milliseconds(row.get(2)?));
+                Ok(Held { alive, expires: moment(row, 1)?, term })
             });
-            if !is_free(held.optional()?.as_ref(), now) {
-                return Ok(None);
+            match chance(held.optional()?.as_ref(), now) {
+                Chance::Free => {}
+                Chance::Held => return Ok(None),
+                Chance::Until(end) => {
+                    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1";
+                    transaction.prepare_cached(sql)?.execute(params![subscription, Ms(end)])?;
+                    return Ok(None);
+                }
             }
             let sql = "
-                INSERT INTO lease (subscription, owner, epoch, expires) VALUES (?1, ?2, 1, ?3)
+                INSERT INTO lease (subscription, owner, epoch, expires, term) VALUES (?1, ?2, 1, ?3, ?4)
                 ON CONFLICT (subscription) DO UPDATE SET
-                  owner = excluded.owner, epoch = epoch + 1, expires = excluded.expires
+                  owner = excluded.owner, epoch = epoch + 1, expires = excluded.expires, term = excluded.term
                 RETURNING epoch";
-            let values = params![subscription, owner.0, Ms(end_of(delta(term), now))];
+            let term_ms = delta(term).num_milliseconds();
+            let values = params![subscription, owner.0, Ms(end_of(delta(term), now)), term_ms];
             let epoch = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
             Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch, term }))
         })
     }
 
-    /// Makes sure that the lease lasts at least this long from now: it is renewed where less is left of it. To be called
-    /// before whatever must not outlast it. Where enough is left nothing is written.
+    /// Makes sure that the lease lasts at least this long from now: it is renewed where less is left of it, or more than
+    /// its term, which a clock that was set back gives it. To be called before whatever must not outlast it. Where enough
+    /// is left nothing is written.
     ///
     /// # Errors
     /// [`LedgerError::Fenced`] where it was lost.
     pub fn hold(&mut self, lease: &Lease, needed: Duration, now: Timestamp) -> Result<()> {
         let left = self.read(|connection| left_of(connection, lease, now))?;
-        if left.is_some_and(|left| left >= delta(needed)) {
+        let (needed, term) = (delta(needed), delta(lease.term.max(needed)));
+        if left.is_some_and(|left| needed <= left && left <= term) {
             return Ok(());
         }
         self.write(|transaction| {
             check_fence(transaction, lease)?;
-            renew(transaction, lease, delta(lease.term.max(needed)), now)
+            renew(transaction, lease, term, now)
         })
     }
 
@@ -186,7 +196,7 @@ impl Ledger {
                 return Err(LedgerError::Restored(restored));
             }
             let term = delta(lease.term);
-            if left_of(transaction, lease, now)?.is_some_and(|left| left < term - term / 3) {
+            if left_of(transaction, lease, now)?.is_some_and(|left| left < term - term / 3 || term < left) {
                 renew(transaction, lease, term, now)?;
             }
             let mut books = Books::open(transaction, subscription, Some(run), now);
@@ -291,8 +301,9 @@ fn left_of(connection: &Connection, lease: &Lease, now: Timestamp) -> Result<Opt
 
 /// Under the fence.
 fn renew(connection: &Connection, lease: &Lease, term: TimeDelta, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1";
-    connection.prepare_cached(sql)?.execute(params![lease.subscription, Ms(end_of(term, now))])?;
+    let sql = "UPDATE lease SET expires = ?2, term = ?3 WHERE subscription = ?1";
+    let values = params![lease.subscription, Ms(end_of(term, now)), term.num_milliseconds()];
+    connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
