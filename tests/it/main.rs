@@ -8,6 +8,7 @@
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
 //! - `readme`: what the README shows is what there is.
 //! - `restored`: a ledger that was put back from a copy.
+//! - `rounds`: killed at any moment, and started again.
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
 //! - `tidy`: facts about the code itself.
 //! - `together`: many subscriptions under one daemon, and its end.
@@ -23,6 +24,7 @@ mod interface;
 mod main_job;
 mod readme;
 mod restored;
+mod rounds;
 mod safety;
 mod tidy;
 mod together;
