@@ -6,6 +6,7 @@
 //! - `hostile`: an operator who does everything wrong.
 //! - `interface`: what other programs hold on to.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
+//! - `power`: the power is cut at any moment.
 //! - `readme`: what the README shows is what there is.
 //! - `restored`: a ledger that was put back from a copy.
 //! - `rounds`: killed at any moment, and started again.
@@ -22,6 +23,7 @@ mod files;
 mod hostile;
 mod interface;
 mod main_job;
+mod power;
 mod readme;
 mod restored;
 mod rounds;

@@ -134,9 +134,8 @@ impl Play {
             tally.killed_at_work += u32::from(self.has_open_intent());
             tally.removals += self.look();
             if round == rounds || self.rng.u32(0..4) == 0 {
-                self.converge();
+                tally.removals += self.converge();
                 tally.converged += 1;
-                tally.removals += self.look();
             }
         }
         tally.requests += self.world.sandbox.request_count();
@@ -251,11 +250,13 @@ impl Play {
         removals
     }
 
-    /// Without further faults the server becomes the roster, as far as seats go, and the ledger says the same.
-    fn converge(&mut self) {
+    /// Without further faults the server becomes the roster, as far as seats go, and the ledger says the same. Gives the
+    /// removals that were sent.
+    fn converge(&mut self) -> usize {
         self.world.sandbox.set_faults(Faults::default());
         let ran = self.world.run(&["sync"]);
         assert!(matches!(ran.status, 0 | 3), "{ran:?}");
+        let removals = self.look();
         let status = self.world.run(&["status", "--json"]).stdout;
         let status: serde_json::Value = serde_json::from_str(&status).unwrap();
         for one in status["subscriptions"].as_array().unwrap() {
@@ -271,8 +272,9 @@ impl Play {
             assert_eq!(states, [seats as u64, left, 0, 0, 0], "{name}: {one:#}");
             assert!(one["problem"].is_null() && one["hold"].is_null(), "{one:#}");
             self.steady.insert(name, desired);
-            self.seated.insert(name, BTreeSet::new());
+            self.seated.insert(name, assigned);
         }
+        removals
     }
 }
 
