@@ -119,6 +119,8 @@ impl Play {
         let (steady, seated) = (everywhere(), everywhere());
         let mut play = Play { world, rng, staff, guests: BTreeSet::new(), files: 0, steady, seated, looked_at: 0 };
         play.drop_staff();
+        // While a source was never read nobody is taken to be missing.
+        play.change_guests();
         for name in NAMES {
             play.steady.insert(name, play.desired(name));
         }
