@@ -173,8 +173,9 @@ async fn left(world: &World, name: &str) -> ExitStatus {
     let name = name.to_owned();
     let left = world.outside.ledger.with(move |ledger| {
         let counts = crate::report::status::MemberCounts::of(&ledger.member_counts(&name)?);
-        let hold = ledger.subscription(&name)?.hold.is_some();
-        Ok::<_, LedgerError>(hold || counts.pending + counts.quarantined + counts.unknown > 0)
+        let record = ledger.subscription(&name)?;
+        let waits = record.hold.is_some() || record.restored.is_some();
+        Ok::<_, LedgerError>(waits || counts.pending + counts.quarantined + counts.unknown > 0)
     });
     match left.await {
         Ok(false) => ExitStatus::Done,
