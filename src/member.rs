@@ -2,6 +2,8 @@
 //!
 //! The vocabulary that the plan decides with, the dispatcher asks with and the ledger keeps.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
@@ -90,4 +92,57 @@ pub struct Approval {
     pub members: Vec<String>,
     pub expires_at: Timestamp,
     pub by: String,
+}
+
+/// The ledger may not be the newest that there was: licences are given, and none is taken back, until a person believes
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    pub doubt: Doubt,
+    /// How many commits the ledger had seen when that was noticed.
+    pub generation: u64,
+    /// Its newest entry then.
+    pub as_of: Option<Timestamp>,
+}
+
+/// Why a ledger may not be the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// The file beside it has seen more commits.
+    Older { file: u64 },
+    /// There is no file beside it, as beside a copy.
+    NoFile,
+    /// The file beside it can't be read.
+    Illegible,
+    /// The file beside it is another ledger's.
+    Another,
+}
+
+impl Restored {
+    /// What is the matter, as a fragment.
+    pub fn cause(&self) -> String {
+        let as_of = self.as_of.map_or_else(String::new, |at| format!(" of {}", at.format("%Y-%m-%d %H:%M UTC")));
+        let file = "the file with its generation beside it";
+        match self.doubt {
+            Doubt::Older { file } => format!(
+                "the ledger was restored from a copy{as_of} (it is at generation {}, and was at {file}), so that nobody knows who was given or lost a licence since",
+                self.generation
+            ),
+            Doubt::NoFile => format!(
+                "the ledger{as_of} stands without {file}, as a copy does that was put in its place, and may not be the newest"
+            ),
+            Doubt::Illegible => format!("of the ledger{as_of} {file} is damaged, so that it may not be the newest"),
+            Doubt::Another => {
+                format!("of the ledger{as_of} {file} is another ledger's, so that it may not be the newest")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cause = self.cause();
+        write!(f, "{cause}; licences are given, and none is taken back, until you say `rosterd ledger accept`")
+    }
 }

@@ -137,6 +137,9 @@ async fn under_lease<O: Outside>(
     let mut report = Report::default();
     let mut seen = look(world, subscription, ask_for_seats).await?;
     let known = seen.record.clone();
+    if seen.record.restored.is_some() && rim.withdraw_removals().await? > 0 {
+        seen = look(world, subscription, ask_for_seats).await?;
+    }
     loop {
         if !seen.work.resume.is_empty() {
             let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };

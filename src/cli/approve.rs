@@ -23,6 +23,10 @@ pub(super) struct ApproveArgs {
 pub(super) fn run(args: &ApproveArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let Some((config, mut ledger, stored)) = show_held(&args.held, context)? else { return Ok(ExitStatus::Done) };
     let name = &args.held.name;
+    if let Some(restored) = ledger.restored()? {
+        return Err(Failure::new(format!("{}; nothing was approved", restored.cause()))
+            .hint("`rosterd ledger accept` says what that means, and asks"));
+    }
     let removals = count(stored.hold.removals.len() as u64, "licence", "licences");
     confirm(&format!("Take {removals} back?"), args.held.yes, Unasked::Refuse)?;
     let now = clock::now();

@@ -14,6 +14,7 @@ mod failure;
 mod forget;
 mod held;
 mod history;
+mod ledger;
 mod man;
 mod members;
 #[cfg(test)]
@@ -95,6 +96,7 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     Forget(forget::ForgetArgs),
     Retry(retry::RetryArgs),
+    Ledger(ledger::LedgerArgs),
     Sandbox(crate::sandbox::SandboxArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -128,6 +130,7 @@ fn run_verb(verb: Verb, context: &Context) -> Result<ExitStatus, Failure> {
         Verb::Adopt(args) => adopt::run(&args, context),
         Verb::Forget(args) => forget::run(&args, context),
         Verb::Retry(args) => retry::run(&args, context),
+        Verb::Ledger(args) => ledger::run(&args, context),
         Verb::Sandbox(args) => sandbox::run(args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Completions(args) => completions::run(&args),
@@ -183,6 +186,7 @@ mod tests {
             "adopt contoso have.csv",
             "forget contoso jane@contoso.com bob@contoso.com",
             "retry contoso",
+            "ledger accept --yes",
             "completions bash",
             "man",
             "schema",

@@ -177,8 +177,8 @@ async fn left(world: &World, name: &str) -> (RunOutcome, ExitStatus) {
     let name = name.to_owned();
     let left = world.outside.ledger.with(move |ledger| {
         let counts = crate::report::status::MemberCounts::of(&ledger.member_counts(&name)?);
-        let SubscriptionRecord { hold, drift, .. } = ledger.subscription(&name)?;
-        let waits = hold.is_some() || counts.pending + counts.quarantined + counts.unknown > 0;
+        let SubscriptionRecord { hold, restored, drift, .. } = ledger.subscription(&name)?;
+        let waits = hold.is_some() || restored.is_some() || counts.pending + counts.quarantined + counts.unknown > 0;
         Ok::<_, LedgerError>((waits, drift.is_some_and(|drift| drift.problem(clock::now()).is_some())))
     });
     match left.await {

@@ -36,6 +36,10 @@ pub(super) fn run(args: &UndoArgs, context: &Context) -> Result<ExitStatus, Fail
         let failure = Failure::usage(format!("there is no run {}", args.run));
         return Err(failure.hint("`rosterd history --json` names the run of each line"));
     };
+    if let Some(restored) = ledger.restored()? {
+        return Err(Failure::new(format!("{}; nothing was undone", restored.cause()))
+            .hint("`rosterd ledger accept` says what that means, and asks"));
+    }
     let subscription = subscription(&config, &name)?.clone();
     let reverse = reverse_of(&ledger, &name, args.run)?;
     if reverse.give_back.is_empty() && reverse.take_back.is_empty() {

@@ -7,6 +7,7 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -87,13 +88,32 @@ fn start_in_stat(stat: &str) -> Option<&str> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) expires: Timestamp,
+    /// From its last renewal.
+    pub(super) term: TimeDelta,
     /// [`Owner::may_be_alive`].
     pub(super) alive: bool,
 }
 
-/// Whether a lease can be had: nobody holds it, its holder is certainly gone, or its time is over.
-pub(super) fn is_free(held: Option<&Held>, now: Timestamp) -> bool {
-    held.is_none_or(|held| !held.alive || held.expires <= now)
+/// Whether a lease can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chance {
+    /// Nobody holds it, its holder is certainly gone, or its time is over.
+    Free,
+    Held,
+    /// It lasts for longer than its holder can have meant: the clock was set back since it was last renewed. It ends with
+    /// its term from now, unless the holder is there and renews it.
+    Until(Timestamp),
+}
+
+pub(super) fn chance(held: Option<&Held>, now: Timestamp) -> Chance {
+    match held {
+        None => Chance::Free,
+        Some(held) if !held.alive || held.expires <= now => Chance::Free,
+        Some(held) => match now.checked_add_signed(held.term) {
+            Some(longest) if longest < held.expires => Chance::Until(longest),
+            _ => Chance::Held,
+        },
+    }
 }
 
 #[cfg(test)]
@@ -105,12 +125,16 @@ mod tests {
         let now = Timestamp::from_timestamp_millis(1_000_000).unwrap();
         let held = |expires_in_ms: i64, alive| Held {
             expires: Timestamp::from_timestamp_millis(1_000_000 + expires_in_ms).unwrap(),
+            term: TimeDelta::milliseconds(100),
             alive,
         };
-        assert!(is_free(None, now));
-        assert!(!is_free(Some(&held(1, true)), now));
-        assert!(is_free(Some(&held(0, true)), now));
-        assert!(is_free(Some(&held(1, false)), now));
+        assert_eq!(chance(None, now), Chance::Free);
+        assert_eq!(chance(Some(&held(1, true)), now), Chance::Held);
+        assert_eq!(chance(Some(&held(100, true)), now), Chance::Held);
+        assert_eq!(chance(Some(&held(0, true)), now), Chance::Free);
+        assert_eq!(chance(Some(&held(1, false)), now), Chance::Free);
+        let ahead = held(86_400_000, true);
+        assert_eq!(chance(Some(&ahead), now), Chance::Until(held(100, true).expires), "the clock was set back");
     }
 
     #[test]

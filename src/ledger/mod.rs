@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use lease::{Lease, Owner};
 pub use sqlite::Ledger;
 
-pub use crate::member::{Approval, IntentId, Member, MemberState, Seats};
+pub use crate::member::{Approval, IntentId, Member, MemberState, Restored, Seats};
 
 use crate::clock::Timestamp;
 use crate::roster::change::Change;
@@ -87,6 +87,8 @@ pub struct SubscriptionRecord {
     /// Whether the problem is that the server does not accept the key, in whatever words.
     pub key_rejected: bool,
     pub last_run: Option<RunRecord>,
+    /// Why the ledger as a whole may not be the newest; `None`: it is.
+    pub restored: Option<Restored>,
 }
 
 impl SubscriptionRecord {
@@ -204,6 +206,8 @@ pub enum Event {
     Braked,
     /// A person let them go on.
     Resumed,
+    /// A person believes a ledger that may not be the newest.
+    LedgerAccepted,
 }
 
 /// Why the ledger can't be used. The sentences say what to do.
@@ -237,6 +241,16 @@ pub enum LedgerError {
         "the ledger {path} was deleted, moved or replaced while this program had it open, so nothing is done any more. End the program, put the ledger back, and start again"
     )]
     Gone { path: PathBuf },
+    #[error(
+        "the file {path} beside the ledger can't be read or written, and by it a ledger is known that was restored from a copy; give the user that runs rosterd the right to write to it and to its folder"
+    )]
+    Generation {
+        path: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
+    #[error("nothing was taken back, for {0}")]
+    Restored(Restored),
     #[error("the disk that holds the ledger is full; nothing is lost, and work goes on when there is room")]
     DiskFull,
     #[error("another program keeps the ledger busy; end it, or wait until it is done")]

@@ -122,6 +122,7 @@ pub fn look_at(
         brake: ledger.brake()?,
         sources: source_facts(ledger, &subscription.sources)?,
         approvals: ledger.approvals(name, now)?,
+        restored: record.restored.clone(),
         candidates: found.list,
     };
     let plan = Arc::new(Plan::compute(&input));

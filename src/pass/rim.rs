@@ -139,6 +139,11 @@ impl<'a, O: Outside> Rim<'a, O> {
         matches!(report.stopped, Some(Stop::KeyRefused { .. })).then(|| KeyMark::of(&self.key))
     }
 
+    /// Ends what a ledger that may not be the newest has of removals under way.
+    pub(super) async fn withdraw_removals(&self) -> Result<usize, LedgerError> {
+        self.on_ledger(Ledger::withdraw_removals).await
+    }
+
     /// Writes down what the plan says without a request, and why the rest is asked for.
     pub(super) async fn record_plan(&self, seen: &Seen) -> Result<(), LedgerError> {
         let (run, plan, scope, seen_until) = (self.run, seen.plan.clone(), seen.scope.clone(), seen.seen_until);

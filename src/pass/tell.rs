@@ -28,8 +28,10 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
         )),
         Some(Stop::Shutdown) => Some("rosterd was stopped in the middle of the run; the next one goes on".to_owned()),
     };
-    let left =
-        report.pending + report.quarantined + report.unknown > 0 || plan.hold.is_some() || !plan.quarantined.is_empty();
+    let left = report.pending + report.quarantined + report.unknown > 0
+        || plan.hold.is_some()
+        || plan.restored.is_some()
+        || !plan.quarantined.is_empty();
     let outcome = match (&problem, left) {
         (Some(_), _) => RunOutcome::Failed,
         (None, true) => RunOutcome::Incomplete,

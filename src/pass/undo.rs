@@ -40,12 +40,15 @@ async fn undo_under_lease<O: Outside>(
     reverse: Reverse,
     why: String,
 ) -> Result<Report, PassError> {
+    let seen = look(world, subscription, true).await?;
+    if let Some(restored) = &seen.record.restored {
+        return Err(LedgerError::Restored(restored.clone()).into());
+    }
     let mut rim = Rim::begin(world, subscription, lease, Trigger::Command).await?;
     // Nor is the fleet's brake, for the same reason.
     rim.heeds_brake = false;
     let name = subscription.name.clone();
     let resume = rim.on_ledger(move |ledger, _, _| ledger.open_intents(&name)).await?;
-    let seen = look(world, subscription, true).await?;
     let work = Work {
         resume,
         unassign: reverse.take_back.clone(),

@@ -166,6 +166,8 @@ impl<'a> Judgement<'a> {
         if let Fate::Gone { reason, at } = fate {
             (departure.reason, departure.at) = (reason, at.unwrap_or(departure.at));
         }
+        // By a clock that ran ahead: the grace runs from now, and not from then.
+        departure.at = departure.at.min(self.input.at);
         let detail = self.detail(judged, &departure);
         let until = if let Some(pattern) = self.input.policy.protect.matching(member.address.identity()) {
             Some(LeavingUntil::Protected(pattern.to_owned()))

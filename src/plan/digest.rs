@@ -18,8 +18,20 @@ pub(super) fn of_members<'a>(subscription: &str, identities: impl IntoIterator<I
 
 /// The digest of what a plan does and of what it leaves, with reasons.
 pub(super) fn of_plan(subscription: &str, plan: &Plan) -> String {
-    let Plan { unassign, rename, assign, fits, waiting, leaving, quarantined, settle, hold, departures: _, digest: _ } =
-        plan;
+    let Plan {
+        unassign,
+        rename,
+        assign,
+        fits,
+        waiting,
+        leaving,
+        quarantined,
+        settle,
+        hold,
+        restored,
+        departures: _,
+        digest: _,
+    } = plan;
     let mut digest = Digest::new();
     digest.line(&[&subscription]);
     for r in unassign {
@@ -48,6 +60,9 @@ pub(super) fn of_plan(subscription: &str, plan: &Plan) -> String {
     }
     if let Some(hold) = hold {
         digest.line(&[&"hold", &hold.digest]);
+    }
+    if let Some(restored) = restored {
+        digest.line(&[&"restored", restored]);
     }
     digest.finish()
 }

@@ -41,7 +41,8 @@ struct Shown<'a> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { unassign, rename, waiting, leaving, quarantined, settle, hold, .. } = self.plan;
+        let Plan { unassign, rename, waiting, leaving, quarantined, settle, hold, restored, .. } = self.plan;
+        restored.iter().try_for_each(|restored| writeln!(f, "{}: {restored}", self.subscription))?;
         let (assign, pending) = self.plan.fitting();
         let lists = [
             (unassign.len(), rename.len(), assign.len(), pending.len()) == (0, 0, 0, 0),
@@ -111,6 +112,9 @@ impl Shown<'_> {
     fn held(&self, f: &mut fmt::Formatter<'_>, hold: &Hold) -> fmt::Result {
         let heading = format!("{} for an approval", wait_noun(hold.removals.len(), "removal"));
         self.list(f, YELLOW, '!', &heading, &hold.removals, |r: &Removal| (r.address.to_string(), r.detail.clone()))?;
+        if self.plan.restored.is_some() {
+            return writeln!(f, "    These wait for `rosterd ledger accept`.");
+        }
         hold.reasons.iter().try_for_each(|reason| writeln!(f, "    {reason}"))?;
         if hold.braked {
             return writeln!(f, "    To let removals go on everywhere: rosterd resume");
@@ -187,6 +191,9 @@ pub struct PlanJson {
     pub digest: String,
     /// Filled in by whoever read them.
     pub sources: Vec<SourceJson>,
+    /// Why nothing is taken back at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -238,6 +245,7 @@ impl PlanJson {
             held: plan.hold.is_some(),
             digest: plan.hold.as_ref().map_or(&plan.digest, |hold| &hold.digest).clone(),
             sources,
+            problem: plan.restored.as_ref().map(ToString::to_string),
         }
     }
 }

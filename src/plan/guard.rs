@@ -28,7 +28,8 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Le
         due.iter().zip(&held).filter(|(_, held)| **held).map(|(leaver, _)| leaver.address.identity()).collect();
     let braked = input.brake.is_some();
     let approved = || input.approvals.iter().any(|approval| covers(approval, &identities, input));
-    if identities.is_empty() || !braked && approved() {
+    // What a copy remembers of an approval may have been carried out since, and its people be back.
+    if identities.is_empty() || !braked && input.restored.is_none() && approved() {
         return (due, None);
     }
     let digest = digest::of_members(&input.subscription, identities);
@@ -53,7 +54,8 @@ fn covers(approval: &Approval, identities: &[&str], input: &PlanInput) -> bool {
 
 /// In order. The limits count what nothing before them stopped; the brake stops the rest, so that what this subscription
 /// has against its removals by itself is said, too, and stays when the brake is off.
-const GUARDS: [Guard; 8] = [
+const GUARDS: [Guard; 9] = [
+    restored_ledger,
     never_read,
     changed_scope,
     unusable_rows,
@@ -117,6 +119,13 @@ impl Stop {
 fn missed(leaver: &Leaver) -> bool {
     let silent = matches!(leaver.reason(), Reason::Left | Reason::Vanished | Reason::Scope | Reason::Renamed);
     silent && leaver.kind == Kind::Leaves
+}
+
+/// While the ledger may not be the newest, nobody can be said to have what it says: the person may have been taken back and
+/// given the seat anew since. Renames wait, too.
+fn restored_ledger(passing: &Passing<'_>) -> Option<Stop> {
+    let restored = passing.input.restored.as_ref()?;
+    Stop::new(passing.select(|_| true), |_| format!("{restored}."))
 }
 
 /// While a source has never been read whole, nobody can be said to be missing: it may name them.

@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::Policy;
-use crate::member::{Approval, Departure, Member, MemberState, Seats};
+use crate::member::{Approval, Departure, Member, MemberState, Restored, Seats};
 use crate::roster::Entry;
 
 /// Everything that a plan rests on: what is desired, what is known, the seats, the policy, the approvals, the moment.
@@ -29,6 +29,9 @@ pub struct PlanInput {
     /// The sources that the subscription names.
     pub sources: Vec<SourceFacts>,
     pub approvals: Vec<Approval>,
+    /// Why the ledger may not be the newest.
+    #[serde(default)]
+    pub restored: Option<Restored>,
     /// By identity, without doubles.
     pub candidates: Vec<Candidate>,
 }

@@ -20,7 +20,7 @@ use input::PlanInput;
 
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::member::{Departure, Seats};
+use crate::member::{Departure, Restored, Seats};
 use crate::roster::Reason;
 
 /// What is to be done for one subscription, in order, and what is not and why. Every candidate of the input is in
@@ -48,6 +48,8 @@ pub struct Plan {
     pub settle: Vec<Settlement>,
     /// Removals that a guard stopped.
     pub hold: Option<Hold>,
+    /// Why nothing is taken back at all, approved or not: the ledger may not be the newest.
+    pub restored: Option<Restored>,
     /// How each of `unassign`, of `leaving` and of the old addresses of `rename` stopped being desired. The ledger keeps
     /// it with the member until the seat is given back or the address is desired again: without it the next plan could
     /// not tell a leaver from somebody who fell out of what is looked at.
@@ -165,7 +167,7 @@ impl Plan {
     /// What is to be done, and what is not and why.
     pub fn compute(input: &PlanInput) -> Plan {
         let judgement = Judgement::new(input);
-        let mut plan = Plan::default();
+        let mut plan = Plan { restored: input.restored.clone(), ..Plan::default() };
         let mut due = Vec::new();
         let mut wanted = Vec::new();
         for (index, judged) in judgement.all.iter().enumerate() {

@@ -19,6 +19,11 @@ impl Plan {
         let is = |address: &Address, state: MemberState| {
             members.get(address.identity()).is_some_and(|member| member.state == state)
         };
+        // One that lies ahead was noted by a clock that was wrong, and is noted anew.
+        let since = |address: &Address| members.get(address.identity()).and_then(|member| member.departure.as_ref());
+        let leaves = |address: &Address| {
+            is(address, MemberState::Leaving) && since(address).is_none_or(|departure| departure.at <= input.at)
+        };
         let set_aside = |quarantine: &Quarantine| {
             members
                 .get(quarantine.address.identity())
@@ -26,7 +31,7 @@ impl Plan {
         };
         self.settle.is_empty()
             && self.waiting.iter().all(|waiting| is(&waiting.address, MemberState::Waiting))
-            && self.leaving.iter().all(|leaving| is(&leaving.address, MemberState::Leaving))
+            && self.leaving.iter().all(|leaving| leaves(&leaving.address))
             && self.quarantined.iter().all(set_aside)
             && self.assign.iter().all(|assignment| is(&assignment.address, MemberState::Pending))
     }

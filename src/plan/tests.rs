@@ -10,7 +10,7 @@ use super::input::{Candidate, Counts, PlanInput, SourceFacts};
 use super::*;
 use crate::brake::Brake;
 use crate::config::{Globs, Grace, Policy};
-use crate::member::{Approval, Departure, Member, MemberState, Seats};
+use crate::member::{Approval, Departure, Doubt, Member, MemberState, Seats};
 use crate::roster::{Entry, When};
 use chrono::TimeDelta;
 
@@ -47,8 +47,13 @@ fn world() -> PlanInput {
         brake: None,
         sources: vec![source("hr")],
         approvals: vec![],
+        restored: None,
         candidates: vec![],
     }
+}
+
+fn restored() -> Restored {
+    Restored { doubt: Doubt::Older { file: 102 }, generation: 57, as_of: None }
 }
 
 fn source(name: &str) -> SourceFacts {
@@ -662,4 +667,42 @@ fn an_input_that_was_saved_is_replayed() {
     let before = plan(&mut input, vec![leaver("a@contoso.com"), wanted("c@contoso.com")]);
     let saved = serde_json::to_string(&input).unwrap();
     assert_eq!(Plan::compute(&serde_json::from_str(&saved).unwrap()), before);
+}
+
+#[test]
+fn a_grace_ends_in_its_time_though_a_clock_that_was_ahead_noted_the_departure() {
+    for ahead in [TimeDelta::hours(5), TimeDelta::days(3_650)] {
+        let gone = departure(Reason::Left, None);
+        let mut noted = candidate("ann@contoso.com").is(MemberState::Leaving);
+        noted = noted.with(|member| member.departure = Some(Departure { at: now() + ahead, ..gone }));
+        let mut input = PlanInput { candidates: vec![noted], ..world() };
+        input.policy.removal_grace.left = DAY;
+        let plan = Plan::compute(&input);
+        assert!(!plan.is_recorded(&input), "it is noted anew");
+        let until = now() + TimeDelta::hours(24);
+        assert_eq!(plan.leaving[0].until, LeavingUntil::Grace(until));
+        // As the ledger has it then.
+        let noted = &plan.departures[0].1;
+        input.candidates[0] = input.candidates[0].clone().with(|member| member.departure = Some(noted.clone()));
+        assert!(Plan::compute(&input).is_recorded(&input));
+        input.at = until;
+        assert_eq!(Plan::compute(&input).unassign.len(), 1);
+    }
+}
+
+/// The clock is believed: a time of grace ends by it, be it by a year in one go. What is left are the limits.
+#[test]
+fn a_clock_that_jumps_ahead_ends_graces_within_the_limits_alone() {
+    for (count, held) in [(5, 0), (6, 6), (60, 60)] {
+        let mut input = PlanInput { candidates: leavers(count), ..world() };
+        input.counts = Counts { holding: count as u64, removed_last_day: 0, holding_day_ago: count as u64 };
+        input.sources[0].entries = count as u64 * 2;
+        input.counts.holding += 1;
+        input.policy.removal_grace.left = DAY;
+        assert_eq!(Plan::compute(&input).leaving.len(), count, "in their time of grace");
+        input.at += TimeDelta::days(365);
+        let plan = Plan::compute(&input);
+        assert_eq!(plan.hold.map_or(0, |hold| hold.removals.len()), held);
+        assert_eq!(plan.unassign.len(), count - held);
+    }
 }

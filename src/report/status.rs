@@ -30,13 +30,16 @@ pub struct SubscriptionStatus {
     pub seats: Option<Seats>,
     pub members: MemberCounts,
     pub hold: Option<HoldStatus>,
-    /// A sentence.
+    /// Sentences.
     pub problem: Option<String>,
     /// `None` until the server's count has been held against the members.
     pub drift: Option<DriftStatus>,
     /// What is no problem and worth knowing, fragments.
     #[serde(skip)]
     pub facts: Vec<String>,
+    /// The ledger may not be the newest, which `problem` tells: no approval lets anything go.
+    #[serde(skip)]
+    pub restored: bool,
     pub last_run: Option<RunRecord>,
     /// When its schedule has the next run, if the daemon runs.
     pub next_run: Option<Timestamp>,
@@ -129,7 +132,6 @@ impl SubscriptionStatus {
         source_problems: &[(String, String)],
         now: Timestamp,
     ) -> SubscriptionStatus {
-        let own = record.problem.as_ref().map(|(words, _)| words.as_str());
         let drift = drift::problem(subscription, record, now);
         SubscriptionStatus {
             name: subscription.name.clone(),
@@ -138,12 +140,13 @@ impl SubscriptionStatus {
             seats: record.seats,
             members: MemberCounts::of(counts),
             hold: record.hold.as_ref().map(HoldStatus::from),
-            problem: problem(own, source_problems)
+            problem: problem(record, source_problems)
                 .into_iter()
                 .chain(drift)
                 .reduce(|one, other| format!("{one} {other}")),
             drift: record.drift.as_ref().map(DriftStatus::from),
             facts: drift::facts(subscription, record),
+            restored: record.restored.is_some(),
             last_run: record.last_run.clone(),
             next_run: subscription.schedule.next_after(now),
         }
@@ -169,6 +172,10 @@ impl SubscriptionStatus {
     }
 
     fn held(&self, hold: &HoldStatus, now: Timestamp) -> String {
+        if self.restored {
+            let removals = count(hold.removals, "removal is", "removals are");
+            return format!("{removals} held until `rosterd ledger accept`.");
+        }
         let name = &self.name;
         let ends = if hold.braked {
             format!("`rosterd reject {name}` keeps the licences.")
@@ -223,9 +230,11 @@ pub fn pending(pending: u64, seats: Option<Seats>) -> Option<String> {
     })
 }
 
-/// The subscription's own problem and those of its sources, where it does not name them itself.
-fn problem(own: Option<&str>, sources: &[(String, String)]) -> Option<String> {
-    let mut sentences: Vec<String> = own.map(sentence).into_iter().collect();
+/// The ledger's doubt, the subscription's own problem, and those of its sources where it does not name them itself.
+fn problem(record: &SubscriptionRecord, sources: &[(String, String)]) -> Option<String> {
+    let own = record.problem.as_ref().map(|(words, _)| words.as_str());
+    let mut sentences: Vec<String> = record.restored.iter().map(|restored| sentence(&restored.to_string())).collect();
+    sentences.extend(own.map(sentence));
     for (source, words) in sources {
         if !own.is_some_and(|own| own.contains(words.trim_end_matches('.'))) {
             sentences.push(sentence(&format!("source {source}: {words}")));
@@ -379,6 +388,7 @@ mod tests {
             problem: None,
             drift: None,
             facts: Vec::new(),
+            restored: false,
             last_run: Some(RunRecord {
                 id: Uuid::parse_str("01936c5e-8f00-7000-8000-000000000001").unwrap(),
                 started_at: at("2026-11-23T08:00:00Z"),
@@ -577,6 +587,10 @@ mod tests {
     #[test]
     fn a_sources_problem_is_told_once() {
         let hr = [("hr".to_owned(), "staff.csv has no e-mail column".to_owned())];
+        let problem = |own: Option<&str>, sources: &[(String, String)]| {
+            let own = own.map(|words| (words.to_owned(), now()));
+            problem(&SubscriptionRecord { problem: own, ..SubscriptionRecord::default() }, sources)
+        };
         assert_eq!(problem(None, &hr).unwrap(), "source hr: staff.csv has no e-mail column.");
         assert_eq!(
             problem(Some("hr was not believed: staff.csv has no e-mail column."), &hr).unwrap(),

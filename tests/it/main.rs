@@ -8,7 +8,10 @@
 //! - `hostile`: an operator who does everything wrong.
 //! - `interface`: what other programs hold on to.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
+//! - `power`: the power is cut at any moment.
 //! - `readme`: what the README shows is what there is.
+//! - `restored`: a ledger that was put back from a copy.
+//! - `rounds`: killed at any moment, and started again.
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
 //! - `tidy`: facts about the code itself.
 //! - `together`: many subscriptions under one daemon, and its end.
@@ -24,7 +27,10 @@ mod files;
 mod hostile;
 mod interface;
 mod main_job;
+mod power;
 mod readme;
+mod restored;
+mod rounds;
 mod safety;
 mod tidy;
 mod together;

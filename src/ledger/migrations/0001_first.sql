@@ -5,6 +5,16 @@ CREATE TABLE meta (
   value BLOB NOT NULL
 ) WITHOUT ROWID, STRICT;
 
+-- Which ledger it is, and how many flushed commits it has seen: what the file beside it is held against.
+CREATE TABLE generation (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  ledger BLOB NOT NULL,
+  number INTEGER NOT NULL,
+  -- Why it may not be the newest; null: it is, or a person believes it.
+  restored TEXT
+) STRICT;
+INSERT INTO generation (one, ledger, number) VALUES (1, randomblob(16), 0);
+
 -- ---- rosters
 
 CREATE TABLE source (
@@ -201,7 +211,9 @@ CREATE TABLE lease (
   subscription TEXT PRIMARY KEY,
   owner TEXT NOT NULL,
   epoch INTEGER NOT NULL,
-  expires INTEGER NOT NULL
+  expires INTEGER NOT NULL,
+  -- How long it lasts from each renewal, in milliseconds.
+  term INTEGER NOT NULL
 ) WITHOUT ROWID, STRICT;
 
 CREATE TABLE history (

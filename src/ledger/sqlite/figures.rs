@@ -85,6 +85,7 @@ fn input(ledger: &Ledger) -> (PlanInput, Seen) {
         brake: None,
         sources: vec![source],
         approvals: Vec::new(),
+        restored: None,
         candidates: found.list,
     };
     (input, found.seen)

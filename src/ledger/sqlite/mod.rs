@@ -7,6 +7,7 @@
 mod books;
 mod brake;
 mod drift;
+mod generation;
 mod past;
 mod people;
 mod planning;
@@ -18,11 +19,15 @@ mod values;
 mod work;
 
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
 mod figures;
+#[cfg(test)]
+mod restored_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -32,6 +37,7 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
+use self::generation::Generation;
 use self::work::Work;
 use super::{Lease, LedgerError, migrations};
 use crate::clock::Timestamp;
@@ -62,6 +68,10 @@ pub struct Ledger {
     hasher: Hasher,
     /// What is under way, by subscription: from `record_plan` to `finish_run`.
     works: HashMap<String, Work>,
+    /// `None` in memory.
+    generation: Option<Generation>,
+    /// Subscriptions whose run has asked for no request yet.
+    begun: HashSet<String>,
 }
 
 impl fmt::Debug for Ledger {
@@ -75,7 +85,7 @@ impl Ledger {
     pub fn open(path: &Path, now: Timestamp) -> Result<Ledger> {
         make_private(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Ledger::connect(path, flags, |connection| {
+        let mut ledger = Ledger::connect(path, flags, |connection| {
             if connection.is_readonly("main")? {
                 return Err(LedgerError::ReadOnly { path: path.to_owned() });
             }
@@ -86,7 +96,9 @@ impl Ledger {
             let noted = "INSERT OR IGNORE INTO meta (key, value) VALUES ('made_at', CAST (?1 AS BLOB))";
             connection.execute(noted, [now.to_rfc3339()])?;
             Ok(())
-        })
+        })?;
+        ledger.compare_generation().map_err(|error| named(path, error))?;
+        Ok(ledger)
     }
 
     /// Opens for reading; never makes or migrates.
@@ -111,13 +123,14 @@ impl Ledger {
             Err(LedgerError::Missing { .. }) => None,
             Err(error) => return Err(error),
         };
+        let doubt = source.as_ref().map(Ledger::restored).transpose()?.flatten();
         Ledger::connect(Path::new(":memory:"), OpenFlags::default(), |connection| {
             if let Some(source) = source {
                 let backup = Backup::new(&source.connection, connection)?;
                 backup.run_to_completion(SCRATCH_PAGES, Duration::ZERO, None)?;
             }
             migrations::migrate(connection)?;
-            Ok(())
+            doubt.iter().try_for_each(|doubt| generation::put_doubt(connection, doubt))
         })
     }
 
@@ -131,7 +144,9 @@ impl Ledger {
             check(&mut connection)?;
             let key = connection.query_row("SELECT value FROM meta WHERE key = 'hash_key'", [], |row| row.get(0))?;
             let (file, hasher) = (file_at(path), Hasher::new(key));
-            Ok(Ledger { connection, path: path.to_owned(), file, hasher, works: HashMap::new() })
+            let generation = file.map(|_| Generation::of(path, &connection)).transpose()?;
+            let (path, works, begun) = (path.to_owned(), HashMap::new(), HashSet::new());
+            Ok(Ledger { connection, path, file, hasher, works, generation, begun })
         };
         open().map_err(|error| named(path, error))
     }
@@ -155,38 +170,58 @@ impl Ledger {
 
     /// Writes in one transaction: all of it or, at any error, nothing. Where nothing changes the disk is not asked.
     fn write<T>(&mut self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        self.transact("FULL", write)
+        self.transact(Flush::Yes, write)
     }
 
     /// Writes what may be lost when the power fails, though not when the process dies. The next commit that is flushed
     /// flushes it, too, for both stand in one log.
     fn write_unflushed<T>(&mut self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        self.transact("NORMAL", write)
+        self.transact(Flush::No, write)
     }
 
-    fn transact<T>(&mut self, synchronous: &str, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    fn transact<T>(&mut self, flush: Flush, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let path = &self.path;
+        let newest = self.newest_generation();
         // What is written to a file that has no name any more is lost with this process, and another process would not
         // see the lease.
         if self.file.is_some() && self.file != file_at(path) {
             return Err(LedgerError::Gone { path: path.to_owned() });
         }
-        let transact = || -> Result<T> {
+        let transact = || -> Result<(T, Option<u64>)> {
             // Said anew for each: what a panic left of the one before counts for nothing.
+            let synchronous = if flush == Flush::Yes { "FULL" } else { "NORMAL" };
             self.connection.pragma_update(None, "synchronous", synchronous)?;
             // Immediate: a lock that is asked for after reading can be refused at once, however long the time-out.
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let before = transaction.total_changes();
             let result = write(&transaction)?;
+            let counts = flush == Flush::Yes && transaction.total_changes() != before;
+            let grown = counts.then(|| generation::grow(&transaction)).transpose()?;
+            // A copy was put into the place of what this process wrote.
+            if grown.is_some_and(|grown| grown <= newest) {
+                return Err(LedgerError::Gone { path: path.to_owned() });
+            }
             transaction.commit()?;
-            Ok(result)
+            Ok((result, grown))
         };
-        transact().map_err(|error| named(path, error))
+        let (result, grown) = transact().map_err(|error| named(path, error))?;
+        if let Some(grown) = grown {
+            self.generation_is(grown);
+        }
+        Ok(result)
     }
 
     /// Writes for a subscription (by its row's id) while the lease holds, checked in the same transaction.
     fn fenced<T>(&mut self, lease: &Lease, write: impl FnOnce(&Transaction<'_>, i64) -> Result<T>) -> Result<T> {
         self.write(|transaction| write(transaction, fence(transaction, lease)?))
     }
+}
+
+/// Whether a commit is to outlast a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Yes,
+    No,
 }
 
 /// The subscription's row, while the lease holds.

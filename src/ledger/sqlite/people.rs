@@ -3,15 +3,20 @@
 use rusqlite::{Connection, params};
 
 use super::super::operation::{State, Step};
-use super::super::{Event, Lease, MemberState};
+use super::super::{Event, Lease, MemberState, RunId};
 use super::books::{Books, Record, Seat, step};
 use super::drift::recounted;
+use super::generation::standing;
 use super::recorded::seatless;
+use super::requests::settle_intent;
 use super::rosters::look_again;
+use super::run::open_intents;
 use super::values::{Json, Ms};
 use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
+use crate::dispatch::machine::Outcome;
+use crate::licensing::wire::Operation;
 use crate::plan::Hold;
 use crate::report::text::count;
 use crate::roster::PRIORITY_DEFAULT;
@@ -131,6 +136,33 @@ impl Ledger {
         })
     }
 
+    /// A ledger that may not be the newest is believed from now on. What it remembers of a person's approvals and of
+    /// removals that were under way is of the past, and done with. Every subscription is asked for a run.
+    pub fn believe(&mut self, by: &str, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let (_, Some(restored)) = standing(transaction)? else { return Ok(()) };
+            let detail = format!("by {by}: {}", restored.cause());
+            let mut statement = transaction.prepare("SELECT id FROM subscription")?;
+            let subscriptions: Vec<i64> =
+                statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            for id in subscriptions {
+                withdraw_removals(transaction, id, now)?;
+                Books::open(transaction, id, None, now).tell_of_all(Event::LedgerAccepted, &detail)?;
+            }
+            transaction.execute("DELETE FROM approval", [])?;
+            transaction.execute("UPDATE generation SET restored = NULL", [])?;
+            transaction.execute("UPDATE subscription SET asked_at = coalesce(asked_at, ?1)", [Ms(now)])?;
+            Ok(())
+        })
+    }
+
+    /// Ends the open requests to take a seat away without sending them again: of a ledger that may not be the newest they
+    /// are of the past, and whom they name may have been given the seat again since. Their members have it, as before the
+    /// request, and the next plan looks at them. Gives the number of those requests.
+    pub fn withdraw_removals(&mut self, lease: &Lease, now: Timestamp) -> Result<usize> {
+        self.fenced(lease, |transaction, subscription| withdraw_removals(transaction, subscription, now))
+    }
+
     /// Asks whoever runs the daemon for a run of this subscription.
     pub fn ask_for_run(&mut self, subscription: &str, now: Timestamp) -> Result<()> {
         self.write(|transaction| {
@@ -186,6 +218,21 @@ impl Ledger {
             Ok(done)
         })
     }
+}
+
+fn withdraw_removals(connection: &Connection, subscription: i64, now: Timestamp) -> Result<usize> {
+    let intents = open_intents(connection, subscription)?;
+    let mut books = Books::open(connection, subscription, None, now);
+    let mut withdrawn = 0;
+    for (id, intent) in intents.iter().filter(|(_, intent)| intent.operation == Operation::Unassign) {
+        let cause = "the ledger was restored from a copy".to_owned();
+        let outcome = |address: &Address| (address.clone(), Outcome::NotDone { cause: cause.clone() });
+        let outcomes: Vec<_> = intent.addresses.iter().map(outcome).collect();
+        settle_intent(connection, &mut books, subscription, RunId::nil(), *id, &outcomes)?;
+        withdrawn += 1;
+    }
+    books.close()?;
+    Ok(withdrawn)
 }
 
 /// `2 removals (0123456789abcdef) by ann`.

@@ -55,8 +55,11 @@ const ZONE_MAX: TimeDelta = TimeDelta::hours(15);
 impl Ledger {
     /// What is known of a subscription; of one that nobody has heard of, nothing.
     pub fn subscription(&self, name: &str) -> Result<SubscriptionRecord> {
+        let restored = self.restored()?;
         self.read(|connection| {
-            let Some(id) = known_subscription(connection, name)? else { return Ok(SubscriptionRecord::default()) };
+            let Some(id) = known_subscription(connection, name)? else {
+                return Ok(SubscriptionRecord { restored, ..SubscriptionRecord::default() });
+            };
             let sql = "
                 SELECT seats_available, seats_assigned, seats_as_of, full_since, probed_at, habits, scope, dates_until,
                        hold, hold_since, problem, problem_since, remote, key_rejected, drift, reasserted_at
@@ -66,6 +69,7 @@ impl Ledger {
                 SELECT id, started_at, finished_at, cause, outcome, requests, assigned, unassigned
                 FROM run WHERE subscription_id = ?1 ORDER BY id DESC LIMIT 1";
             record.last_run = connection.prepare_cached(sql)?.query_row([id], run_record).optional()?;
+            record.restored = restored;
             Ok(record)
         })
     }
@@ -82,8 +86,12 @@ impl Ledger {
             let held = "SELECT held FROM seats_held WHERE subscription_id = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1";
             let holding = held_now(connection, id)?;
             // What is not as old as a day is taken from the end of its first run, when it has its seats.
-            let then = first_run_end(connection, id)?.map_or(now, |end| end.max(day_ago));
-            let removed = "SELECT count(*) FROM history WHERE subscription_id = ?1 AND counts = 1 AND at > ?2";
+            let then = first_run_end(connection, id)?.map_or(now, |end| end.max(day_ago).min(now));
+            // The history stands in the order in which things happened, whatever the clock said: what was written before a
+            // line that is a day old is no younger.
+            let removed = "
+                SELECT count(*) FROM history WHERE subscription_id = ?1 AND counts = 1 AND at > ?2 AND id > coalesce((
+                  SELECT id FROM history WHERE subscription_id = ?1 AND at <= ?2 ORDER BY at DESC, id DESC LIMIT 1), 0)";
             Ok(Counts {
                 holding,
                 removed_last_day: number(removed, day_ago)?.unwrap_or(0),
@@ -185,6 +193,7 @@ fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
         drift: row.get::<_, Option<Json<Drift>>>(14)?.map(|drift| drift.0),
         reasserted_at: moment_or_none(row, 15)?,
         last_run: None,
+        restored: None,
     })
 }
 
@@ -213,9 +222,10 @@ fn first_run_end(connection: &Connection, subscription: i64) -> Result<Option<Ti
 }
 
 pub(super) fn approvals(connection: &Connection, subscription: i64, now: Timestamp) -> Result<Vec<Approval>> {
+    // One that was given further ahead than it lasts was given by a clock that was wrong.
     let sql = "
         SELECT digest, members, expires_at, by FROM approval
-        WHERE subscription_id = ?1 AND expires_at > ?2 ORDER BY id";
+        WHERE subscription_id = ?1 AND expires_at > ?2 AND at - ?2 < expires_at - at ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let approvals = statement.query_map(params![subscription, Ms(now)], |row| {
         Ok(Approval {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::lease::{Held, is_free};
+use super::super::lease::{Chance, Held, chance};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
 use super::drift::{is_in_doubt, note_drift};
+use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{held_renames, looked, put_plan};
@@ -37,37 +38,47 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Option<Lease>> {
         self.write_unflushed(|transaction| {
-            let sql = "SELECT owner, expires FROM lease WHERE subscription = ?1 AND owner <> ''";
+            let sql = "SELECT owner, expires, term FROM lease WHERE subscription = ?1 AND owner <> ''";
             let held = transaction.prepare_cached(sql)?.query_row([subscription], |row| {
-                Ok(Held { alive: Owner(row.get(0)?).may_be_alive(), expires: moment(row, 1)? })
+                let (alive, term) = (Owner(row.get(0)?).may_be_alive(), TimeDelta::milliseconds(row.get(2)?));
+                Ok(Held { alive, expires: moment(row, 1)?, term })
             });
-            if !is_free(held.optional()?.as_ref(), now) {
-                return Ok(None);
+            match chance(held.optional()?.as_ref(), now) {
+                Chance::Free => {}
+                Chance::Held => return Ok(None),
+                Chance::Until(end) => {
+                    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1";
+                    transaction.prepare_cached(sql)?.execute(params![subscription, Ms(end)])?;
+                    return Ok(None);
+                }
             }
             let sql = "
-                INSERT INTO lease (subscription, owner, epoch, expires) VALUES (?1, ?2, 1, ?3)
+                INSERT INTO lease (subscription, owner, epoch, expires, term) VALUES (?1, ?2, 1, ?3, ?4)
                 ON CONFLICT (subscription) DO UPDATE SET
-                  owner = excluded.owner, epoch = epoch + 1, expires = excluded.expires
+                  owner = excluded.owner, epoch = epoch + 1, expires = excluded.expires, term = excluded.term
                 RETURNING epoch";
-            let values = params![subscription, owner.0, Ms(end_of(delta(term), now))];
+            let term_ms = delta(term).num_milliseconds();
+            let values = params![subscription, owner.0, Ms(end_of(delta(term), now)), term_ms];
             let epoch = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
             Ok(Some(Lease { subscription: subscription.to_owned(), owner: owner.clone(), epoch, term }))
         })
     }
 
-    /// Makes sure that the lease lasts at least this long from now: it is renewed where less is left of it. To be called
-    /// before whatever must not outlast it. Where enough is left nothing is written.
+    /// Makes sure that the lease lasts at least this long from now: it is renewed where less is left of it, or more than
+    /// its term, which a clock that was set back gives it. To be called before whatever must not outlast it. Where enough
+    /// is left nothing is written.
     ///
     /// # Errors
     /// [`LedgerError::Fenced`] where it was lost.
     pub fn hold(&mut self, lease: &Lease, needed: Duration, now: Timestamp) -> Result<()> {
         let left = self.read(|connection| left_of(connection, lease, now))?;
-        if left.is_some_and(|left| left >= delta(needed)) {
+        let (needed, term) = (delta(needed), delta(lease.term.max(needed)));
+        if left.is_some_and(|left| needed <= left && left <= term) {
             return Ok(());
         }
         self.write(|transaction| {
             check_fence(transaction, lease)?;
-            renew(transaction, lease, delta(lease.term.max(needed)), now)
+            renew(transaction, lease, term, now)
         })
     }
 
@@ -118,21 +129,16 @@ impl Ledger {
             let sql = "INSERT INTO run (id, subscription_id, started_at, cause) VALUES (?1, ?2, ?3, ?4)";
             transaction.execute(sql, params![run.into_bytes(), subscription, Ms(now), Word(trigger)])?;
             Ok(())
-        })
+        })?;
+        self.begun.insert(lease.subscription.clone());
+        Ok(())
     }
 
     /// What requests may have been sent without their answer being recorded, the oldest first.
     pub fn open_intents(&self, subscription: &str) -> Result<Vec<(IntentId, NewIntent)>> {
-        self.read(|connection| {
-            let Some(id) = known_subscription(connection, subscription)? else { return Ok(Vec::new()) };
-            let sql = "SELECT id, operation, addresses, again FROM intent WHERE subscription_id = ?1 ORDER BY id";
-            let mut statement = connection.prepare_cached(sql)?;
-            let intents = statement.query_map([id], |row| {
-                let operation = row.get::<_, Word<Operation>>(1)?.0;
-                let addresses = row.get::<_, Json<Vec<Address>>>(2)?.0;
-                Ok((IntentId(row.get(0)?), NewIntent { operation, addresses, again: row.get(3)? }))
-            })?;
-            Ok(intents.collect::<rusqlite::Result<_>>()?)
+        self.read(|connection| match known_subscription(connection, subscription)? {
+            Some(id) => open_intents(connection, id),
+            None => Ok(Vec::new()),
         })
     }
 
@@ -179,11 +185,19 @@ impl Ledger {
 
     /// One dispatch step: the outcome of one request and the intent of the next. A long run keeps its lease by these: once
     /// a third of its term has passed it is renewed.
+    ///
+    /// # Errors
+    /// [`LedgerError::Restored`] for a removal on a ledger that may not be the newest.
     pub fn commit(&mut self, lease: &Lease, run: RunId, commit: &Commit, now: Timestamp) -> Result<Option<IntentId>> {
         let mut work = self.works.remove(&lease.subscription).filter(|work| work.run == run);
         let result = self.fenced(lease, |transaction, subscription| {
+            if let Some(NewIntent { operation: Operation::Unassign, .. }) = commit.intent
+                && let (_, Some(restored)) = standing(transaction)?
+            {
+                return Err(LedgerError::Restored(restored));
+            }
             let term = delta(lease.term);
-            if left_of(transaction, lease, now)?.is_some_and(|left| left < term - term / 3) {
+            if left_of(transaction, lease, now)?.is_some_and(|left| left < term - term / 3 || term < left) {
                 renew(transaction, lease, term, now)?;
             }
             let mut books = Books::open(transaction, subscription, Some(run), now);
@@ -212,6 +226,9 @@ impl Ledger {
             work.unfinished |=
                 result.is_err() || outcomes.any(|(_, outcome)| matches!(outcome, Outcome::NotDone { .. }));
             self.works.insert(lease.subscription.clone(), work);
+        }
+        if matches!(result, Ok(Some(_))) && self.begun.remove(&lease.subscription) {
+            self.flush_generation();
         }
         result
     }
@@ -257,6 +274,17 @@ impl Ledger {
     }
 }
 
+pub(super) fn open_intents(connection: &Connection, subscription: i64) -> Result<Vec<(IntentId, NewIntent)>> {
+    let sql = "SELECT id, operation, addresses, again FROM intent WHERE subscription_id = ?1 ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let intents = statement.query_map([subscription], |row| {
+        let operation = row.get::<_, Word<Operation>>(1)?.0;
+        let addresses = row.get::<_, Json<Vec<Address>>>(2)?.0;
+        Ok((IntentId(row.get(0)?), NewIntent { operation, addresses, again: row.get(3)? }))
+    })?;
+    Ok(intents.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Says that the lease is still this one, in the transaction of what is written under it.
 pub(super) fn check_fence(connection: &Connection, lease: &Lease) -> Result<()> {
     let sql = "SELECT 1 FROM lease WHERE subscription = ?1 AND owner = ?2 AND epoch = ?3";
@@ -278,8 +306,9 @@ fn left_of(connection: &Connection, lease: &Lease, now: Timestamp) -> Result<Opt
 
 /// Under the fence.
 fn renew(connection: &Connection, lease: &Lease, term: TimeDelta, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE lease SET expires = ?2 WHERE subscription = ?1";
-    connection.prepare_cached(sql)?.execute(params![lease.subscription, Ms(end_of(term, now))])?;
+    let sql = "UPDATE lease SET expires = ?2, term = ?3 WHERE subscription = ?1";
+    let values = params![lease.subscription, Ms(end_of(term, now)), term.num_milliseconds()];
+    connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 

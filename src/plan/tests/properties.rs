@@ -129,6 +129,7 @@ prop_compose! {
         seats in option::of((0..10_u64, 0..10_u64)),
         approvals in proptest::collection::vec(any_approval(), 0..2),
         braked in proptest::bool::weighted(0.1),
+        is_restored in proptest::bool::weighted(0.2),
     ) -> PlanInput {
         let candidates: Vec<Candidate> = present.into_iter().map(|at| candidates[at].clone()).collect();
         let holding = candidates.iter().filter(|c| holds(c)).count() as u64;
@@ -139,6 +140,7 @@ prop_compose! {
             sources: sources.to_vec(),
             brake: braked.then(brake),
             approvals,
+            restored: is_restored.then(restored),
             candidates,
             ..world()
         }
@@ -277,6 +279,18 @@ proptest! {
         let served = |plan: &Plan| plan.assign.iter().map(|a| a.address.clone()).collect::<BTreeSet<_>>();
         prop_assert!(served(&braked).is_superset(&served(&free)));
         prop_assert!(braked.hold.is_some_and(|hold| hold.braked) || losers(&free).is_empty());
+    }
+
+    #[test]
+    fn a_ledger_in_doubt_takes_nothing_back_and_gives_as_ever(input in any_input()) {
+        let in_doubt = Plan::compute(&PlanInput { restored: Some(restored()), ..input.clone() });
+        prop_assert!(in_doubt.unassign.is_empty() && in_doubt.rename.is_empty());
+        let believed = Plan::compute(&PlanInput { restored: None, ..input });
+        let assigned = |plan: &Plan| -> BTreeSet<String> {
+            let to = plan.rename.iter().map(|rename| &rename.to);
+            plan.assign.iter().map(|a| &a.address).chain(to).map(|a| a.identity().to_owned()).collect()
+        };
+        prop_assert_eq!(assigned(&in_doubt), assigned(&believed));
     }
 
     #[test]
