@@ -232,15 +232,6 @@ impl Batch {
         decided
     }
 
-    /// The first one is decided without the server's judgement about the others.
-    pub(super) fn decide_first(&mut self, outcome: Outcome) -> Decided {
-        let mut decided: Decided = self.open.pop_front().map(|address| (address, outcome)).into_iter().collect();
-        self.invalid = None;
-        self.fit_overfull();
-        self.conclude(&mut decided);
-        decided
-    }
-
     /// Draws the conclusions that need no further request.
     fn conclude(&mut self, decided: &mut Decided) {
         if let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
