@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::server::{Dialect, Server};
+use super::server::{Dialect, Server, Serves};
 use super::*;
 
 /// A small world that goes through many passes.
