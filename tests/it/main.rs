@@ -3,6 +3,7 @@
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
 //! - `examples`: the set-ups under `examples/` work as they are.
 //! - `files`: what may lie in a drop folder.
+//! - `fuzz`: the inputs that fuzzing began with, and what it found.
 //! - `hostile`: an operator who does everything wrong.
 //! - `interface`: what other programs hold on to.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
@@ -17,6 +18,7 @@
 mod daemon;
 mod examples;
 mod files;
+mod fuzz;
 mod hostile;
 mod interface;
 mod main_job;
