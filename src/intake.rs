@@ -12,15 +12,15 @@ use tracing::{info, warn};
 
 use crate::address::Address;
 use crate::alert;
-use crate::clock::{self, Timestamp};
+use crate::clock::Timestamp;
 use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
-use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
+use crate::outside::Outside;
 use crate::report::text::{count, moment};
 use crate::roster::change::{self, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
-use crate::source::{BadRow, Delta, Edit, Entries, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
+use crate::source::{BadRow, Delta, Edit, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
 use crate::telemetry::Masked;
 
 /// What a look at a source came to.
@@ -46,16 +46,16 @@ pub enum Files {
 /// Looks at a source once and takes in what it says. At least one result; the worst is what counts. Blocks.
 pub fn take_in(
     config: &Config,
-    ledger: &LedgerHandle,
+    outside: &impl Outside,
     source: &Source,
     state: &mut CsvSource,
     files: Files,
 ) -> Result<Vec<Intake>, LedgerError> {
     let SourceKind::Csv(csv) = &source.kind else {
-        return Ok(vec![Desk::new(config, ledger, source, files)?.refuse(cant_read_directories())?]);
+        return Ok(vec![Desk::new(config, outside, source, files)?.refuse(cant_read_directories())?]);
     };
     let _lock = (files == Files::PutAway).then(|| lock(&csv.path));
-    let desk = Desk::new(config, ledger, source, files)?;
+    let desk = Desk::new(config, outside, source, files)?;
     let seen = state.look(Look {
         config: csv,
         hasher: &desk.hasher,
@@ -63,9 +63,9 @@ pub fn take_in(
         known: desk.known(),
         is_route: &|name| desk.is_route(name),
         is_done: &mut |name, digest| desk.is_done(name, digest),
-        now: clock::now(),
+        now: outside.now(),
     });
-    let written = seen.iter().filter_map(|one| one.found.as_ref().map(|found| found.written_at(clock::now()))).max();
+    let written = seen.iter().filter_map(|one| one.found.as_ref().map(|found| found.written_at(outside.now()))).max();
     let is_whole = |one: &Seen| one.found.is_some() && matches!(one.reading, Reading::Unchanged | Reading::Complete(_));
     let told = csv.mode == Mode::Snapshot && seen.iter().any(is_whole);
     let mut intakes = Vec::with_capacity(seen.len());
@@ -78,26 +78,26 @@ pub fn take_in(
     Ok(intakes)
 }
 
+/// Takes in what a look at a source gave, wherever that looked. Blocks.
+pub fn take_reading(
+    config: &Config,
+    outside: &impl Outside,
+    source: &Source,
+    reading: Reading,
+) -> Result<Intake, LedgerError> {
+    Desk::new(config, outside, source, Files::Leave)?.take_reading(reading)
+}
+
 /// Takes in a file as if the source had said it: a whole roster, whatever the source's own mode; without a file, nobody.
 /// For plans on a copy of the ledger. Blocks.
 pub fn take_instead(
     config: &Config,
-    ledger: &LedgerHandle,
+    outside: &impl Outside,
     source: &Source,
     file: Option<&Path>,
 ) -> Result<Intake, LedgerError> {
-    let desk = Desk::new(config, ledger, source, Files::Leave)?;
-    let Some(file) = file else {
-        return desk.enter_snapshot(Snapshot {
-            rows: Vec::new(),
-            alike: Vec::new(),
-            parts: Parts::all(),
-            fingerprint: Fingerprint::default(),
-            bad_rows: Vec::new(),
-            evidence: Evidence::default(),
-            entries: Entries::Memory(Vec::new()),
-        });
-    };
+    let desk = Desk::new(config, outside, source, Files::Leave)?;
+    let Some(file) = file else { return desk.enter_snapshot(Snapshot::of(Vec::new(), &desk.hasher)) };
     let SourceKind::Csv(csv) = &source.kind else { return desk.refuse(cant_read_directories()) };
     let csv = Csv { mode: Mode::Snapshot, after: After::Leave, ..csv.clone() };
     let name = file.display().to_string();
@@ -128,8 +128,8 @@ fn lock(path: &Path) -> Option<File> {
 }
 
 /// Where the readings of one source are judged and entered.
-struct Desk<'a> {
-    ledger: &'a LedgerHandle,
+struct Desk<'a, O> {
+    outside: &'a O,
     source: &'a Source,
     files: Files,
     hasher: Hasher,
@@ -140,19 +140,14 @@ struct Desk<'a> {
     subscriptions: Vec<String>,
 }
 
-impl<'a> Desk<'a> {
-    fn new(
-        config: &Config,
-        ledger: &'a LedgerHandle,
-        source: &'a Source,
-        files: Files,
-    ) -> Result<Desk<'a>, LedgerError> {
+impl<'a, O: Outside> Desk<'a, O> {
+    fn new(config: &Config, outside: &'a O, source: &'a Source, files: Files) -> Result<Desk<'a, O>, LedgerError> {
         let name = source.name.clone();
         let (hasher, record) =
-            ledger.blocking_with(move |ledger| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
+            outside.blocking_on_ledger(move |ledger, _| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
         let scope = blake3::hash(source.scope().as_bytes()).to_hex()[..32].to_owned();
         let subscriptions = config.subscriptions_of(&source.name);
-        Ok(Desk { ledger, source, files, hasher, record, scope, subscriptions })
+        Ok(Desk { outside, source, files, hasher, record, scope, subscriptions })
     }
 
     /// Whether what is looked at is what was looked at when the roster was accepted.
@@ -179,22 +174,26 @@ impl<'a> Desk<'a> {
     fn is_done(&self, file: &str, digest: &str) -> bool {
         let (source, file, digest) = (self.source.name.clone(), file.to_owned(), digest.to_owned());
         // A ledger that fails here fails at the entry, too, and says so there.
-        self.ledger.blocking_with(move |ledger| ledger.file_done(&source, &file, &digest)).unwrap_or(false)
+        self.outside.blocking_on_ledger(move |ledger, _| ledger.file_done(&source, &file, &digest)).unwrap_or(false)
     }
 
     fn take(&self, csv: &Csv, seen: Seen) -> Result<Intake, LedgerError> {
         let Seen { found, reading } = seen;
-        let intake = match reading {
-            Reading::Nothing | Reading::Unchanged => Intake::Unchanged,
-            Reading::Settling(wait) => Intake::Settling(wait),
-            Reading::Incomplete(why) => self.refuse(why)?,
-            Reading::Complete(snapshot) => self.take_snapshot(snapshot)?,
-            Reading::Delta(delta) => self.take_delta(delta)?,
-        };
+        let intake = self.take_reading(reading)?;
         if let (Some(found), Files::PutAway) = (found, self.files) {
             self.put_away(csv, &found, &intake)?;
         }
         Ok(intake)
+    }
+
+    fn take_reading(&self, reading: Reading) -> Result<Intake, LedgerError> {
+        match reading {
+            Reading::Nothing | Reading::Unchanged => Ok(Intake::Unchanged),
+            Reading::Settling(wait) => Ok(Intake::Settling(wait)),
+            Reading::Incomplete(why) => self.refuse(why),
+            Reading::Complete(snapshot) => self.take_snapshot(snapshot),
+            Reading::Delta(delta) => self.take_delta(delta),
+        }
     }
 
     fn take_snapshot(&self, snapshot: Snapshot) -> Result<Intake, LedgerError> {
@@ -208,15 +207,15 @@ impl<'a> Desk<'a> {
         let known = self.record.as_ref().filter(|record| record.accepted_at.is_some());
         if known.is_some_and(|known| known.fingerprint == snapshot.fingerprint.to_bytes()) && self.same_scope() {
             let (name, evidence, bad_rows) = (self.source.name.clone(), snapshot.evidence, snapshot.bad_rows);
-            self.ledger
-                .blocking_with(move |ledger| ledger.accept_unchanged(&name, &evidence, &bad_rows, clock::now()))?;
+            self.outside
+                .blocking_on_ledger(move |ledger, now| ledger.accept_unchanged(&name, &evidence, &bad_rows, now))?;
             return Ok(Intake::Unchanged);
         }
         let name = self.source.name.clone();
         let (rows, alike) = (std::mem::take(&mut snapshot.rows), std::mem::take(&mut snapshot.alike));
         let (parts, entries) = (snapshot.parts.clone(), (rows.len() + alike.len()) as u64);
         let before = self.known().map(|known| known.fingerprint.to_vec());
-        let (difference, removed) = self.ledger.blocking_with(move |ledger| {
+        let (difference, removed) = self.outside.blocking_on_ledger(move |ledger, _| {
             let still = parts.are_all() || ledger.source(&name)?.map(|record| record.fingerprint) == before;
             let (rows, parts) = if still { (rows, parts) } else { (all(rows, alike), Parts::all()) };
             let mut merge = Merge::new(&rows);
@@ -261,7 +260,7 @@ impl<'a> Desk<'a> {
             ));
         }
         let (source, hasher) = (self.source.name.clone(), self.hasher.clone());
-        let (edits, before) = self.ledger.blocking_with(move |ledger| {
+        let (edits, before) = self.outside.blocking_on_ledger(move |ledger, _| {
             let stored = touched_by(ledger, &source, &hasher, &edits)?;
             Ok((change::apply_edits(edits, stored), ledger.source(&source)?))
         })?;
@@ -294,7 +293,7 @@ impl<'a> Desk<'a> {
         let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
         let file = acceptance.evidence.file.clone().unwrap_or_default();
         let complaint = complaint(&acceptance.bad_rows, &file);
-        self.ledger.blocking_with(move |ledger| ledger.accept(&acceptance, clock::now()))?;
+        self.outside.blocking_on_ledger(move |ledger, now| ledger.accept(&acceptance, now))?;
         let name = &self.source.name;
         let is = if self.files == Files::PutAway { "is the roster now" } else { "would be the roster" };
         let (people, told) = (count(entries, "person", "people"), count(changes as u64, "change", "changes"));
@@ -317,7 +316,7 @@ impl<'a> Desk<'a> {
             warn!(source = %self.source.name, "{}", alert::source_failed(&self.source.name, &why.reason));
         }
         let (source, noted) = (self.source.name.clone(), why.clone());
-        self.ledger.blocking_with(move |ledger| ledger.refuse(&source, &noted, clock::now()))?;
+        self.outside.blocking_on_ledger(move |ledger, now| ledger.refuse(&source, &noted, now))?;
         Ok(Intake::Refused(why))
     }
 
@@ -326,7 +325,7 @@ impl<'a> Desk<'a> {
     /// file that was found was written.
     fn is_well(&self, told: bool, written: Option<Timestamp>) -> Result<(), LedgerError> {
         let name = self.source.name.clone();
-        let (record, refused) = self.ledger.blocking_with(move |ledger| {
+        let (record, refused) = self.outside.blocking_on_ledger(move |ledger, _| {
             let record = ledger.source(&name)?;
             let ill = record.as_ref().is_some_and(|record| record.problem.is_some());
             Ok((record, if ill { ledger.newest_file_refused(&name)? } else { None }))
@@ -336,13 +335,13 @@ impl<'a> Desk<'a> {
         if !told && problem.zip(refused.as_ref()).is_some_and(|(problem, refused)| problem.starts_with(refused)) {
             return Ok(());
         }
-        if let Some(reason) = overdue(self.source, record.accepted_at.max(written), clock::now()) {
+        if let Some(reason) = overdue(self.source, record.accepted_at.max(written), self.outside.now()) {
             return self.refuse(Incomplete::passing(reason)).map(drop);
         }
         if problem.is_some() {
             let source = self.source.name.clone();
             info!(source = %source, "{source}: can be read again");
-            self.ledger.blocking_with(move |ledger| ledger.source_well(&source))?;
+            self.outside.blocking_on_ledger(move |ledger, _| ledger.source_well(&source))?;
         }
         Ok(())
     }
@@ -357,16 +356,16 @@ impl<'a> Desk<'a> {
             && !why.passing
         {
             let (source, name, digest) = (self.source.name.clone(), found.name.clone(), digest.clone());
-            self.ledger.blocking_with(move |ledger| ledger.refuse_file(&source, &name, &digest, clock::now()))?;
+            self.outside.blocking_on_ledger(move |ledger, now| ledger.refuse_file(&source, &name, &digest, now))?;
         }
-        if let Err(cause) = csv_source::finish(csv, found, verdict, clock::now()) {
+        if let Err(cause) = csv_source::finish(csv, found, verdict, self.outside.now()) {
             let name = &self.source.name;
             warn!(source = %name, "{name}: {}", crate::telemetry::chain(&cause));
         }
         // The file is gone from now on, and with it what tells when it came.
         if *intake == Intake::Unchanged && self.source.max_age.is_some() && csv.after != After::Leave {
             let name = self.source.name.clone();
-            self.ledger.blocking_with(move |ledger| ledger.source_heard(&name, clock::now()))?;
+            self.outside.blocking_on_ledger(move |ledger, now| ledger.source_heard(&name, now))?;
         }
         Ok(())
     }

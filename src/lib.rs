@@ -18,7 +18,8 @@
 //!
 //! What ties these together:
 //!
-//! - [`pass`] is one pass for one subscription, through all of the stages: the page to read first.
+//! - [`pass`] is one pass for one subscription, through all of the stages: the page to read first. [`outside`] is what
+//!   it touches of the world.
 //! - [`daemon`] makes passes when they are due; [`cli`] makes one because a person asked, and has every other verb.
 //! - [`exit`] says how a command ended, [`telemetry`] what is logged, and [`clock`] alone reads the time.
 //! - [`sandbox`] is a licensing server to try all of it on.
@@ -40,6 +41,7 @@ pub mod source;
 // What ties them together.
 pub mod cli;
 pub mod daemon;
+pub mod outside;
 pub mod pass;
 
 // What all of them use.

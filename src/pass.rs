@@ -22,22 +22,20 @@ use tracing::{Instrument, info_span};
 pub use look::{Seen, look, look_at, next_probe};
 pub use undo::{Reverse, undo};
 
-use crate::clock::{self, Timestamp};
+use crate::clock::Timestamp;
 use crate::config::{Config, Subscription};
 use crate::dispatch::machine::{Report, Work};
 use crate::dispatch::pace::Pacer;
-use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
-use crate::licensing::http::Client;
+use crate::outside::{Host, Outside};
 use crate::plan::Plan;
 use rim::Rim;
 
 /// What every pass works with.
 #[derive(Debug, Clone)]
-pub struct World {
+pub struct World<O = Host> {
     pub config: Arc<Config>,
-    pub ledger: LedgerHandle,
-    pub client: Arc<Client>,
+    pub outside: O,
     pub pacer: Arc<Pacer>,
     pub owner: Owner,
     /// Thousands of subscriptions that are due at one moment look at themselves a few at a time: the ledger is for
@@ -87,8 +85,8 @@ pub enum PassError {
 }
 
 /// One pass for one subscription. `ask_for_seats` lets a full subscription be asked again although its probe is not due.
-pub async fn pass(
-    world: &World,
+pub async fn pass<O: Outside>(
+    world: &World<O>,
     subscription: &Subscription,
     trigger: Trigger,
     ask_for_seats: bool,
@@ -100,7 +98,7 @@ pub async fn pass(
         drop(turn);
         if let Err(another @ LedgerError::Another { .. }) = &looked {
             let (name, problem) = (subscription.name.clone(), another.to_string());
-            world.ledger.with(move |ledger| ledger.note_problem(&name, &problem, clock::now())).await?;
+            world.outside.on_ledger(move |ledger, now| ledger.note_problem(&name, &problem, now)).await?;
         }
         let seen = looked?;
         if seen.nothing_to_do() {
@@ -116,8 +114,8 @@ pub async fn pass(
 }
 
 /// The part of a pass that may write, under the lease.
-async fn run(
-    world: &World,
+async fn run<O: Outside>(
+    world: &World<O>,
     subscription: &Subscription,
     trigger: Trigger,
     ask_for_seats: bool,
@@ -127,8 +125,8 @@ async fn run(
 }
 
 /// What was looked at before the lease was had is looked at again.
-async fn under_lease(
-    world: &World,
+async fn under_lease<O: Outside>(
+    world: &World<O>,
     subscription: &Subscription,
     lease: &Lease,
     trigger: Trigger,

@@ -108,9 +108,9 @@ pub(super) fn carry_out(config: Config, mut ledger: Ledger, name: &str) -> Resul
     })?;
     if !line.is_elsewhere() {
         let name = name.to_owned();
-        world.ledger.blocking_with(move |ledger| ledger.forget_asked(&name))?;
+        world.outside.ledger.blocking_with(move |ledger| ledger.forget_asked(&name))?;
     }
-    world.ledger.close();
+    world.outside.ledger.close();
     eprint!("{}", line.told());
     Ok(line.status())
 }

@@ -85,7 +85,7 @@ async fn try_sources(world: &World) -> Result<Vec<Finding>, Failure> {
     read_sources(world, &everybody, Files::Leave).await?;
     for name in world.config.sources.keys() {
         let known = name.clone();
-        let record = world.ledger.with(move |ledger| ledger.source(&known)).await?;
+        let record = world.outside.ledger.with(move |ledger| ledger.source(&known)).await?;
         findings.push(source_finding(name, record.as_ref()));
     }
     Ok(findings)
@@ -124,7 +124,7 @@ async fn try_key(world: &World, subscription: &Subscription) -> Finding {
         Ok(key) => key,
         Err(error) => return ill(what, chain(&error)),
     };
-    let client = Arc::clone(&world.client);
+    let client = Arc::clone(&world.outside.client);
     match client.try_key(subscription.kind, subscription.id, &key).await {
         Answer::Done { .. } | Answer::Refused { .. } | Answer::NoSeats { .. } => {
             well(what, "the licensing server accepts the key")

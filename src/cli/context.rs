@@ -14,6 +14,7 @@ use crate::dispatch::pace::Pacer;
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Ledger, Owner};
 use crate::licensing::http::Client;
+use crate::outside::Host;
 use crate::pass::{LOOKS_MAX, World};
 use crate::report::text::nearest;
 use crate::telemetry;
@@ -128,8 +129,7 @@ pub(super) fn world(config: Config, ledger: Ledger) -> Result<World, Failure> {
         .map_err(|error| Failure::new(format!("the system gives no thread for the ledger: {error}")))?;
     Ok(World {
         config: Arc::new(config),
-        ledger,
-        client: Arc::new(client),
+        outside: Host { ledger, client: Arc::new(client) },
         pacer: Arc::new(pacer),
         owner: Owner::this_process(),
         looks: Arc::new(tokio::sync::Semaphore::new(LOOKS_MAX)),

@@ -182,7 +182,7 @@ impl<'a> Demo<'a> {
         let broken = |error: tokio::task::JoinError| Failure::from_error(&error);
         let ended = self.daemon.await.map_err(broken)?;
         self.serving.await.map_err(broken)?;
-        self.world.ledger.close();
+        self.world.outside.ledger.close();
         ended.map_err(|error| Failure::from_error(&error))
     }
 
@@ -198,7 +198,7 @@ impl<'a> Demo<'a> {
     }
 
     async fn approve(&self) -> Result<(), Failure> {
-        let approved = self.world.ledger.with(|ledger| {
+        let approved = self.world.outside.ledger.with(|ledger| {
             let Some(stored) = ledger.subscription("contoso")?.hold else { return Ok(()) };
             let now = clock::now();
             ledger.approve("contoso", &stored.hold, "the demo", now + chrono::TimeDelta::hours(1), now)?;
@@ -209,7 +209,7 @@ impl<'a> Demo<'a> {
 
     async fn show_status(&self) -> Result<(), Failure> {
         let config = std::sync::Arc::clone(&self.world.config);
-        let gathered = self.world.ledger.with(move |ledger| {
+        let gathered = self.world.outside.ledger.with(move |ledger| {
             let all: Vec<_> = config.subscriptions.values().collect();
             status::gather(&config, &all, ledger, clock::now())
         });
@@ -240,7 +240,7 @@ impl<'a> Demo<'a> {
     async fn until_members(&self, what: &str, state: MemberState, members: u64) -> Result<(), Failure> {
         let waited = Stopwatch::start();
         loop {
-            let counts = self.world.ledger.with(|ledger| ledger.member_counts("contoso")).await?;
+            let counts = self.world.outside.ledger.with(|ledger| ledger.member_counts("contoso")).await?;
             let found = counts.iter().find(|(known, _)| *known == state).map_or(0, |(_, number)| *number);
             if found == members {
                 return Ok(());

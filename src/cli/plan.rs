@@ -50,7 +50,7 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus, Fail
         None => runtime()?.block_on(read_sources(&world, &chosen, Files::Leave))?,
     };
     let config = Arc::clone(&world.config);
-    let plans = world.ledger.blocking_with(move |ledger| {
+    let plans = world.outside.ledger.blocking_with(move |ledger| {
         let plan = |subscription: &Subscription| {
             let seen = pass::look_at(ledger, &config, subscription, true, clock::now())?;
             Ok((subscription.clone(), sources(ledger, subscription)?, seen))
@@ -109,7 +109,7 @@ fn read_instead(world: &World, chosen: &[Subscription], roster: &Path) -> Result
     let mut well = true;
     for (name, source) in all.into_iter().filter_map(|name| Some((name, world.config.sources.get(name)?))) {
         let file = first.contains(name).then_some(roster);
-        let intake = intake::take_instead(&world.config, &world.ledger, source, file)?;
+        let intake = intake::take_instead(&world.config, &world.outside, source, file)?;
         well &= !matches!(intake, Intake::Refused(_));
     }
     Ok(well)

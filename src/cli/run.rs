@@ -32,7 +32,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitStatus, Failu
     // A name that is still being looked up is nothing to wait for.
     runtime.shutdown_background();
     ran?;
-    world.ledger.close();
+    world.outside.ledger.close();
     info!("stopped");
     Ok(ExitStatus::Done)
 }

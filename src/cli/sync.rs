@@ -66,7 +66,7 @@ pub(super) fn run(args: &SyncArgs, context: &Context) -> Result<ExitStatus, Fail
         let sources_well = read_sources(&world, &chosen, Files::PutAway).await?;
         Ok::<_, Failure>((sources_well, pass_all(&world, chosen).await))
     })?;
-    world.ledger.close();
+    world.outside.ledger.close();
     lines.sort_by(|one, other| one.name.cmp(&other.name));
     if args.json {
         print_json(&serde_json::json!({ "subscriptions": lines }))?;
@@ -95,7 +95,7 @@ async fn read_source(world: &World, source: Source, files: Files) -> Result<bool
     loop {
         let (world, source) = (world.clone(), source.clone());
         let look = tokio::task::spawn_blocking(move || {
-            let intakes = intake::take_in(&world.config, &world.ledger, &source, &mut state, files);
+            let intakes = intake::take_in(&world.config, &world.outside, &source, &mut state, files);
             (state, intakes)
         });
         let (back, intakes) = look.await.map_err(|error| Failure::from_error(&error))?;
@@ -167,7 +167,7 @@ async fn line(world: &World, name: String, passed: Result<Passed, PassError>) ->
 /// Whether a subscription has something left that a person may want to see.
 async fn left(world: &World, name: &str) -> ExitStatus {
     let name = name.to_owned();
-    let left = world.ledger.with(move |ledger| {
+    let left = world.outside.ledger.with(move |ledger| {
         let counts = crate::report::status::MemberCounts::of(&ledger.member_counts(&name)?);
         let hold = ledger.subscription(&name)?.hold.is_some();
         Ok::<_, LedgerError>(hold || counts.pending + counts.quarantined + counts.unknown > 0)

@@ -50,7 +50,7 @@ pub(super) fn run(args: &UndoArgs, context: &Context) -> Result<ExitStatus, Fail
         end_on_signals(world.shutdown.clone())?;
         pass::undo(&world, &subscription, reverse, why).await.map_err(|error| Failure::from_error(&error))
     })?;
-    world.ledger.close();
+    world.outside.ledger.close();
     let Some(report) = undone else {
         return Err(Failure::new(format!(
             "{name} is being looked after by another process at this moment; nothing was done"

@@ -144,7 +144,7 @@ impl Eye {
             warn!(source = %source.name, "{}: {}", source.name, chain(&cause));
             self.watcher = None;
         }
-        intake::take_in(&world.config, &world.ledger, source, &mut self.source, Files::PutAway)
+        intake::take_in(&world.config, &world.outside, source, &mut self.source, Files::PutAway)
     }
 }
 
@@ -312,7 +312,8 @@ impl Daemon {
     fn ask(&mut self) {
         if self.asking.is_empty() {
             let world = Arc::clone(&self.world);
-            self.asking.start(THE_LEDGER.to_owned(), async move { world.ledger.with(Ledger::take_asked).await });
+            self.asking
+                .start(THE_LEDGER.to_owned(), async move { world.outside.ledger.with(Ledger::take_asked).await });
         }
     }
 

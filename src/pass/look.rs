@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::{Moments, World};
-use crate::clock::{self, Timestamp};
+use crate::clock::Timestamp;
 use crate::config::{Config, Subscription};
 use crate::dispatch::machine::Work;
 use crate::ledger::sqlite::{Look, Seen as SeenUntil};
 use crate::ledger::{Ledger, LedgerError, Seats, SubscriptionRecord, Trigger};
 use crate::licensing::wire::Stats;
+use crate::outside::Outside;
 use crate::plan::input::{Candidate, PlanInput, SourceFacts};
 use crate::plan::{LeavingUntil, Plan};
 use crate::roster::membership;
@@ -76,9 +77,13 @@ impl Seen {
 }
 
 /// Looks at a subscription, and plans. Changes nothing.
-pub async fn look(world: &World, subscription: &Subscription, ask_for_seats: bool) -> Result<Seen, LedgerError> {
+pub async fn look<O: Outside>(
+    world: &World<O>,
+    subscription: &Subscription,
+    ask_for_seats: bool,
+) -> Result<Seen, LedgerError> {
     let (config, subscription) = (Arc::clone(&world.config), subscription.clone());
-    world.ledger.with(move |ledger| look_at(ledger, &config, &subscription, ask_for_seats, clock::now())).await
+    world.outside.on_ledger(move |ledger, now| look_at(ledger, &config, &subscription, ask_for_seats, now)).await
 }
 
 /// As [`look`], on a ledger at hand and at a moment of choice.

@@ -8,12 +8,13 @@ use tracing::warn;
 
 use super::look::Seen;
 use super::{PassError, World};
-use crate::clock;
+use crate::clock::Timestamp;
 use crate::config::Subscription;
 use crate::dispatch::drive::{self, Commits, Sends};
 use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Work};
 use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
 use crate::licensing::wire::Answer;
+use crate::outside::Outside;
 use crate::telemetry::{Progress, chain};
 
 /// How long a lease holds without a sign of life, at least …
@@ -24,19 +25,22 @@ const LEASE_REQUESTS: u32 = 4;
 const LEASE_RENEWAL: Duration = Duration::from_secs(40);
 
 /// Takes the lease of a subscription; `None` where another process has it.
-pub(super) async fn acquire(world: &World, subscription: &Subscription) -> Result<Option<Lease>, LedgerError> {
+pub(super) async fn acquire<O: Outside>(
+    world: &World<O>,
+    subscription: &Subscription,
+) -> Result<Option<Lease>, LedgerError> {
     let (owner, name) = (world.owner.clone(), subscription.name.clone());
     let term = term(world);
-    world.ledger.with(move |ledger| ledger.acquire(&name, &owner, term, clock::now())).await
+    world.outside.on_ledger(move |ledger, now| ledger.acquire(&name, &owner, term, now)).await
 }
 
-fn term(world: &World) -> Duration {
+fn term<O>(world: &World<O>) -> Duration {
     LEASE_TERM.max(world.config.licensing.timeout.saturating_mul(LEASE_REQUESTS))
 }
 
 /// Does this under a lease that is renewed meanwhile, and gives it back. Work that takes hours keeps its lease.
-pub(super) async fn keeping<T>(
-    world: &World,
+pub(super) async fn keeping<O: Outside, T>(
+    world: &World<O>,
     lease: &Lease,
     work: impl Future<Output = Result<T, PassError>>,
 ) -> Result<T, PassError> {
@@ -46,7 +50,7 @@ pub(super) async fn keeping<T>(
             done = &mut work => break done,
             () = tokio::time::sleep(LEASE_RENEWAL) => {
                 let term = term(world);
-                let renewed = on_ledger(world, lease, move |ledger, lease| ledger.hold(lease, term, clock::now()));
+                let renewed = on_ledger(world, lease, move |ledger, lease, now| ledger.hold(lease, term, now));
                 // Whether it matters is for the next write to say, which the lease fences.
                 if let Err(cause) = renewed.await {
                     warn!("the lease can't be renewed: {}", chain(&cause));
@@ -59,25 +63,25 @@ pub(super) async fn keeping<T>(
         return done;
     }
     let lease = lease.clone();
-    let released = world.ledger.with(move |ledger| ledger.release(lease)).await;
+    let released = world.outside.on_ledger(move |ledger, _| ledger.release(lease)).await;
     let done = done?;
     released?;
     Ok(done)
 }
 
 /// Calls a ledger's verb that needs the lease.
-async fn on_ledger<T: Send + 'static>(
-    world: &World,
+async fn on_ledger<O: Outside, T: Send + 'static>(
+    world: &World<O>,
     lease: &Lease,
-    verb: impl FnOnce(&mut Ledger, &Lease) -> Result<T, LedgerError> + Send + 'static,
+    verb: impl FnOnce(&mut Ledger, &Lease, Timestamp) -> Result<T, LedgerError> + Send + 'static,
 ) -> Result<T, LedgerError> {
     let lease = lease.clone();
-    world.ledger.with(move |ledger| verb(ledger, &lease)).await
+    world.outside.on_ledger(move |ledger, now| verb(ledger, &lease, now)).await
 }
 
 /// A run that has begun.
-pub(super) struct Rim<'a> {
-    world: &'a World,
+pub(super) struct Rim<'a, O> {
+    world: &'a World<O>,
     subscription: &'a Subscription,
     key: SecretString,
     lease: &'a Lease,
@@ -86,25 +90,25 @@ pub(super) struct Rim<'a> {
     progress: Progress,
 }
 
-impl<'a> Rim<'a> {
+impl<'a, O: Outside> Rim<'a, O> {
     /// Begins a run. The key is read for each, so that a changed one is picked up at once; without a key the run has
     /// failed, and the ledger says why.
     pub(super) async fn begin(
-        world: &'a World,
+        world: &'a World<O>,
         subscription: &'a Subscription,
         lease: &'a Lease,
         trigger: Trigger,
-    ) -> Result<Rim<'a>, PassError> {
+    ) -> Result<Rim<'a, O>, PassError> {
         let run = RunId::now_v7();
         tracing::Span::current().record("run", tracing::field::display(run));
         let remote = subscription.remote();
-        on_ledger(world, lease, move |ledger, lease| {
+        on_ledger(world, lease, move |ledger, lease, now| {
             ledger.stand_for(lease, &remote)?;
-            ledger.begin_run(lease, run, trigger, clock::now())
+            ledger.begin_run(lease, run, trigger, now)
         })
         .await?;
         let rim = |key| Rim { world, subscription, key, lease, run, progress: Progress::new(&subscription.name) };
-        match subscription.api_key.read_api_key() {
+        match world.outside.key(subscription) {
             Ok(key) => Ok(rim(key)),
             Err(cause) => {
                 let error = PassError::Key { subscription: subscription.name.clone(), cause };
@@ -119,8 +123,7 @@ impl<'a> Rim<'a> {
     /// Writes down what the plan says without a request, and why the rest is asked for.
     pub(super) async fn record_plan(&self, seen: &Seen) -> Result<(), LedgerError> {
         let (run, plan, scope, seen_until) = (self.run, seen.plan.clone(), seen.scope.clone(), seen.seen_until);
-        self.on_ledger(move |ledger, lease| ledger.record_plan(lease, run, &plan, &scope, seen_until, clock::now()))
-            .await
+        self.on_ledger(move |ledger, lease, now| ledger.record_plan(lease, run, &plan, &scope, seen_until, now)).await
     }
 
     /// Sends what is to be sent, step by step.
@@ -143,39 +146,38 @@ impl<'a> Rim<'a> {
         problem: Option<String>,
     ) -> Result<(), LedgerError> {
         let (run, report) = (self.run, report.clone());
-        self.on_ledger(move |ledger, lease| {
-            ledger.finish_run(lease, run, outcome, &report, problem.as_deref(), clock::now())
+        self.on_ledger(move |ledger, lease, now| {
+            ledger.finish_run(lease, run, outcome, &report, problem.as_deref(), now)
         })
         .await
     }
 
     pub(super) async fn on_ledger<T: Send + 'static>(
         &self,
-        verb: impl FnOnce(&mut Ledger, &Lease) -> Result<T, LedgerError> + Send + 'static,
+        verb: impl FnOnce(&mut Ledger, &Lease, Timestamp) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         on_ledger(self.world, self.lease, verb).await
     }
 }
 
-impl Commits for Rim<'_> {
+impl<O: Outside> Commits for Rim<'_, O> {
     async fn commit(&self, commit: Commit) -> Result<Option<IntentId>, LedgerError> {
         let run = self.run;
         let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes).chain(&commit.left);
         self.progress.done(settled.filter(|(_, outcome)| !matches!(outcome, Outcome::NotDone { .. })).count() as u64);
-        self.on_ledger(move |ledger, lease| ledger.commit(lease, run, &commit, clock::now())).await
+        self.on_ledger(move |ledger, lease, now| ledger.commit(lease, run, &commit, now)).await
     }
 
     /// The request's whole time, and as much again for what the ledger has to do around it.
     async fn may_send(&self) -> Result<(), LedgerError> {
         let needed = self.world.config.licensing.timeout.saturating_mul(2);
-        self.on_ledger(move |ledger, lease| ledger.hold(lease, needed, clock::now())).await
+        self.on_ledger(move |ledger, lease, now| ledger.hold(lease, needed, now)).await
     }
 }
 
-impl Sends for Rim<'_> {
+impl<O: Outside> Sends for Rim<'_, O> {
     async fn send(&self, request: &Request) -> Answer {
-        let Subscription { kind, id, .. } = self.subscription;
-        self.world.client.send(*kind, *id, &self.key, request.operation, &request.addresses).await
+        self.world.outside.send(self.subscription, &self.key, request).await
     }
 }
 

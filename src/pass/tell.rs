@@ -8,6 +8,7 @@ use crate::alert;
 use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Stop};
 use crate::ledger::{LedgerError, Member, MemberState, RunOutcome, SubscriptionRecord};
+use crate::outside::Outside;
 use crate::plan::Plan;
 use crate::report::text::count;
 
@@ -46,9 +47,9 @@ pub(super) struct After {
 }
 
 impl After {
-    pub(super) async fn read(world: &World, subscription: &Subscription) -> Result<After, LedgerError> {
+    pub(super) async fn read<O: Outside>(world: &World<O>, subscription: &Subscription) -> Result<After, LedgerError> {
         let name = subscription.name.clone();
-        let read = world.ledger.with(move |ledger| {
+        let read = world.outside.on_ledger(move |ledger, _| {
             let mut pending = Vec::new();
             ledger.for_each_member(&name, Some(MemberState::Pending), &mut |member| pending.push(member))?;
             Ok(After { record: ledger.subscription(&name)?, pending })

@@ -5,10 +5,11 @@ use super::rim::{Rim, acquire, keeping};
 use super::tell::verdict;
 use super::{PassError, World};
 use crate::address::Address;
-use crate::clock;
+use crate::clock::Timestamp;
 use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Work};
 use crate::ledger::{Lease, Ledger, LedgerError, Trigger};
+use crate::outside::Outside;
 use crate::plan::Plan;
 
 /// The reverse of a run: what a person wants undone.
@@ -22,8 +23,8 @@ pub struct Reverse {
 
 /// Undoes a run on a person's word, as far as seats allow; `why` is told of everybody whom it concerns. The guards are
 /// not asked: the person has seen who it is. `None` where another process looks after the subscription.
-pub async fn undo(
-    world: &World,
+pub async fn undo<O: Outside>(
+    world: &World<O>,
     subscription: &Subscription,
     reverse: Reverse,
     why: String,
@@ -32,8 +33,8 @@ pub async fn undo(
     keeping(world, &lease, undo_under_lease(world, subscription, &lease, reverse, why)).await.map(Some)
 }
 
-async fn undo_under_lease(
-    world: &World,
+async fn undo_under_lease<O: Outside>(
+    world: &World<O>,
     subscription: &Subscription,
     lease: &Lease,
     reverse: Reverse,
@@ -52,12 +53,12 @@ async fn undo_under_lease(
     };
     let report = rim.dispatch(&seen, work).await?;
     let (outcome, problem) = verdict(&subscription.name, &Plan::default(), &report);
-    rim.on_ledger(move |ledger, lease| note(ledger, lease, &reverse, &why)).await?;
+    rim.on_ledger(move |ledger, lease, now| note(ledger, lease, &reverse, &why, now)).await?;
     rim.finish(outcome, &report, problem).await?;
     Ok(report)
 }
 
-fn note(ledger: &mut Ledger, lease: &Lease, reverse: &Reverse, why: &str) -> Result<(), LedgerError> {
+fn note(ledger: &mut Ledger, lease: &Lease, reverse: &Reverse, why: &str, now: Timestamp) -> Result<(), LedgerError> {
     let mut taken = Vec::new();
     for address in &reverse.take_back {
         let candidate = ledger.candidate(lease.subscription(), &[], address.identity())?;
@@ -65,5 +66,5 @@ fn note(ledger: &mut Ledger, lease: &Lease, reverse: &Reverse, why: &str) -> Res
             taken.push(address.clone());
         }
     }
-    ledger.note_undone(lease, &reverse.give_back, &taken, why, clock::now())
+    ledger.note_undone(lease, &reverse.give_back, &taken, why, now)
 }

@@ -24,7 +24,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::roster::{Entry, EntryKey, Fingerprint, Parts};
+use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts};
 
 /// What one look at a source gave.
 #[derive(Debug)]
@@ -58,6 +58,32 @@ pub struct Snapshot {
     pub evidence: Evidence,
     /// Where the entries behind `rows` are found.
     pub entries: Entries,
+}
+
+impl Snapshot {
+    /// These entries and no others, each with another key, with nothing known of the stored roster.
+    pub fn of(entries: Vec<Entry>, hasher: &Hasher) -> Snapshot {
+        let row = |(place, entry): (u64, &Entry)| Row {
+            key: hasher.entry_key(entry.address.identity(), entry.route.as_deref()),
+            content: hasher.content(entry),
+            place,
+        };
+        let mut rows: Vec<Row> = (0..).zip(&entries).map(row).collect();
+        rows.sort_unstable_by_key(|row| row.key);
+        let mut fingerprint = Fingerprint::default();
+        for row in &rows {
+            fingerprint.add(row.key, row.content);
+        }
+        Snapshot {
+            rows,
+            alike: Vec::new(),
+            parts: Parts::all(),
+            fingerprint,
+            bad_rows: Vec::new(),
+            evidence: Evidence::default(),
+            entries: Entries::Memory(entries),
+        }
+    }
 }
 
 /// What is known of the stored roster when a file is read: what is alike need not be looked at closely.

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use rosterd::intake::{self, Files, Intake};
 use rosterd::ledger::Ledger;
 use rosterd::ledger::handle::LedgerHandle;
+use rosterd::licensing::http::Client;
+use rosterd::outside::Host;
 use rosterd::sandbox::{Faults, Options};
 use rosterd::source::csv_source::CsvSource;
 use rosterd::{clock, config, pass};
@@ -24,11 +27,13 @@ fn no_prefix_of_a_roster_takes_licences_away_beyond_the_guard() {
     world.run_to(0, &["sync"]);
     let config = config::load(&world.path("rosterd.toml")).unwrap();
     let (source, subscription) = (&config.sources["hr"], &config.subscriptions["contoso"]);
+    let client = Arc::new(Client::new(&config.licensing).unwrap());
     let (mut held, mut refused, mut removed) = (0, 0, 0);
     for end in 0..whole.len() {
         fs::write(world.path("drops/staff.csv"), &whole[..end]).unwrap();
         let ledger = LedgerHandle::start(Ledger::scratch(&world.path("rosterd.db")).unwrap()).unwrap();
-        let intakes = intake::take_in(&config, &ledger, source, &mut CsvSource::default(), Files::Leave).unwrap();
+        let host = Host { ledger: ledger.clone(), client: Arc::clone(&client) };
+        let intakes = intake::take_in(&config, &host, source, &mut CsvSource::default(), Files::Leave).unwrap();
         refused += intakes.iter().filter(|intake| matches!(intake, Intake::Refused(_))).count();
         let (config, subscription) = (config.clone(), subscription.clone());
         let look =

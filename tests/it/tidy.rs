@@ -46,6 +46,7 @@ const TOUCHES: &[&str] = &[
     "pass.rs",
     "pass/",
     "intake.rs",
+    "outside.rs",
     "alert/",
     "cli/",
     "config/",
