@@ -155,3 +155,6 @@ async fn under_lease<O: Outside>(
     let next = seen.moments_after(subscription, &after.record, !after.pending.is_empty());
     Ok(Passed::Ran { run: rim.run, plan: seen.plan, report, outcome, problem, next })
 }
+
+#[cfg(test)]
+mod tests;
