@@ -1,5 +1,6 @@
 //! One binary for all tests of the whole: it links once.
 //!
+//! - `answers`: what a licensing server may say, byte by byte, and what comes of it.
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
 //! - `examples`: the set-ups under `examples/` work as they are.
 //! - `files`: what may lie in a drop folder.
@@ -15,6 +16,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod answers;
 mod daemon;
 mod examples;
 mod files;
