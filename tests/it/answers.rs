@@ -210,6 +210,12 @@ fn one_address_alone_whose_unassignment_is_refused_is_unassigned_already_and_the
     talk.sync(0, "ann", [refused(&["Nothing to do."])]);
     assert_eq!((talk.sent(), talk.members()), (vec!["DELETE bob".to_owned()], "ann assigned".to_owned()));
     assert!(talk.history().contains("it was not assigned: Nothing to do."), "{}", talk.history());
+
+    // A server that finds fault with the request itself has not said so: the seat is not forgotten.
+    talk.sync(3, "", [refused(&["The field 'client' is missing."])]);
+    assert_eq!(talk.quarantined(), "ann: The field 'client' is missing.");
+    talk.sync(0, "", []);
+    assert_eq!((talk.sent(), talk.members()), (vec!["DELETE ann".to_owned()], String::new()));
 }
 
 // ---- seats

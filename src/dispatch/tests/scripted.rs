@@ -206,6 +206,16 @@ fn an_unassignment_named_for_another_reason_is_tried_alone() {
 }
 
 #[test]
+fn a_complaint_about_the_request_itself_says_nothing_about_who_is_assigned() {
+    for words in ["The field 'client' is missing.", "The ApiVersion field is required."] {
+        let transcript = script(9, unassign("a"), [refused(&[words])]);
+        assert!(transcript.contains(&format!("a Refused {{ words: {words:?} }}")), "{transcript}");
+    }
+    let unclear = script(9, unassign("a"), [refused(&["Nothing to do."])]);
+    assert!(unclear.contains("a UnassignedAlready"), "{unclear}");
+}
+
+#[test]
 fn no_more_are_asked_for_than_fit() {
     let work = Work { seats: stats(3), ..assign("a b c d e") };
     assert_snapshot!(script(2, work, [done(1), done(0)]), @r"
