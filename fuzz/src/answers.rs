@@ -46,7 +46,7 @@ fn parted(data: &[u8]) -> Vec<&[u8]> {
 fn task(text: &[u8]) -> (Settings, Work) {
     let number = |place: usize| usize::from(text.get(place).map_or(0, |byte| byte.wrapping_sub(b'0')));
     let people = |name: &str, n: usize| -> Vec<Address> {
-        (0..n).map(|i| Address::parse(&format!("{name}{i}@x.example")).expect("an address")).collect()
+        (0..n).map(|i| Address::parse(&format!("{name}{i}@x.example")).unwrap()).collect()
     };
     let resumed = NewIntent {
         operation: if number(3) % 2 == 0 { Operation::Assign } else { Operation::Unassign },
@@ -84,7 +84,7 @@ fn answer(part: &[u8]) -> Answer {
     assert!(!told.to_lowercase().contains(KEY), "the key: {told}");
     assert!(told.len() < 8 << 20, "{} bytes are told of {}", told.len(), body.len());
     if let Answer::Busy { retry_after, .. } = &answer {
-        assert!(retry_after.is_none_or(|wait| wait <= Duration::from_secs(3600)));
+        assert!(retry_after.is_none_or(|wait| wait <= Duration::from_hours(1)));
     }
     answer
 }
@@ -146,7 +146,7 @@ impl Books {
             assert!(unknown == 0 || unknown == outcomes.len(), "an intent that is open in part");
             let named: BTreeSet<Address> = outcomes.iter().map(|(address, _)| address.clone()).collect();
             let intent = if unknown == 0 { self.open.remove(&id) } else { self.open.get(&id).cloned() };
-            let intent = intent.expect("an open intent");
+            let intent = intent.unwrap();
             assert_eq!(named, intent.addresses.into_iter().collect(), "all of an intent is named");
             if unknown == 0 {
                 self.decided.extend(named);

@@ -76,7 +76,7 @@ fn config() -> &'static Config {
             kind = "csv"
             path = "drops"
         "#;
-        load_str(Path::new("/nonexistent/rosterd.toml"), text).expect("a sound configuration")
+        load_str(Path::new("/nonexistent/rosterd.toml"), text).unwrap()
     })
 }
 
@@ -120,7 +120,7 @@ fn work(ledger: &mut Ledger, run: u128, minutes: i64) -> Result<(), LedgerError>
     let subscription = &config().subscriptions["contoso"];
     let name = &subscription.name;
     let owner = Owner("elsewhere".to_owned());
-    let Some(lease) = ledger.acquire(name, &owner, Duration::from_secs(120), at(minutes))? else { return Ok(()) };
+    let Some(lease) = ledger.acquire(name, &owner, Duration::from_mins(2), at(minutes))? else { return Ok(()) };
     let run = RunId::from_u128(run);
     ledger.stand_for(&lease, &subscription.remote())?;
     ledger.begin_run(&lease, run, Trigger::Command, at(minutes))?;
@@ -168,8 +168,8 @@ fn sound() -> &'static [u8] {
     SOUND.get_or_init(|| {
         let folder = tempfile::tempdir_in(memory()).unwrap();
         let path = folder.path().join("rosterd.db");
-        let mut ledger = Ledger::open(&path, at(0)).expect("a new ledger");
-        fill(&mut ledger).expect("a sound ledger");
+        let mut ledger = Ledger::open(&path, at(0)).unwrap();
+        fill(&mut ledger).unwrap();
         drop(ledger);
         let connection = Connection::open(&path).unwrap();
         connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(())).unwrap();
@@ -216,7 +216,7 @@ fn fill(ledger: &mut Ledger) -> Result<(), LedgerError> {
     let gone = |i| Change::Removed { entry: person(i), reason: Reason::Left, renamed_to: None };
     accept(ledger, (0..8).map(gone).chain((12..16).map(person).map(Change::Added)).collect(), 2)?;
     let owner = Owner("elsewhere".to_owned());
-    let lease = ledger.acquire("contoso", &owner, Duration::from_secs(120), at(70))?.expect("a free lease");
+    let lease = ledger.acquire("contoso", &owner, Duration::from_mins(2), at(70))?.unwrap();
     let run = RunId::from_u128(8);
     ledger.begin_run(&lease, run, Trigger::Roster, at(70))?;
     let seen = pass::look_at(ledger, config(), subscription, true, at(70))?;
@@ -242,7 +242,7 @@ fn fill(ledger: &mut Ledger) -> Result<(), LedgerError> {
                 sent += 1;
                 let lost = Answer::Busy {
                     status: 503,
-                    retry_after: Some(Duration::from_secs(3600)),
+                    retry_after: Some(Duration::from_hours(1)),
                     words: "busy".to_owned(),
                 };
                 machine.answered(Duration::ZERO, if sent == 1 { refused(&request.addresses[0]) } else { lost });
