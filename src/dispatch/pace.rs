@@ -87,6 +87,13 @@ impl Pacer {
         self.shared.lock().turns.slow_down(now, permit.given_at, retry_after);
         self.shared.changed.notify_one();
     }
+
+    /// The server said that it can't serve for so long: nobody sends before that is over (an hour at most).
+    pub fn pause(&self, retry_after: Duration) {
+        let now = self.shared.since.elapsed();
+        self.shared.lock().turns.pause(now, retry_after);
+        self.shared.changed.notify_one();
+    }
 }
 
 impl Shared {

@@ -146,12 +146,16 @@ impl<W> Turns<W> {
     /// before the pause that it asked for is over. A request that was on its way when the pace was lowered says nothing
     /// new about the pace.
     pub fn slow_down(&mut self, now: Duration, sent_at: Duration, pause: Option<Duration>) {
-        let pause = pause.unwrap_or_default().min(PAUSE_MAX);
-        self.paused_until = self.paused_until.max(now + pause);
+        self.pause(now, pause.unwrap_or_default());
         if self.lowered_at.is_none_or(|lowered_at| sent_at > lowered_at) {
             self.lowered_at = Some(now);
             self.set_halvings(now, (self.halvings + 1).min(HALVINGS_MAX));
         }
+    }
+
+    /// The server asked for a pause: nobody sends before it is over.
+    pub fn pause(&mut self, now: Duration, pause: Duration) {
+        self.paused_until = self.paused_until.max(now + pause.min(PAUSE_MAX));
     }
 
     /// How long nobody sends, because the server asked for a pause.
@@ -510,6 +514,8 @@ mod tests {
         assert_eq!(turns.next(millis(31_000), |()| true), Turn::Go(()));
         turns.slow_down(millis(32_000), millis(31_000), Some(Duration::MAX));
         assert_eq!(turns.pause_left(millis(32_000)), PAUSE_MAX);
+        turns.pause(millis(33_000), millis(5));
+        assert_eq!(turns.pause_left(millis(32_000)), PAUSE_MAX, "the longer pause counts");
     }
 
     #[test]
