@@ -110,3 +110,10 @@ fn a_retry_after_of_just_the_patience_of_a_run_is_waited_for() {
     2 requests: 1+ 0- 0 pending, 0 quarantined, 0 unknown
     ");
 }
+
+#[test]
+fn a_key_that_is_refused_without_a_word_is_told_without_one() {
+    let answer = Answer::KeyRefused { status: 401, words: String::new() };
+    let told = script(9, assign("a"), [answer]);
+    assert!(told.ends_with("(the server does not accept the API key)"), "{told}");
+}
