@@ -112,6 +112,9 @@ impl Shown<'_> {
         let heading = format!("{} for an approval", wait_noun(hold.removals.len(), "removal"));
         self.list(f, YELLOW, '!', &heading, &hold.removals, |r: &Removal| (r.address.to_string(), r.detail.clone()))?;
         hold.reasons.iter().try_for_each(|reason| writeln!(f, "    {reason}"))?;
+        if hold.braked {
+            return writeln!(f, "    To let removals go on everywhere: rosterd resume");
+        }
         writeln!(f, "    To let these go: rosterd approve {} --digest {}", self.subscription, hold.digest)
     }
 }

@@ -1,7 +1,8 @@
 //! What stops removals: a list of small rules, each able to hold some and to say why.
 //!
 //! Guards hold removals only; joiners go on. A rule sees what the rules before it let pass, so that what is held for
-//! another reason does not count towards a limit. What is held goes on when a person approves of that very set.
+//! another reason does not count towards a limit. What is held goes on when a person approves of that very set, but not
+//! while the fleet's brake is on.
 
 use super::change::{Kind, Leaver};
 use super::input::{PlanInput, SourceFacts};
@@ -25,7 +26,9 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Le
     }
     let identities: Vec<&str> =
         due.iter().zip(&held).filter(|(_, held)| **held).map(|(leaver, _)| leaver.address.identity()).collect();
-    if identities.is_empty() || input.approvals.iter().any(|approval| covers(approval, &identities, input)) {
+    let braked = input.brake.is_some();
+    let approved = || input.approvals.iter().any(|approval| covers(approval, &identities, input));
+    if identities.is_empty() || !braked && approved() {
         return (due, None);
     }
     let digest = digest::of_members(&input.subscription, identities);
@@ -33,13 +36,13 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Le
     for (leaver, held) in due.into_iter().zip(held) {
         if held {
             let (address, detail) = (leaver.address.clone(), leaver.detail.clone());
-            removals.push(Removal { address, reason: leaver.reason(), detail });
+            removals.push(Removal { address, reason: leaver.reason(), detail, then: None });
             keep(leaver);
         } else {
             released.push(leaver);
         }
     }
-    (released, Some(Hold { digest, removals, reasons }))
+    (released, Some(Hold { digest, removals, reasons, braked }))
 }
 
 /// Whether an approval is for these members, or for more of whom these are left, and has not expired.
@@ -48,9 +51,18 @@ fn covers(approval: &Approval, identities: &[&str], input: &PlanInput) -> bool {
     input.at < approval.expires_at && identities.iter().all(|identity| approved.contains(identity))
 }
 
-/// In order. The limits stand last: they count what nothing else stopped.
-const GUARDS: [Guard; 7] =
-    [never_read, changed_scope, unusable_rows, nobody_stays, renames, removals_of_a_run, removals_of_a_day];
+/// In order. The limits count what nothing before them stopped; the brake stops the rest, so that what this subscription
+/// has against its removals by itself is said, too, and stays when the brake is off.
+const GUARDS: [Guard; 8] = [
+    never_read,
+    changed_scope,
+    unusable_rows,
+    nobody_stays,
+    renames,
+    removals_of_a_run,
+    removals_of_a_day,
+    fleet_brake,
+];
 
 /// From so many members on, a roster that names none of them is taken for another's file.
 const STRANGERS_MIN: u64 = 3;
@@ -229,6 +241,12 @@ fn removals_of_a_day(passing: &Passing<'_>) -> Option<Stop> {
             quoted(limit)
         )
     })
+}
+
+/// While the fleet's brake is on, nobody loses anything anywhere: not by a rename either, which begins with a removal.
+fn fleet_brake(passing: &Passing<'_>) -> Option<Stop> {
+    let brake = passing.input.brake.as_ref()?;
+    Stop::new(passing.select(|_| true), |_| brake.in_short())
 }
 
 fn names(sources: &[SourceFacts], which: impl Fn(&SourceFacts) -> bool) -> Vec<&str> {
