@@ -253,14 +253,15 @@ mod tests {
     async fn one_task_attends_however_many_wait() {
         let pacer = pacer(1_000_000.0, 100, 1);
         let first = pacer.permit("contoso", Operation::Assign).await.unwrap();
-        let waiting: Vec<_> = (0..5)
-            .map(|number| {
-                let pacer = Arc::clone(&pacer);
-                tokio::spawn(async move { drop(pacer.permit(&number.to_string(), Operation::Assign).await) })
-            })
-            .collect();
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
+        let mut waiting = Vec::new();
+        for number in 0..5 {
+            let pacer = Arc::clone(&pacer);
+            waiting.push(tokio::spawn(async move {
+                drop(pacer.permit(&number.to_string(), Operation::Assign).await);
+            }));
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
         }
         assert_eq!(Arc::strong_count(&pacer.shared), 3, "the pacer's, the permit's, the task's");
         drop(first);

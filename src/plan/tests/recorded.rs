@@ -45,5 +45,6 @@ fn only_who_waits_for_a_seat_is_pending() {
     let mut input = world();
     input.candidates = (0..).zip(states).map(|(n, state)| wanted(&format!("p{n}@contoso.com")).is(state)).collect();
     input.candidates.push(wanted("new@contoso.com"));
+    input.candidates.push(wanted("away@contoso.com").is(MemberState::Leaving));
     assert_eq!(input.pending_members(), 2);
 }
