@@ -143,12 +143,13 @@ impl Batch {
         self.blind.size.is_some() && !self.blind.accepted && (suspected || applies_rest == Some(true))
     }
 
-    /// Whether this batch showed that the server applies the rest of a refused batch and then refuses what it applied.
+    /// Whether this batch, all of which is decided, showed that the server applies the rest of a refused batch and then
+    /// refuses what it applied.
     pub(super) fn applies_rest(&self) -> Option<bool> {
         if self.blind.accepted {
             return Some(false);
         }
-        let all_refused = self.is_decided() && self.blind.size == Some(self.blind.fronts);
+        let all_refused = self.blind.size == Some(self.blind.fronts);
         let telling = match self.operation {
             // They are assigned already, and the first refusal did not say so of anybody.
             Operation::Assign => self.blind.already && self.first.is_some_and(|first| first.certain && first.telling),

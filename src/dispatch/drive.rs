@@ -277,6 +277,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_shutdown_while_waiting_to_ask_again_ends_the_run_at_once() {
+        let since = Stopwatch::start();
+        let shutdown = CancellationToken::new();
+        let busy = Answer::Busy { status: 503, retry_after: Some(Duration::from_secs(20)), words: String::new() };
+        let world = World { answers: Mutex::new([busy].into()), ..World::default() };
+        let pacer = pacer();
+        let driven = drive(machine(), "contoso", &world, &world, &pacer, &shutdown);
+        let (report, ()) = tokio::join!(driven, async {
+            while world.log.lock().unwrap().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            shutdown.cancel();
+        });
+        let report = report.unwrap();
+        assert_eq!((report.requests, report.unknown, report.stopped), (1, 1, Some(Stop::Shutdown)));
+        assert!(since.elapsed() < Duration::from_secs(15));
+    }
+
+    #[tokio::test]
     async fn a_ledger_that_can_not_record_ends_the_run_before_anything_is_sent() {
         let world = World { disk_full: true, ..World::default() };
         let end = drive(machine(), "contoso", &world, &world, &pacer(), &CancellationToken::new()).await;

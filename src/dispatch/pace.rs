@@ -257,6 +257,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_task_attends_however_many_wait() {
+        let pacer = pacer(1_000_000.0, 100, 1);
+        let first = pacer.permit("contoso", Operation::Assign).await.unwrap();
+        let mut waiting = Vec::new();
+        for number in 0..5 {
+            let pacer = Arc::clone(&pacer);
+            waiting.push(tokio::spawn(async move {
+                drop(pacer.permit(&number.to_string(), Operation::Assign).await);
+            }));
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(Arc::strong_count(&pacer.shared), 3, "the pacer's, the permit's, the task's");
+        drop(first);
+        for waiter in waiting {
+            waiter.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn nothing_is_kept_for_idle_subscriptions() {
         let pacer = pacer(1e9, 10_000, 8);
         for number in 0..10_000 {

@@ -1,5 +1,7 @@
 //! Runs as transcripts: what is committed, sent, answered and waited for, line by line.
 
+mod edges;
+
 use std::fmt::Write;
 
 use insta::assert_snapshot;
