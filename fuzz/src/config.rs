@@ -14,7 +14,7 @@ pub fn run(data: &[u8]) {
             Err(problems) => {
                 assert_ne!(problems.iter().count(), 0);
                 assert!(!problems.render(false).is_empty() && !problems.render(true).is_empty());
-                for problem in problems.iter() {
+                for problem in &problems {
                     let lines = text.split('\n').count();
                     assert!(problem.line().is_none_or(|line| line <= lines.max(1)), "{}", problems.render(false));
                 }

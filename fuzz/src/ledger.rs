@@ -181,7 +181,7 @@ fn sound() -> &'static [u8] {
 fn person(i: usize) -> Entry {
     Entry {
         address: Address::parse(&format!("P{i}@contoso.com")).unwrap(),
-        stable_id: (i % 2 == 0).then(|| i.to_string().into()),
+        stable_id: i.is_multiple_of(2).then(|| i.to_string().into()),
         route: None,
         priority: 100,
         starts: (i == 3).then(|| When::parse("2027-01-01").unwrap()),

@@ -90,22 +90,19 @@ impl Outside for Small {
             wire::read(reply.status, Headers::default(), reply.body.as_bytes(), key.expose_secret(), self.now())
         });
         self.dead.store(matches!(fate, DiesBefore | DiesAfter), Ordering::Relaxed);
-        match (answer, fate) {
-            (Some(answer), Answered) => {
-                let word = match &answer {
-                    Answer::Done { .. } => "done",
-                    Answer::Refused { .. } => "refused",
-                    Answer::NoSeats { .. } => "no seats",
-                    Answer::KeyRefused { .. } => "key refused",
-                    other => panic!("{other:?}"),
-                };
-                writeln!(sent, ": {word}").unwrap();
-                answer
-            }
-            _ => {
-                writeln!(sent, ": {}", if matches!(fate, DiesBefore | DiesAfter) { "died" } else { "lost" }).unwrap();
-                Answer::Lost { cause: "no answer within 30s".to_owned() }
-            }
+        if let (Some(answer), Answered) = (answer, fate) {
+            let word = match &answer {
+                Answer::Done { .. } => "done",
+                Answer::Refused { .. } => "refused",
+                Answer::NoSeats { .. } => "no seats",
+                Answer::KeyRefused { .. } => "key refused",
+                other => panic!("{other:?}"),
+            };
+            writeln!(sent, ": {word}").unwrap();
+            answer
+        } else {
+            writeln!(sent, ": {}", if matches!(fate, DiesBefore | DiesAfter) { "died" } else { "lost" }).unwrap();
+            Answer::Lost { cause: "no answer within 30s".to_owned() }
         }
     }
 }
