@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::server::{Dialect, Server};
+use super::server::{Dialect, Server, Serves};
 use super::*;
 
 const PEOPLE: usize = 40;
