@@ -14,6 +14,7 @@ use crate::address::Address;
 use crate::alert;
 use crate::clock::Timestamp;
 use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
+use crate::fleet::Fleet;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
 use crate::outside::Outside;
 use crate::report::text::{count, moment};
@@ -129,6 +130,7 @@ fn lock(path: &Path) -> Option<File> {
 
 /// Where the readings of one source are judged and entered.
 struct Desk<'a, O> {
+    config: &'a Config,
     outside: &'a O,
     source: &'a Source,
     files: Files,
@@ -141,13 +143,13 @@ struct Desk<'a, O> {
 }
 
 impl<'a, O: Outside> Desk<'a, O> {
-    fn new(config: &Config, outside: &'a O, source: &'a Source, files: Files) -> Result<Desk<'a, O>, LedgerError> {
+    fn new(config: &'a Config, outside: &'a O, source: &'a Source, files: Files) -> Result<Desk<'a, O>, LedgerError> {
         let name = source.name.clone();
         let (hasher, record) =
             outside.blocking_on_ledger(move |ledger, _| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
         let scope = blake3::hash(source.scope().as_bytes()).to_hex()[..32].to_owned();
         let subscriptions = config.subscriptions_of(&source.name);
-        Ok(Desk { outside, source, files, hasher, record, scope, subscriptions })
+        Ok(Desk { config, outside, source, files, hasher, record, scope, subscriptions })
     }
 
     /// Whether what is looked at is what was looked at when the roster was accepted.
@@ -315,8 +317,13 @@ impl<'a, O: Outside> Desk<'a, O> {
         if known != Some(&why.reason) {
             warn!(source = %self.source.name, "{}", alert::source_failed(&self.source.name, &why.reason));
         }
+        // A fleet is looked over where something has begun.
+        let fleet = known.is_none().then(|| Fleet::of(self.config));
         let (source, noted) = (self.source.name.clone(), why.clone());
-        self.outside.blocking_on_ledger(move |ledger, now| ledger.refuse(&source, &noted, now))?;
+        self.outside.blocking_on_ledger(move |ledger, now| {
+            ledger.refuse(&source, &noted, now)?;
+            fleet.map_or(Ok(()), |fleet| fleet.look(ledger, now))
+        })?;
         Ok(Intake::Refused(why))
     }
 

@@ -10,6 +10,7 @@
 //! - [`intake`] judges a complete reading and makes it the roster; only then the file is put away.
 //! - [`roster`] holds who should have a licence: entries, the difference of two readings, what is desired at a moment.
 //! - [`member`] is what is known of people in a subscription: states, seats, intents, approvals.
+//! - [`brake`] stops removals everywhere when much is wrong at once; [`fleet`] looks whether it is.
 //! - [`plan`] compares that with who has one: what to change, what to hold, and why.
 //! - [`dispatch`] carries a plan out, step by step, at a pace.
 //! - [`licensing`] puts the steps into the licensing API's words, and sends them.
@@ -27,8 +28,10 @@
 // The stages.
 pub mod address;
 pub mod alert;
+pub mod brake;
 pub mod config;
 pub mod dispatch;
+pub mod fleet;
 pub mod intake;
 pub mod ledger;
 pub mod licensing;

@@ -10,6 +10,8 @@
 mod look;
 mod rim;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 use std::mem;
@@ -23,8 +25,8 @@ pub use look::{Seen, look, look_at, next_probe};
 pub use undo::{Reverse, undo};
 
 use crate::clock::Timestamp;
-use crate::config::{Config, Subscription};
-use crate::dispatch::machine::{Report, Work};
+use crate::config::{Config, KeyMark, Subscription};
+use crate::dispatch::machine::{Report, Stop, Work};
 use crate::dispatch::pace::Pacer;
 use crate::ledger::{Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use crate::outside::{Host, Outside};
@@ -52,10 +54,7 @@ pub const LOOKS_MAX: usize = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Passed {
     /// Nothing had to change.
-    Quiet {
-        plan: Arc<Plan>,
-        next: Moments,
-    },
+    Quiet { plan: Arc<Plan>, next: Moments },
     /// Another process looks after the subscription at this moment.
     Elsewhere,
     Ran {
@@ -64,6 +63,8 @@ pub enum Passed {
         report: Report,
         outcome: RunOutcome,
         problem: Option<String>,
+        /// The key that the server did not accept.
+        refused: Option<KeyMark>,
         next: Moments,
     },
 }
@@ -138,17 +139,25 @@ async fn under_lease<O: Outside>(
     if seen.record.restored.is_some() && rim.withdraw_removals().await? > 0 {
         seen = look(world, subscription, ask_for_seats).await?;
     }
-    if !seen.work.resume.is_empty() {
-        let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };
-        report = rim.dispatch(&seen, settle).await?;
+    loop {
+        if !seen.work.resume.is_empty() {
+            let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };
+            report = rim::sum(&report, rim.dispatch(&seen, settle).await?);
+            seen = look(world, subscription, ask_for_seats).await?;
+        }
+        if report.stopped.is_none() && seen.work.resume.is_empty() {
+            rim.record_plan(&seen).await?;
+            // They are planned for; a million of them need not stay while requests are sent.
+            seen.input.candidates = Vec::new();
+            let work = mem::take(&mut seen.work);
+            report = rim::sum(&report, rim.dispatch(&seen, work).await?);
+        }
+        if report.stopped != Some(Stop::Braked) {
+            break;
+        }
+        // What was planned rests on removals that have been stopped since.
+        report.stopped = None;
         seen = look(world, subscription, ask_for_seats).await?;
-    }
-    if report.stopped.is_none() && seen.work.resume.is_empty() {
-        rim.record_plan(&seen).await?;
-        // They are planned for; a million of them need not stay while requests are sent.
-        seen.input.candidates = Vec::new();
-        let work = mem::take(&mut seen.work);
-        report = rim::sum(&report, rim.dispatch(&seen, work).await?);
     }
     let (outcome, problem) = tell::verdict(&subscription.name, &seen.plan, &report);
     rim.finish(outcome, &report, problem.clone()).await?;
@@ -156,5 +165,6 @@ async fn under_lease<O: Outside>(
     let after = tell::After::read(world, subscription).await?;
     tell::tell(&subscription.name, &seen, &report, problem.as_deref(), &after);
     let next = seen.moments_after(subscription, &after.record, !after.pending.is_empty());
-    Ok(Passed::Ran { run: rim.run, plan: seen.plan, report, outcome, problem, next })
+    let refused = rim.refused_key(&report);
+    Ok(Passed::Ran { run: rim.run, plan: seen.plan, report, outcome, problem, refused, next })
 }

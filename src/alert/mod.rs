@@ -2,6 +2,7 @@
 //!
 //! This version logs these; they are written once for each new cause.
 
+use crate::brake::Brake;
 use crate::ledger::{Member, Seats};
 use crate::plan::Hold;
 use crate::report::text::count;
@@ -43,6 +44,14 @@ pub fn removals_held(subscription: &str, hold: &Hold) -> String {
         "{subscription}: {} until a person decides. {} Nobody loses a licence meanwhile. Look with `rosterd plan {subscription}`, then `rosterd approve {subscription}` or `rosterd reject {subscription}`.",
         count(hold.removals.len() as u64, "removal is held", "removals are held"),
         hold.reasons.join(" "),
+    )
+}
+
+/// The fleet's brake was put on.
+pub fn removals_stopped(brake: &Brake) -> String {
+    format!(
+        "{} Nobody loses a licence meanwhile, and joiners are served. `rosterd status` says what is wrong.",
+        brake.words()
     )
 }
 

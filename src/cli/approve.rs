@@ -32,7 +32,10 @@ pub(super) fn run(args: &ApproveArgs, context: &Context) -> Result<ExitStatus, F
     let now = clock::now();
     let expires_at = expires_at(subscription(&config, name)?, now);
     ledger.approve(name, &stored.hold, &by(), expires_at, now)?;
-    eprintln!("{name}: approved.");
+    match ledger.brake()? {
+        None => eprintln!("{name}: approved."),
+        Some(brake) => eprintln!("{name}: approved, and nothing is taken back yet. {}", brake.words()),
+    }
     carry_out(config, ledger, name)
 }
 

@@ -64,7 +64,10 @@ mod tests {
 
     fn stored() -> StoredHold {
         let since = When::parse("2026-11-23").unwrap().about();
-        StoredHold { hold: Hold { digest: "0123456789abcdef".into(), removals: vec![], reasons: vec![] }, since }
+        StoredHold {
+            hold: Hold { digest: "0123456789abcdef".into(), removals: vec![], reasons: vec![], braked: false },
+            since,
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod on_a_ledger;
 mod output;
 mod plan;
 mod reject;
+mod resume;
 mod retry;
 mod run;
 mod sandbox;
@@ -90,6 +91,7 @@ enum Verb {
     History(history::HistoryArgs),
     Approve(approve::ApproveArgs),
     Reject(reject::RejectArgs),
+    Resume(resume::ResumeArgs),
     Undo(undo::UndoArgs),
     Adopt(adopt::AdoptArgs),
     Forget(forget::ForgetArgs),
@@ -123,6 +125,7 @@ fn run_verb(verb: Verb, context: &Context) -> Result<ExitStatus, Failure> {
         Verb::History(args) => history::run(&args, context),
         Verb::Approve(args) => approve::run(&args, context),
         Verb::Reject(args) => reject::run(&args, context),
+        Verb::Resume(args) => resume::run(&args, context),
         Verb::Undo(args) => undo::run(&args, context),
         Verb::Adopt(args) => adopt::run(&args, context),
         Verb::Forget(args) => forget::run(&args, context),
@@ -178,6 +181,7 @@ mod tests {
             "history contoso --since 2d --json",
             "approve contoso --yes --digest 0123456789abcdef",
             "reject contoso --yes",
+            "resume --yes",
             "undo 01936c5e-8f00-7000-8000-000000000001 --yes",
             "adopt contoso have.csv",
             "forget contoso jane@contoso.com bob@contoso.com",

@@ -47,7 +47,8 @@ pub(super) fn gather(
         let record = ledger.subscription(name)?;
         Ok(SubscriptionStatus::new(subscription, &record, &ledger.member_counts(name)?, &problems, now))
     };
-    Ok(Status { subscriptions: subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()? })
+    let brake = ledger.brake()?;
+    Ok(Status { brake, subscriptions: subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()? })
 }
 
 /// The problems of a subscription's sources, each with the source's name.

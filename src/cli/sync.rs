@@ -66,12 +66,16 @@ pub(super) fn run(args: &SyncArgs, context: &Context) -> Result<ExitStatus, Fail
         let sources_well = read_sources(&world, &chosen, Files::PutAway).await?;
         Ok::<_, Failure>((sources_well, pass_all(&world, chosen).await))
     })?;
+    let brake = world.outside.ledger.blocking_with(|ledger| ledger.brake())?;
     world.outside.ledger.close();
     lines.sort_by(|one, other| one.name.cmp(&other.name));
     if args.json {
         print_json(&serde_json::json!({ "subscriptions": lines }))?;
     } else {
         print_lines(&lines)?;
+    }
+    if let Some(brake) = brake {
+        eprintln!("{}", brake.words());
     }
     let passes = lines.iter().map(|line| line.status).max().unwrap_or(ExitStatus::Done);
     let failed = !sources_well || lines.iter().any(|line| line.status == ExitStatus::Failed);

@@ -51,6 +51,8 @@ pub(super) enum Kind {
     },
     /// A number, or a share such as `"20%"`.
     Limit,
+    /// The same, or `"off"`.
+    LimitOrOff,
     Cron,
     Zone,
     Guid,
@@ -139,6 +141,7 @@ pub(super) static ROOT: Table = Table {
         key("http", Kind::Table(&HTTP), "The dashboard, the API, metrics and health."),
         key("licensing", Kind::Table(&LICENSING), "The licensing server and how it is asked."),
         key("defaults", Kind::Defaults(&SUBSCRIPTION), "Any key of a subscription, for all that do not say otherwise."),
+        key("brake", Kind::Table(&BRAKE), "What stops removals everywhere until a person says `rosterd resume`."),
         key("subscriptions", Kind::Named(&SUBSCRIPTION), "One table for each SecureMailMerge subscription."),
         key("sources", Kind::NamedKinds(SOURCES), "Where rosters come from."),
         key(
@@ -181,6 +184,24 @@ static HTTP: Table = Table {
     keys: &[&[
         key("listen", Kind::Listen, "The address and port to listen on; \"off\" for none.").or(r#""127.0.0.1:8380""#),
         key("token", Kind::Secret, "Needed for anything that acts, and for any address that is not loopback."),
+    ]],
+};
+
+static BRAKE: Table = Table {
+    name: "brake",
+    keys: &[&[
+        key(
+            "share",
+            Kind::LimitOrOff,
+            "Removals stop where more subscriptions than this have removals held or sources failing within an hour; or \"off\".",
+        )
+        .or(r#""20%""#),
+        key(
+            "at_least",
+            Kind::Whole { min: 1, max: 1_000_000 },
+            "In fewer subscriptions than this it is never the fleet's trouble.",
+        )
+        .or("5"),
     ]],
 };
 
@@ -555,7 +576,8 @@ static COMMAND: Table = Table {
 
 /// Every table, each once.
 pub(super) fn tables() -> Vec<&'static Table> {
-    let fixed = [&ROOT, &LEDGER, &LOG, &HTTP, &LICENSING, &SUBSCRIPTION, &GRACE, &GUARD, &COLUMNS, &GROUP, &HEARTBEAT];
+    let fixed =
+        [&ROOT, &LEDGER, &LOG, &HTTP, &LICENSING, &BRAKE, &SUBSCRIPTION, &GRACE, &GUARD, &COLUMNS, &GROUP, &HEARTBEAT];
     let kinds = SOURCES.iter().chain(ALERTS).map(|(_, table)| *table);
     fixed.into_iter().chain(kinds).collect()
 }

@@ -38,7 +38,7 @@ pub use diagnose::{Problem, Problems};
 pub use raw::{NotFound, find};
 pub use schedule::{NoSchedule, Schedule};
 pub use schema::schema;
-pub use secret::{SecretError, SecretRef};
+pub use secret::{KeyMark, SecretError, SecretRef};
 pub use value::is_loopback;
 
 /// The reference configuration: every key, its default, a sentence. Loads as it stands.
@@ -53,6 +53,8 @@ pub struct Config {
     pub log: Log,
     pub http: Http,
     pub licensing: Licensing,
+    /// `None`: off.
+    pub brake: Option<BrakeLimits>,
     pub subscriptions: BTreeMap<String, Subscription>,
     pub sources: BTreeMap<String, Source>,
     pub heartbeat: Option<Heartbeat>,
@@ -197,6 +199,13 @@ pub struct Guard {
     pub always_allow: u64,
     pub hold_after_change: bool,
     pub approval_expires: Duration,
+}
+
+/// When removals stop everywhere: more subscriptions in trouble at once than either allows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BrakeLimits {
+    pub share: Limit,
+    pub at_least: u64,
 }
 
 /// A number, or a share of a whole.

@@ -64,6 +64,10 @@ fn of_kind(kind: &Kind) -> Value {
             { "type": "integer", "minimum": 0 },
             { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%$" },
         ] }),
+        Kind::LimitOrOff => json!({ "oneOf": [
+            { "type": "integer", "minimum": 0 },
+            { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%$|^off$" },
+        ] }),
         Kind::Guid => json!({ "type": "string", "format": "uuid" }),
         Kind::Secret => secret(),
         Kind::SecretUrl => json!({ "oneOf": [text, secret()] }),

@@ -21,6 +21,23 @@ pub enum SecretRef {
     Inline(String),
 }
 
+/// Tells one key from another without holding it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyMark(blake3::Hash);
+
+impl KeyMark {
+    pub fn of(key: &SecretString) -> KeyMark {
+        KeyMark(blake3::hash(key.expose_secret().as_bytes()))
+    }
+}
+
+/// Not even what is made of a secret.
+impl fmt::Debug for KeyMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyMark")
+    }
+}
+
 /// No secret is longer, in bytes; what is longer is another file.
 const BYTES_MAX: u64 = 64 * 1024;
 

@@ -170,6 +170,14 @@ impl<'a> At<'a> {
         }
     }
 
+    /// `None`: off.
+    pub(super) fn limit_or_off(&self) -> Read<Option<Limit>> {
+        match self.value.get_ref() {
+            DeValue::String(text) if text.trim() == "off" => Ok(None),
+            _ => self.limit().map(Some),
+        }
+    }
+
     pub(super) fn schedule(&self, zone: Tz) -> Read<Schedule> {
         const HELP: &str = "five fields (minute, hour, day of month, month, day of week) such as \"*/15 * * * *\" or \
                             \"0 6 * * MON-FRI\", or six with seconds first";
@@ -447,6 +455,7 @@ impl<'a> At<'a> {
             Kind::Rate => self.rate().map(drop),
             Kind::Duration { .. } => self.duration().map(drop),
             Kind::Limit => self.limit().map(drop),
+            Kind::LimitOrOff => self.limit_or_off().map(drop),
             Kind::Cron => self.schedule(Tz::UTC).map(drop),
             Kind::Zone => self.zone().map(drop),
             Kind::Guid => self.guid().map(drop),

@@ -4,6 +4,7 @@
 //! what is due by the calendar, so that a suspended machine or a clock that was set is noticed within seconds. Passes
 //! are [`tasks`] of their own, looks at sources have a [`thread`] each; the loop itself waits for nothing but events.
 
+mod frozen;
 pub mod schedule;
 mod tasks;
 mod thread;
@@ -21,13 +22,15 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{error, info, warn};
 
 use crate::clock::{self, Timestamp};
-use crate::config::{Config, Source, SourceKind};
+use crate::config::{Config, KeyMark, SecretRef, Source, SourceKind};
 use crate::intake::{self, Files, Intake};
+use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Ledger, LedgerError, Trigger};
 use crate::pass::{self, Moments, PassError, Passed, World};
 use crate::source::csv_source::CsvSource;
 use crate::source::watch::Watcher;
 use crate::telemetry::chain;
+use frozen::Frozen;
 use tasks::{Panicked, Tasks};
 use thread::aside;
 use trouble::Troubles;
@@ -52,6 +55,9 @@ const LEDGER_RETRY: Backoff = Backoff { first: Duration::from_secs(2), longest: 
 /// A look sees the starts and ends of the next fifteen hours, so there is one more often than that, whatever the
 /// schedule: a date takes effect at its moment.
 const LOOK_AT_LEAST: TimeDelta = TimeDelta::hours(12);
+/// With each heartbeat so many keys of frozen subscriptions are looked at: each within a second where few are frozen,
+/// within a minute where ten thousand are.
+const KEYS_AT_ONCE: usize = 256;
 /// What is said of the ledger is said of it, and not of each subscription that met it.
 const THE_LEDGER: &str = "the ledger";
 
@@ -80,6 +86,15 @@ enum Event {
     Looked(String, Looked),
     Passed(String, Result<Result<Passed, PassError>, Panicked>),
     Asked(Result<Vec<String>, LedgerError>),
+    KeysSeen(Vec<(String, KeySeen)>),
+}
+
+/// What a look at a frozen subscription gave.
+#[derive(Debug, Clone, Copy)]
+enum KeySeen {
+    /// Another process got through meanwhile.
+    Accepted,
+    Readable(KeyMark),
 }
 
 /// Runs until `world.shutdown` is cancelled, then finishes and records the requests in flight. `ready` is called when
@@ -158,6 +173,8 @@ struct Daemon {
     looks: Tasks<Looked>,
     passes: Tasks<Result<Passed, PassError>>,
     asking: Tasks<Result<Vec<String>, LedgerError>>,
+    frozen: Frozen,
+    keys: Tasks<Vec<(String, KeySeen)>>,
     turns: Arc<Semaphore>,
     troubles: Troubles,
 }
@@ -174,6 +191,8 @@ impl Daemon {
             looks: Tasks::new(),
             passes: Tasks::new(),
             asking: Tasks::new(),
+            frozen: Frozen::default(),
+            keys: Tasks::new(),
             turns: Arc::new(Semaphore::new(SOURCES_AT_ONCE)),
             troubles: Troubles::default(),
         }
@@ -211,17 +230,22 @@ impl Daemon {
             Some((name, looked)) = self.looks.next() => Event::Looked(name, looked.ok().flatten()),
             Some((name, passed)) = self.passes.next() => Event::Passed(name, passed),
             Some((_, Ok(asked))) = self.asking.next() => Event::Asked(asked),
+            Some((_, Ok(seen))) = self.keys.next() => Event::KeysSeen(seen),
             () = sleep(SILENCE_MAX) => Event::Hint(Hint::Tick),
         }
     }
 
     fn note(&mut self, event: Event, now: Timestamp) {
         match event {
-            Event::Hint(Hint::Tick) => self.ask(),
+            Event::Hint(Hint::Tick) => {
+                self.ask();
+                self.look_at_keys();
+            }
             Event::Hint(Hint::Stirred(source)) => self.sources.want(&source, now, Trigger::Roster),
             Event::Looked(source, looked) => self.looked(&source, looked, now),
             Event::Passed(subscription, passed) => self.passed(&subscription, passed, now),
             Event::Asked(asked) => self.asked(asked, now),
+            Event::KeysSeen(seen) => self.keys_seen(seen, now),
         }
         self.start_due(now);
     }
@@ -282,16 +306,22 @@ impl Daemon {
     }
 
     fn passed(&mut self, name: &str, passed: Result<Result<Passed, PassError>, Panicked>, now: Timestamp) {
-        let again = Went::Wrong(RETRY);
+        self.frozen.thaw(name);
         let (went, next) = match passed {
             Ok(Ok(Passed::Quiet { next, .. })) => (Went::Well, next),
             Ok(Ok(Passed::Elsewhere)) => (Went::Elsewhere, Vec::new()),
-            Ok(Ok(Passed::Ran { report, next, .. })) => {
+            Ok(Ok(Passed::Ran { report, refused, next, .. })) => {
                 self.ledger_works();
-                (if report.stopped.is_none() { Went::Well } else { again }, next)
+                let went = match refused {
+                    None if report.stopped.is_none() => Went::Well,
+                    None => Went::Wrong(RETRY),
+                    Some(key) => self.freeze(name, Some(key)),
+                };
+                (went, next)
             }
+            // It has been said.
+            Ok(Err(PassError::Key { .. })) => (self.freeze(name, None), Vec::new()),
             Ok(Err(PassError::Ledger(cause))) => (self.ledger_failed(&cause, now), Vec::new()),
-            Ok(Err(cause)) => (self.failed(name, &chain(&cause), now), Vec::new()),
             Err(panicked) => (self.failed(name, &panicked.to_string(), now), Vec::new()),
         };
         if went == Went::Well {
@@ -299,6 +329,39 @@ impl Daemon {
         }
         let next: Moments = next.into_iter().chain(self.timed_passes(name, now)).collect();
         self.subscriptions.finished(name, now, went, &next);
+    }
+
+    /// For want of a key that is accepted: until there is another one it is tried at the backoff's pace.
+    fn freeze(&mut self, name: &str, refused: Option<KeyMark>) -> Went {
+        self.frozen.freeze(name, refused);
+        Went::Frozen(RETRY)
+    }
+
+    /// Looks at the next keys of those that are frozen, and whether another process got through with theirs.
+    fn look_at_keys(&mut self) {
+        if !self.keys.is_empty() {
+            return;
+        }
+        let key_of = |name: String| Some((self.world.config.subscriptions.get(&name)?.api_key.clone(), name));
+        let keys: Vec<(SecretRef, String)> = self.frozen.next(KEYS_AT_ONCE).into_iter().filter_map(key_of).collect();
+        if !keys.is_empty() {
+            let look = look_at_keys(self.world.outside.ledger.clone(), Arc::clone(&self.turns), keys);
+            self.keys.start("keys".to_owned(), look);
+        }
+    }
+
+    fn keys_seen(&mut self, seen: Vec<(String, KeySeen)>, now: Timestamp) {
+        for (name, seen) in seen {
+            let thaws = match seen {
+                KeySeen::Accepted => true,
+                KeySeen::Readable(key) => self.frozen.is_another(&name, key),
+            };
+            if thaws {
+                info!("{name}: tried again at once: its key is another one, or was accepted");
+                self.frozen.thaw(&name);
+                self.subscriptions.thaw(&name, now);
+            }
+        }
     }
 
     /// What the clock alone makes a subscription due by.
@@ -363,6 +426,33 @@ impl Daemon {
             warn!("a look at a source is broken off; the next start looks again");
         }
     }
+}
+
+/// A key that can't be read gives nothing: without one there is nothing to try.
+async fn look_at_keys(
+    ledger: LedgerHandle,
+    turns: Arc<Semaphore>,
+    keys: Vec<(SecretRef, String)>,
+) -> Vec<(String, KeySeen)> {
+    let names: Vec<String> = keys.iter().map(|(_, name)| name.clone()).collect();
+    let read = move || {
+        let mark =
+            |(key, name): (SecretRef, String)| Some((name, KeySeen::Readable(KeyMark::of(&key.read_api_key().ok()?))));
+        keys.into_iter().filter_map(mark).collect::<Vec<_>>()
+    };
+    let mut seen = aside(turns, SLOW, read).await.unwrap_or_default();
+    let well = ledger.with(move |ledger| {
+        let mut well = Vec::new();
+        for name in names {
+            if ledger.subscription(&name)?.problem.is_none() {
+                well.push((name, KeySeen::Accepted));
+            }
+        }
+        Ok(well)
+    });
+    // A ledger that fails is told elsewhere.
+    seen.extend(well.await.unwrap_or_default());
+    seen
 }
 
 /// When a source is looked at though nothing stirs.

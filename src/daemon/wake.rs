@@ -25,6 +25,9 @@ pub enum Went {
     Elsewhere,
     /// It is tried again, ever later.
     Wrong(Backoff),
+    /// As wrong, and nothing that happens to it would change that: no news make it due, but for a person's word, until it
+    /// is thawed.
+    Frozen(Backoff),
 }
 
 /// When what failed is tried again: after `first`, then after twice as long, and so on.
@@ -61,6 +64,7 @@ struct Item {
     again: Option<Trigger>,
     /// In a row.
     failures: u32,
+    frozen: bool,
 }
 
 impl Agenda {
@@ -70,7 +74,7 @@ impl Agenda {
             self.queue.remove(&(item.due, name.to_owned()));
             (item.due, item.trigger) = (due, trigger);
         } else {
-            let item = Item { due, trigger, running: false, again: None, failures: 0 };
+            let item = Item { due, trigger, running: false, again: None, failures: 0, frozen: false };
             self.items.insert(name.to_owned(), item);
         }
         if !self.items[name].running {
@@ -78,13 +82,24 @@ impl Agenda {
         }
     }
 
-    /// Makes an item due now; one that is being looked at is looked at once more afterwards.
+    /// Makes an item due now; one that is being looked at is looked at once more afterwards. A frozen one hears a person
+    /// alone.
     pub fn want(&mut self, name: &str, now: Timestamp, trigger: Trigger) {
         match self.items.get_mut(name) {
+            // A person's word is not drowned by what comes after it.
+            Some(item) if item.running && item.again == Some(Trigger::Command) => {}
             Some(item) if item.running => item.again = Some(trigger),
-            Some(item) if item.due <= now => {}
+            Some(item) if item.due <= now || item.frozen && trigger != Trigger::Command => {}
             Some(_) => self.put(name, now, trigger),
             None => {}
+        }
+    }
+
+    /// What kept a frozen item from its work may be over: it is due now, as if it had never failed.
+    pub fn thaw(&mut self, name: &str, now: Timestamp) {
+        if let Some(item) = self.items.get_mut(name) {
+            (item.frozen, item.failures) = (false, 0);
+            self.want(name, now, Trigger::Retry);
         }
     }
 
@@ -121,13 +136,15 @@ impl Agenda {
         item.failures = match went {
             Went::Well => 0,
             Went::Elsewhere => item.failures,
-            Went::Wrong(_) => item.failures.saturating_add(1),
+            Went::Wrong(_) | Went::Frozen(_) => item.failures.saturating_add(1),
         };
-        let again = item.again.take().map(|trigger| (now, trigger));
+        item.frozen = matches!(went, Went::Frozen(_));
+        let heard = |trigger: &Trigger| !item.frozen || *trigger == Trigger::Command;
+        let again = item.again.take().filter(heard).map(|trigger| (now, trigger));
         let next = match went {
             Went::Well => next.iter().copied().min_by_key(|(at, _)| *at),
             Went::Elsewhere => Some((now + ELSEWHERE, Trigger::Retry)),
-            Went::Wrong(backoff) => Some((now + backoff.after(item.failures), Trigger::Retry)),
+            Went::Wrong(backoff) | Went::Frozen(backoff) => Some((now + backoff.after(item.failures), Trigger::Retry)),
         };
         let next = next.map(|(at, trigger)| (at.max(now + BREATH), trigger));
         if let Some((due, trigger)) = again.or(next) {
@@ -211,6 +228,43 @@ mod tests {
         agenda.finished("a", at(0), HOUR, &[]);
         agenda.want("a", at(1), Trigger::Roster);
         assert_eq!(agenda.take_due(at(1)), [("a".to_owned(), Trigger::Roster)]);
+    }
+
+    const FROZEN: Went = Went::Frozen(Backoff { first: Duration::from_secs(30), longest: Duration::from_hours(1) });
+
+    #[test]
+    fn what_is_frozen_hears_a_person_and_no_other_news() {
+        assert_eq!(waits([FROZEN; 9]), [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        let mut agenda = Agenda::default();
+        agenda.put("a", at(0), Trigger::Start);
+        agenda.take_due(at(0));
+        agenda.want("a", at(0), Trigger::Roster);
+        agenda.finished("a", at(0), FROZEN, &[]);
+        agenda.want("a", at(1), Trigger::Roster);
+        assert!(agenda.take_due(at(29)).is_empty(), "neither news during the pass nor after it");
+        agenda.want("a", at(29), Trigger::Command);
+        assert_eq!(agenda.take_due(at(29)), [("a".to_owned(), Trigger::Command)]);
+        agenda.want("a", at(29), Trigger::Command);
+        agenda.want("a", at(29), Trigger::Roster);
+        agenda.finished("a", at(29), FROZEN, &[]);
+        assert_eq!(agenda.take_due(at(29)), [("a".to_owned(), Trigger::Command)], "a person asked during the pass");
+        agenda.finished("a", at(29), Went::Well, &[(at(900), Trigger::Schedule)]);
+        agenda.want("a", at(40), Trigger::Roster);
+        assert_eq!(agenda.take_due(at(40)).len(), 1, "it listens again");
+    }
+
+    #[test]
+    fn what_is_thawed_is_due_at_once_and_has_never_failed() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", at(0), Trigger::Start);
+        for now in [0, 30, 90] {
+            assert_eq!(agenda.take_due(at(now)).len(), 1);
+            agenda.finished("a", at(now), FROZEN, &[]);
+        }
+        agenda.thaw("a", at(91));
+        assert_eq!(agenda.take_due(at(91)), [("a".to_owned(), Trigger::Retry)]);
+        agenda.finished("a", at(91), FROZEN, &[]);
+        assert_eq!(agenda.take_due(at(121)).len(), 1, "the backoff begins anew");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::machine::{Commit, Machine, Report, Request, Step};
 use super::pace::Pacer;
 use crate::clock::Stopwatch;
 use crate::ledger::LedgerError;
-use crate::licensing::wire::Answer;
+use crate::licensing::wire::{Answer, Operation};
 use crate::member::IntentId;
 use crate::telemetry::Masked;
 
@@ -20,8 +20,9 @@ pub trait Commits {
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<Option<IntentId>, LedgerError>> + Send;
 
     /// Asked when the turn to send has come, however long that took: an error says that another process may be at work
-    /// on the subscription by now, or would be before the answer.
-    fn may_send(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    /// on the subscription by now, or would be before the answer. `false`: removals have been stopped everywhere, and this
+    /// is one.
+    fn may_send(&self, operation: Operation) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 }
 
 /// What sends requests: the licensing client, for one subscription.
@@ -54,16 +55,26 @@ pub async fn drive(
                 machine.committed(intent);
             }
             Step::Send(request) => {
-                // No answer: the run is to end, and the request has not been sent.
                 let sending = send(subscription, &request, ledger, client, pacer, shutdown);
-                if let Some(answer) = sending.await? {
-                    machine.answered(since.elapsed(), answer);
+                match sending.await? {
+                    Sent::Answered(answer) => machine.answered(since.elapsed(), answer),
+                    Sent::Braked => machine.brake(),
+                    Sent::Ending => {}
                 }
             }
             Step::Wait(until) => pause(until.saturating_sub(since.elapsed()), shutdown).await,
             Step::Done(report) => return Ok(report),
         }
     }
+}
+
+/// What came of a request.
+enum Sent {
+    Answered(Answer),
+    /// Not sent: removals have been stopped everywhere.
+    Braked,
+    /// Not sent: the run is to end.
+    Ending,
 }
 
 /// Waits for a turn and sends. Once the turn has come the request is seen through, whatever happens.
@@ -74,20 +85,22 @@ async fn send(
     client: &impl Sends,
     pacer: &Pacer,
     shutdown: &CancellationToken,
-) -> Result<Option<Answer>, LedgerError> {
+) -> Result<Sent, LedgerError> {
     let turn = pacer.permit(subscription, request.operation);
     let permit = match shutdown.run_until_cancelled(turn).await {
-        None => return Ok(None),
+        None => return Ok(Sent::Ending),
         Some(Ok(permit)) => permit,
-        Some(Err(paused)) => return Ok(Some(Answer::NotSent { cause: paused.to_string() })),
+        Some(Err(paused)) => return Ok(Sent::Answered(Answer::NotSent { cause: paused.to_string() })),
     };
-    ledger.may_send().await?;
+    if !ledger.may_send(request.operation).await? {
+        return Ok(Sent::Braked);
+    }
     let answer = client.send(request).await;
     if let Answer::Busy { status: 429, retry_after, .. } = &answer {
         pacer.slow_down(&permit, *retry_after);
     }
     log(subscription, request, &answer);
-    Ok(Some(answer))
+    Ok(Sent::Answered(answer))
 }
 
 /// Waits so long, or until the shutdown.
@@ -127,6 +140,7 @@ mod tests {
         cancel_in_flight: Option<CancellationToken>,
         disk_full: bool,
         fenced: bool,
+        braked: bool,
     }
 
     impl World {
@@ -147,8 +161,11 @@ mod tests {
             Ok(intent.map(|_| IntentId(1)))
         }
 
-        async fn may_send(&self) -> Result<(), LedgerError> {
-            if self.fenced { Err(LedgerError::Fenced { subscription: "contoso".to_owned() }) } else { Ok(()) }
+        async fn may_send(&self, operation: Operation) -> Result<bool, LedgerError> {
+            if self.fenced {
+                return Err(LedgerError::Fenced { subscription: "contoso".to_owned() });
+            }
+            Ok(!self.braked || operation == Operation::Assign)
         }
     }
 
@@ -270,6 +287,15 @@ mod tests {
         let end = drive(machine(), "contoso", &world, &world, &pacer(), &CancellationToken::new()).await;
         assert!(matches!(end, Err(LedgerError::Fenced { .. })));
         assert_eq!(world.log.into_inner().unwrap(), ["commit [] intent for 1"]);
+    }
+
+    #[tokio::test]
+    async fn a_removal_whose_turn_comes_after_removals_were_stopped_is_not_sent() {
+        let world = World { braked: true, ..World::default() };
+        let driven = drive(machine(), "contoso", &world, &world, &pacer(), &CancellationToken::new()).await;
+        assert_eq!(driven.unwrap().stopped, Some(Stop::Braked));
+        let log = world.log.into_inner().unwrap().join("\n");
+        assert!(!log.contains("DELETE") && log.contains("left@x.example not done"), "{log}");
     }
 
     #[tokio::test]

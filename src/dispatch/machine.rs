@@ -24,6 +24,9 @@ use crate::address::Address;
 use crate::licensing::wire::{Answer, Operation, Stats};
 use crate::member::IntentId;
 
+/// At most so many are said to be left in one commit.
+const LEFT_MAX: usize = 1000;
+
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -142,6 +145,8 @@ pub enum Stop {
     Unreachable { cause: String },
     /// A redirect.
     Redirect { target: String },
+    /// Removals were stopped everywhere while one was on its way.
+    Braked,
     /// The daemon is ending.
     Shutdown,
 }
@@ -324,6 +329,12 @@ impl Machine {
     /// answered with `answered`. A committed intent whose request has not been sent is withdrawn (`NotDone`).
     pub fn stop(&mut self) {
         self.stopped.get_or_insert(Stop::Shutdown);
+    }
+
+    /// Removals are stopped everywhere, and the next request was one: what was planned is not to be carried out. Settles as
+    /// [`Machine::stop`] does.
+    pub fn brake(&mut self) {
+        self.stopped.get_or_insert(Stop::Braked);
     }
 
     // ---- answers
@@ -528,14 +539,17 @@ impl Machine {
         (len > 0).then(|| NewIntent { operation: Operation::Assign, addresses: self.assign.drain(..len).collect() })
     }
 
-    /// Nothing more is asked: what is left is said in one last commit.
+    /// Nothing more is asked: what is left is said in last commits, none of them so large that others wait long for the
+    /// ledger.
     fn end(&mut self) -> Phase {
         let outcome = match &self.stopped {
             Some(stop) => Outcome::NotDone { cause: stop.to_string() },
             None => Outcome::NoSeat,
         };
-        let left = std::mem::take(&mut self.unassign).into_iter().chain(std::mem::take(&mut self.assign));
-        let left: Decided = left.map(|address| (address, outcome.clone())).collect();
+        let now = self.unassign.len().min(LEFT_MAX);
+        let mut left: Decided = self.unassign.drain(..now).map(|address| (address, outcome.clone())).collect();
+        let now = self.assign.len().min(LEFT_MAX - left.len());
+        left.extend(self.assign.drain(..now).map(|address| (address, outcome.clone())));
         self.count(&left);
         self.cut_short |= self.stopped.is_some() && !(left.is_empty() && self.resume.is_empty());
         self.news.left = left;
@@ -599,6 +613,7 @@ impl std::fmt::Display for Stop {
             Stop::KeyRefused { words } => write!(f, "the server does not accept the API key: {words}"),
             Stop::Unreachable { cause } => write!(f, "the server can't be reached: {cause}"),
             Stop::Redirect { target } => write!(f, "the server redirects to {target}, which is not followed"),
+            Stop::Braked => f.write_str("removals were stopped everywhere"),
             Stop::Shutdown => f.write_str("rosterd was ending"),
         }
     }

@@ -80,6 +80,8 @@ pub struct SubscriptionRecord {
     pub hold: Option<StoredHold>,
     /// A sentence, and since when.
     pub problem: Option<(String, Timestamp)>,
+    /// Whether the problem is that the server does not accept the key, in whatever words.
+    pub key_rejected: bool,
     pub last_run: Option<RunRecord>,
     /// Why the ledger as a whole may not be the newest; `None`: it is.
     pub restored: Option<Restored>,
@@ -194,6 +196,10 @@ pub enum Event {
     Drift,
     KeyRejected,
     RunFailed,
+    /// Removals were stopped everywhere.
+    Braked,
+    /// A person let them go on.
+    Resumed,
     /// A person believes a ledger that may not be the newest.
     LedgerAccepted,
 }

@@ -10,10 +10,10 @@ use crate::config::{Config, Subscription};
 use crate::dispatch::machine::Work;
 use crate::ledger::sqlite::{Look, Seen as SeenUntil};
 use crate::ledger::{Ledger, LedgerError, Seats, SubscriptionRecord, Trigger};
-use crate::licensing::wire::Stats;
+use crate::licensing::wire::{Operation, Stats};
 use crate::outside::Outside;
 use crate::plan::input::{Candidate, PlanInput, SourceFacts};
-use crate::plan::{LeavingUntil, Plan};
+use crate::plan::{Hold, LeavingUntil, Plan};
 use crate::roster::membership;
 
 /// A probe is never put off for longer.
@@ -47,13 +47,14 @@ impl Seen {
             || !self.work.rename.is_empty()
             || self.plan.fits != Some(0) && !self.work.assign.is_empty()
             || may_ask;
-        let held = self.record.hold.as_ref().map(|stored| &stored.hold.digest);
+        let known = |hold: &Hold| (hold.digest.clone(), hold.braked);
+        let held = self.record.hold.as_ref().map(|stored| known(&stored.hold));
         // A problem that is over is cleared by the run that finds no other.
         let writes = self.touched
             || self.record.problem.is_some()
             // Another scope is nothing new where it makes no difference to anybody.
             || self.record.scope.as_ref() != Some(&self.scope) && !self.input.candidates.is_empty()
-            || held != self.plan.hold.as_ref().map(|hold| &hold.digest)
+            || held != self.plan.hold.as_ref().map(known)
             || !self.plan.is_recorded(&self.input);
         !sends && !writes
     }
@@ -106,6 +107,7 @@ pub fn look_at(
         policy: subscription.policy.clone(),
         seats: believed_seats(&record),
         counts: ledger.counts(name, now)?,
+        brake: ledger.brake()?,
         sources: source_facts(ledger, &subscription.sources)?,
         approvals: ledger.approvals(name, now)?,
         restored: record.restored.clone(),
@@ -114,8 +116,13 @@ pub fn look_at(
     let plan = Arc::new(Plan::compute(&input));
     let date = next_date(&input, &plan);
     let pending = input.pending_members();
+    let mut resume = ledger.open_intents(name)?;
+    if input.brake.is_some() {
+        // A removal in doubt may not have happened yet, and sending it again would make it happen.
+        resume.retain(|(_, intent)| intent.operation == Operation::Assign);
+    }
     let work = Work {
-        resume: ledger.open_intents(name)?,
+        resume,
         unassign: plan.unassign.iter().map(|removal| removal.address.clone()).collect(),
         rename: plan.rename.iter().map(|rename| (rename.from.clone(), rename.to.clone())).collect(),
         assign: plan.assign.iter().map(|assignment| assignment.address.clone()).collect(),

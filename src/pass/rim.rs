@@ -4,16 +4,17 @@ use std::future::Future;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::look::Seen;
 use super::{PassError, World};
 use crate::clock::Timestamp;
-use crate::config::Subscription;
+use crate::config::{KeyMark, Subscription};
 use crate::dispatch::drive::{self, Commits, Sends};
-use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Work};
+use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Stop, Work};
+use crate::fleet::Fleet;
 use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
-use crate::licensing::wire::Answer;
+use crate::licensing::wire::{Answer, Operation};
 use crate::outside::Outside;
 use crate::telemetry::{Progress, chain};
 
@@ -86,6 +87,8 @@ pub(super) struct Rim<'a, O> {
     key: SecretString,
     lease: &'a Lease,
     pub(super) run: RunId,
+    /// Whether its removals stop where removals are stopped everywhere.
+    pub(super) heeds_brake: bool,
     /// People settled of people to do.
     progress: Progress,
 }
@@ -107,17 +110,33 @@ impl<'a, O: Outside> Rim<'a, O> {
             ledger.begin_run(lease, run, trigger, now)
         })
         .await?;
-        let rim = |key| Rim { world, subscription, key, lease, run, progress: Progress::new(&subscription.name) };
+        let progress = Progress::new(&subscription.name);
+        let rim = |key| Rim { world, subscription, key, lease, run, heeds_brake: true, progress };
         match world.outside.key(subscription) {
             Ok(key) => Ok(rim(key)),
             Err(cause) => {
                 let error = PassError::Key { subscription: subscription.name.clone(), cause };
                 let problem = chain(&error);
                 let keyless = rim(SecretString::default());
+                let known = keyless.problem().await?;
+                if known.as_ref() != Some(&problem) {
+                    error!("{problem}");
+                }
                 keyless.finish(RunOutcome::Failed, &Report::default(), Some(problem)).await?;
                 Err(error)
             }
         }
+    }
+
+    /// What was wrong before this run.
+    async fn problem(&self) -> Result<Option<String>, LedgerError> {
+        let name = self.subscription.name.clone();
+        self.on_ledger(move |ledger, _, _| Ok(ledger.subscription(&name)?.problem.map(|(why, _)| why))).await
+    }
+
+    /// The key, where the server did not accept it.
+    pub(super) fn refused_key(&self, report: &Report) -> Option<KeyMark> {
+        matches!(report.stopped, Some(Stop::KeyRefused { .. })).then(|| KeyMark::of(&self.key))
     }
 
     /// Ends what a ledger that may not be the newest has of removals under way.
@@ -128,7 +147,14 @@ impl<'a, O: Outside> Rim<'a, O> {
     /// Writes down what the plan says without a request, and why the rest is asked for.
     pub(super) async fn record_plan(&self, seen: &Seen) -> Result<(), LedgerError> {
         let (run, plan, scope, seen_until) = (self.run, seen.plan.clone(), seen.scope.clone(), seen.seen_until);
-        self.on_ledger(move |ledger, lease, now| ledger.record_plan(lease, run, &plan, &scope, seen_until, now)).await
+        // A fleet is looked over where something has begun.
+        let begins = seen.record.hold.is_none() && seen.plan.hold.is_some();
+        let fleet = begins.then(|| Fleet::of(&self.world.config));
+        self.on_ledger(move |ledger, lease, now| {
+            ledger.record_plan(lease, run, &plan, &scope, seen_until, now)?;
+            fleet.map_or(Ok(()), |fleet| fleet.look(ledger, now))
+        })
+        .await
     }
 
     /// Sends what is to be sent, step by step.
@@ -174,9 +200,14 @@ impl<O: Outside> Commits for Rim<'_, O> {
     }
 
     /// The request's whole time, and as much again for what the ledger has to do around it.
-    async fn may_send(&self) -> Result<(), LedgerError> {
+    async fn may_send(&self, operation: Operation) -> Result<bool, LedgerError> {
         let needed = self.world.config.licensing.timeout.saturating_mul(2);
-        self.on_ledger(move |ledger, lease, now| ledger.hold(lease, needed, now)).await
+        let heeds = self.heeds_brake && operation == Operation::Unassign;
+        self.on_ledger(move |ledger, lease, now| {
+            ledger.hold(lease, needed, now)?;
+            Ok(!heeds || ledger.brake()?.is_none())
+        })
+        .await
     }
 }
 

@@ -5,17 +5,19 @@ use tracing::{error, info, warn};
 use super::World;
 use super::look::Seen;
 use crate::alert;
+use crate::brake::Brake;
 use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Stop};
 use crate::ledger::{LedgerError, Member, MemberState, RunOutcome, SubscriptionRecord};
 use crate::outside::Outside;
-use crate::plan::Plan;
+use crate::plan::{Hold, Plan};
 use crate::report::text::count;
 
 /// How a run ended, and the sentence for `status` where something is wrong.
 pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, Option<String>) {
     let problem = match &report.stopped {
-        None => None,
+        // Braked: planned anew, without removals.
+        None | Some(Stop::Braked) => None,
         Some(Stop::KeyRefused { words }) => Some(format!(
             "the licensing server does not accept the key of {name} ({words}); put the key from the owner's page into its file"
         )),
@@ -67,8 +69,13 @@ pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: 
         count(*requests, "request", "requests")
     );
     tell_problem(subscription, before, problem, report.stopped.as_ref());
-    let held = before.record.hold.as_ref().map(|stored| stored.hold.digest.as_str());
-    if let Some(hold) = before.plan.hold.as_ref().filter(|hold| held != Some(hold.digest.as_str())) {
+    let held = before.record.hold.as_ref().map(|stored| &stored.hold);
+    // That removals are stopped everywhere is said once, and not for each subscription.
+    let by_brake = before.input.brake.as_ref().map(Brake::in_short);
+    let by_brake_alone = |hold: &Hold| hold.reasons.iter().all(|reason| by_brake.as_ref() == Some(reason));
+    let is_known = |hold: &Hold| held.is_some_and(|old| old.digest == hold.digest && (!old.braked || hold.braked));
+    let news = |hold: &&Hold| !is_known(hold) && !by_brake_alone(hold);
+    if let Some(hold) = before.plan.hold.as_ref().filter(news) {
         warn!("{}", alert::removals_held(subscription, hold));
     }
     tell_seats(subscription, before, after);
@@ -76,7 +83,10 @@ pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: 
 
 fn tell_problem(subscription: &str, before: &Seen, problem: Option<&str>, stopped: Option<&Stop>) {
     let known = before.record.problem.as_ref().map(|(why, _)| why.as_str());
+    let rejected = matches!(stopped, Some(Stop::KeyRefused { .. }));
     match problem {
+        // Said, in whatever words the server refuses it.
+        Some(_) if rejected && before.record.key_rejected => {}
         Some(problem) if stopped == Some(&Stop::Shutdown) => info!("{subscription}: {problem}"),
         Some(problem) if known != Some(problem) => error!("{subscription}: {problem}"),
         None if known.is_some() => info!("{subscription}: goes on again"),

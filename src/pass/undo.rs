@@ -44,9 +44,13 @@ async fn undo_under_lease<O: Outside>(
     if let Some(restored) = &seen.record.restored {
         return Err(LedgerError::Restored(restored.clone()).into());
     }
-    let rim = Rim::begin(world, subscription, lease, Trigger::Command).await?;
+    let mut rim = Rim::begin(world, subscription, lease, Trigger::Command).await?;
+    // Nor is the fleet's brake, for the same reason.
+    rim.heeds_brake = false;
+    let name = subscription.name.clone();
+    let resume = rim.on_ledger(move |ledger, _, _| ledger.open_intents(&name)).await?;
     let work = Work {
-        resume: seen.work.resume.clone(),
+        resume,
         unassign: reverse.take_back.clone(),
         assign: reverse.give_back.clone(),
         seats: seen.work.seats,

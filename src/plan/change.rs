@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use chrono::TimeDelta;
 
 use super::input::{Candidate, PlanInput};
-use super::{Leaving, LeavingUntil, Quarantine, Settlement, Waiting};
+use super::{Leaving, LeavingUntil, Quarantine, Settlement, Then, Waiting};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Policy;
@@ -48,6 +48,7 @@ pub(super) struct Leaver {
     pub(super) departure: Departure,
     pub(super) detail: String,
     pub(super) kind: Kind,
+    pub(super) then: Option<Box<Then>>,
 }
 
 /// Whether a leaver's person loses anything.
@@ -59,6 +60,19 @@ pub(super) enum Kind {
     Moved,
     /// The person's new address, this candidate, takes over the seat.
     Takes(usize),
+}
+
+/// What an address without a seat is that a roster names and that is not to have one now.
+fn then(desired: &Desired) -> Option<Then> {
+    match desired {
+        Desired::Waiting { address, starts, priority } => {
+            Some(Then::Waiting(Waiting { address: address.clone(), starts: *starts, priority: *priority }))
+        }
+        Desired::Quarantined { address, reason } => {
+            Some(Then::Quarantined(Quarantine { address: address.clone(), reason: reason.clone() }))
+        }
+        Desired::Wanted { .. } | Desired::Not(_) => None,
+    }
 }
 
 impl Leaver {
@@ -125,13 +139,11 @@ impl<'a> Judgement<'a> {
         }
         match &judged.desired {
             Desired::Wanted { address, priority } => Verdict::Assign { address: address.clone(), priority: *priority },
-            Desired::Waiting { address, starts, priority } => {
-                Verdict::Wait(Waiting { address: address.clone(), starts: *starts, priority: *priority })
-            }
-            Desired::Quarantined { address, reason } => {
-                Verdict::Quarantine(Quarantine { address: address.clone(), reason: reason.clone() })
-            }
-            Desired::Not(_) => Verdict::Right,
+            desired => match then(desired) {
+                Some(Then::Waiting(waiting)) => Verdict::Wait(waiting),
+                Some(Then::Quarantined(quarantine)) => Verdict::Quarantine(quarantine),
+                None => Verdict::Right,
+            },
         }
     }
 
@@ -165,7 +177,8 @@ impl<'a> Judgement<'a> {
             self.grace(&departure).map(LeavingUntil::Grace)
         };
         let address = member.address.clone();
-        let leaver = Leaver { address, departure, detail, kind: fate.kind() };
+        let leaver =
+            Leaver { address, departure, detail, kind: fate.kind(), then: then(&judged.desired).map(Box::new) };
         match until {
             Some(until) => Verdict::Leave(leaver, until),
             None => Verdict::Remove(leaver),
@@ -262,7 +275,7 @@ impl<'a> Judgement<'a> {
 impl Leaver {
     /// Keeps the seat until then.
     pub(super) fn waits(self, until: LeavingUntil) -> Leaving {
-        let Leaver { address, departure, detail, kind: _ } = self;
+        let Leaver { address, departure, detail, kind: _, then: _ } = self;
         Leaving { address, reason: departure.reason, detail, since: departure.at, until }
     }
 }

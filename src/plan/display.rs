@@ -116,6 +116,9 @@ impl Shown<'_> {
             return writeln!(f, "    These wait for `rosterd ledger accept`.");
         }
         hold.reasons.iter().try_for_each(|reason| writeln!(f, "    {reason}"))?;
+        if hold.braked {
+            return writeln!(f, "    To let removals go on everywhere: rosterd resume");
+        }
         writeln!(f, "    To let these go: rosterd approve {} --digest {}", self.subscription, hold.digest)
     }
 }

@@ -1,7 +1,8 @@
 //! What stops removals: a list of small rules, each able to hold some and to say why.
 //!
 //! Guards hold removals only; joiners go on. A rule sees what the rules before it let pass, so that what is held for
-//! another reason does not count towards a limit. What is held goes on when a person approves of that very set.
+//! another reason does not count towards a limit. What is held goes on when a person approves of that very set, but not
+//! while the fleet's brake is on.
 
 use super::change::{Kind, Leaver};
 use super::input::{PlanInput, SourceFacts};
@@ -25,9 +26,10 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Le
     }
     let identities: Vec<&str> =
         due.iter().zip(&held).filter(|(_, held)| **held).map(|(leaver, _)| leaver.address.identity()).collect();
+    let braked = input.brake.is_some();
     let approved = || input.approvals.iter().any(|approval| covers(approval, &identities, input));
     // What a copy remembers of an approval may have been carried out since, and its people be back.
-    if identities.is_empty() || input.restored.is_none() && approved() {
+    if identities.is_empty() || !braked && input.restored.is_none() && approved() {
         return (due, None);
     }
     let digest = digest::of_members(&input.subscription, identities);
@@ -35,13 +37,13 @@ pub(super) fn judge(input: &PlanInput, due: Vec<Leaver>, keep: &mut dyn FnMut(Le
     for (leaver, held) in due.into_iter().zip(held) {
         if held {
             let (address, detail) = (leaver.address.clone(), leaver.detail.clone());
-            removals.push(Removal { address, reason: leaver.reason(), detail });
+            removals.push(Removal { address, reason: leaver.reason(), detail, then: None });
             keep(leaver);
         } else {
             released.push(leaver);
         }
     }
-    (released, Some(Hold { digest, removals, reasons }))
+    (released, Some(Hold { digest, removals, reasons, braked }))
 }
 
 /// Whether an approval is for these members, or for more of whom these are left, and has not expired.
@@ -50,8 +52,9 @@ fn covers(approval: &Approval, identities: &[&str], input: &PlanInput) -> bool {
     input.at < approval.expires_at && identities.iter().all(|identity| approved.contains(identity))
 }
 
-/// In order. The limits stand last: they count what nothing else stopped.
-const GUARDS: [Guard; 8] = [
+/// In order. The limits count what nothing before them stopped; the brake stops the rest, so that what this subscription
+/// has against its removals by itself is said, too, and stays when the brake is off.
+const GUARDS: [Guard; 9] = [
     restored_ledger,
     never_read,
     changed_scope,
@@ -60,6 +63,7 @@ const GUARDS: [Guard; 8] = [
     renames,
     removals_of_a_run,
     removals_of_a_day,
+    fleet_brake,
 ];
 
 /// From so many members on, a roster that names none of them is taken for another's file.
@@ -246,6 +250,12 @@ fn removals_of_a_day(passing: &Passing<'_>) -> Option<Stop> {
             quoted(limit)
         )
     })
+}
+
+/// While the fleet's brake is on, nobody loses anything anywhere: not by a rename either, which begins with a removal.
+fn fleet_brake(passing: &Passing<'_>) -> Option<Stop> {
+    let brake = passing.input.brake.as_ref()?;
+    Stop::new(passing.select(|_| true), |_| brake.in_short())
 }
 
 fn names(sources: &[SourceFacts], which: impl Fn(&SourceFacts) -> bool) -> Vec<&str> {

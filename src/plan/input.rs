@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::Policy;
 use crate::member::{Approval, Departure, Member, MemberState, Restored, Seats};
@@ -23,6 +24,8 @@ pub struct PlanInput {
     /// `None` until a stats answer has been seen.
     pub seats: Option<Seats>,
     pub counts: Counts,
+    /// The fleet's brake, while it is on.
+    pub brake: Option<Brake>,
     /// The sources that the subscription names.
     pub sources: Vec<SourceFacts>,
     pub approvals: Vec<Approval>,

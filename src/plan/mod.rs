@@ -65,6 +65,17 @@ pub struct Removal {
     pub reason: Reason,
     /// Where it stood and what became of it, as a fragment: `no longer in hr (staff.csv)`.
     pub detail: String,
+    /// What the member is without the seat, where a roster still names the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Box<Then>>,
+}
+
+/// What a member without a seat is that a roster names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Then {
+    Waiting(Waiting),
+    Quarantined(Quarantine),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +157,9 @@ pub struct Hold {
     pub removals: Vec<Removal>,
     /// Why, a sentence for each guard that stopped them.
     pub reasons: Vec<String>,
+    /// The fleet's brake is on: no approval lets them go before a person has let removals go on.
+    #[serde(default)]
+    pub braked: bool,
 }
 
 impl Plan {
@@ -199,7 +213,7 @@ impl Plan {
                 continue;
             }
             let reason = leaver.reason();
-            let Leaver { address, departure, detail, kind } = leaver;
+            let Leaver { address, departure, detail, kind, then } = leaver;
             self.departures.push((address.clone(), departure));
             let heir = match kind {
                 Kind::Takes(index) => wanted.binary_search_by_key(&index, |heir| heir.0).ok().map(|at| &wanted[at]),
@@ -210,7 +224,7 @@ impl Plan {
                 Some((_, to, priority)) => {
                     self.rename.push(Rename { from: address, to: to.clone(), priority: *priority });
                 }
-                None => self.unassign.push(Removal { address, reason, detail }),
+                None => self.unassign.push(Removal { address, reason, detail, then }),
             }
         }
         taken

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::display::{PlanJson, Style};
 use super::input::{Candidate, Counts, PlanInput, SourceFacts};
 use super::*;
+use crate::brake::Brake;
 use crate::config::{Globs, Grace, Policy};
 use crate::member::{Approval, Departure, Doubt, Member, MemberState, Seats};
 use crate::roster::{Entry, When};
@@ -43,6 +44,7 @@ fn world() -> PlanInput {
         policy: policy(),
         seats: Some(Seats { available: 10, assigned: 7, as_of: now() }),
         counts: Counts { holding: 7, removed_last_day: 0, holding_day_ago: 7 },
+        brake: None,
         sources: vec![source("hr")],
         approvals: vec![],
         restored: None,
@@ -291,6 +293,49 @@ fn a_roster_cut_to_half_holds_its_removals_and_lets_joiners_in() {
     input.candidates = candidates;
     let more = Plan::compute(&input);
     assert_eq!((more.unassign.len(), more.hold.unwrap().removals.len()), (0, 101), "one more is another set");
+}
+
+fn brake() -> Brake {
+    Brake { since: at("2026-11-23T07:00:00Z"), reason: "Seven of ten are in trouble.".to_owned() }
+}
+
+#[test]
+fn while_removals_are_stopped_everywhere_all_are_held_whatever_was_approved() {
+    let mut input = world();
+    input.candidates = vec![leaver("ann@contoso.com"), wanted("bob@contoso.com")];
+    input.brake = Some(brake());
+    let plan = Plan::compute(&input);
+    assert_eq!((plan.unassign.len(), plan.assign.len()), (0, 1), "joiners go on");
+    let hold = plan.hold.unwrap();
+    assert!(hold.braked);
+    assert_eq!(
+        hold.reasons,
+        [
+            "Removals are stopped everywhere since 2026-11-23 07:00 UTC (`rosterd status` says why); `rosterd resume` lets them go on."
+        ]
+    );
+    let members = vec!["ann@contoso.com".to_owned()];
+    let expires_at = at("2026-11-24T08:00:00Z");
+    input.approvals = vec![Approval { digest: hold.digest, members, expires_at, by: "ann".to_owned() }];
+    assert_eq!(Plan::compute(&input).unassign.len(), 0, "an approval of one set is no word about the fleet");
+    input.brake = None;
+    assert_eq!(Plan::compute(&input).unassign.len(), 1, "nothing else holds it");
+}
+
+#[test]
+fn what_a_subscription_holds_by_itself_is_said_beside_the_brake() {
+    let mut input = world();
+    input.candidates = (0..7).map(|n| leaver(&format!("p{n}@contoso.com"))).collect();
+    let own = Plan::compute(&input).hold.unwrap();
+    input.brake = Some(brake());
+    let hold = Plan::compute(&input).hold.unwrap();
+    assert_eq!((&hold.digest, hold.removals.len()), (&own.digest, 7));
+    assert_eq!(hold.reasons, own.reasons, "the brake adds nothing where all are held already");
+    input.sources[0].accepted_at = None;
+    input.candidates.truncate(6);
+    input.candidates.push(leaver("ended@contoso.com").gone(Reason::Ended));
+    let hold = Plan::compute(&input).hold.unwrap();
+    assert!(hold.removals.len() == 7 && hold.reasons.last().unwrap().contains("rosterd resume"), "{hold:?}");
 }
 
 #[test]

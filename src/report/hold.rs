@@ -27,7 +27,7 @@ pub fn render(subscription: &str, stored: &StoredHold, now: Timestamp) -> String
 }
 
 fn cells(removal: &Removal) -> Vec<String> {
-    let Removal { address, reason, detail } = removal;
+    let Removal { address, reason, detail, then: _ } = removal;
     vec![format!("  {}", plain(address.spelling())), reason.to_string(), plain(detail)]
 }
 
@@ -47,9 +47,11 @@ mod tests {
             address: Address::parse(&format!("p{i:02}@contoso.com")).unwrap(),
             reason: Reason::Left,
             detail: "no longer in hr (staff.csv)".into(),
+            then: None,
         };
         let reasons = vec![format!("{n} removals are more than 20% of 40 assigned")];
-        let hold = Hold { digest: "0123456789abcdef".into(), removals: (0..n).map(removal).collect(), reasons };
+        let hold =
+            Hold { digest: "0123456789abcdef".into(), removals: (0..n).map(removal).collect(), reasons, braked: false };
         StoredHold { hold, since: at("2026-11-23T06:00:00Z") }
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::text::{Columns, Style, count, either, moment, number, plain, relative, sentence};
+use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::{Subscription, SubscriptionType};
 use crate::ledger::{MemberState, RunOutcome, RunRecord, Seats, StoredHold, SubscriptionRecord};
@@ -12,6 +13,8 @@ use crate::ledger::{MemberState, RunOutcome, RunRecord, Seats, StoredHold, Subsc
 /// What `status --json` says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
+    /// Removals are stopped everywhere.
+    pub brake: Option<Brake>,
     pub subscriptions: Vec<SubscriptionStatus>,
 }
 
@@ -70,6 +73,9 @@ pub struct HoldStatus {
     /// Sentences.
     pub reason: String,
     pub since: Timestamp,
+    /// Whether an approval is not enough: removals are stopped everywhere.
+    #[serde(skip)]
+    pub braked: bool,
 }
 
 impl From<&StoredHold> for HoldStatus {
@@ -79,6 +85,7 @@ impl From<&StoredHold> for HoldStatus {
             removals: stored.hold.removals.len() as u64,
             reason: stored.hold.reasons.iter().map(|reason| sentence(reason)).collect::<Vec<_>>().join(" "),
             since: stored.since,
+            braked: stored.hold.braked,
         }
     }
 }
@@ -129,14 +136,18 @@ impl SubscriptionStatus {
             let removals = count(hold.removals, "removal is", "removals are");
             return format!("{removals} held until `rosterd ledger accept`.");
         }
+        let name = &self.name;
+        let ends = if hold.braked {
+            format!("`rosterd reject {name}` keeps the licences.")
+        } else {
+            format!("`rosterd approve {name}` shows them and asks; `rosterd reject {name}` keeps the licences.")
+        };
         format!(
-            "{} held since {} ({}). {} `rosterd approve {name}` shows them and asks; `rosterd reject {name}` keeps the \
-             licences.",
+            "{} held since {} ({}). {} {ends}",
             count(hold.removals, "removal is", "removals are"),
             moment(hold.since),
             relative(hold.since, now),
             plain(&hold.reason),
-            name = self.name,
         )
     }
 
@@ -195,12 +206,14 @@ fn problem(record: &SubscriptionRecord, sources: &[(String, String)]) -> Option<
 impl Status {
     /// Whether anything is left that a person may want to see.
     pub fn is_left(&self) -> bool {
-        self.subscriptions.iter().any(SubscriptionStatus::is_left)
+        self.brake.is_some() || self.subscriptions.iter().any(SubscriptionStatus::is_left)
     }
 
-    /// A table, and below it what a person should know.
+    /// A table, and below it what a person should know; above it what stops everything.
     pub fn render(&self, now: Timestamp, style: Style) -> String {
-        let mut text = self.table(now, style);
+        let banner = self.brake.as_ref().map(|brake| format!("{}\n\n", style.red(&plain(&brake.words()))));
+        let mut text = banner.unwrap_or_default();
+        text.push_str(&self.table(now, style));
         let sentences: Vec<String> = self.subscriptions.iter().flat_map(|one| one.sentences(now)).collect();
         if !sentences.is_empty() {
             text.push('\n');
@@ -354,11 +367,13 @@ mod tests {
             address: crate::address::Address::parse("jane@fabrikam.com").unwrap(),
             reason: Reason::Left,
             detail: "no longer in hr".into(),
+            then: None,
         };
         let hold = Hold {
             digest: "0123456789abcdef".into(),
             removals: vec![removal.clone(), removal],
             reasons: vec!["2 removals are more than 20% of 5".into()],
+            braked: false,
         };
         SubscriptionStatus {
             name: "fabrikam".into(),
@@ -379,9 +394,10 @@ mod tests {
 
     #[test]
     fn json_is_as_the_interface_has_it() {
-        let status = Status { subscriptions: vec![contoso()] };
+        let status = Status { brake: None, subscriptions: vec![contoso()] };
         insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap(), @r#"
             {
+              "brake": null,
               "subscriptions": [
                 {
                   "name": "contoso",
@@ -430,7 +446,7 @@ mod tests {
 
     #[test]
     fn plain_text_lines_up_and_says_what_is_left() {
-        let status = Status { subscriptions: vec![contoso(), fabrikam()] };
+        let status = Status { brake: None, subscriptions: vec![contoso(), fabrikam()] };
         assert!(status.is_left());
         insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
             subscription  seats used  as of          assigned  pending  leaving  quarantined  unknown  last run                 next run
@@ -447,7 +463,7 @@ mod tests {
 
     #[test]
     fn when_all_is_well_there_is_the_table_alone() {
-        let status = Status { subscriptions: vec![contoso()] };
+        let status = Status { brake: None, subscriptions: vec![contoso()] };
         assert!(!status.is_left());
         insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
             subscription  seats used  as of          assigned  pending  last run                 next run
@@ -456,8 +472,29 @@ mod tests {
     }
 
     #[test]
+    fn that_removals_are_stopped_everywhere_stands_above_all() {
+        let brake = Brake { since: at("2026-11-23T08:00:00Z"), reason: "Seven of ten are in trouble.".into() };
+        let mut held = fabrikam().hold.unwrap();
+        (held.reason, held.braked) = (brake.in_short(), true);
+        let contoso = SubscriptionStatus { hold: Some(held), ..contoso() };
+        let status = Status { brake: Some(brake), subscriptions: vec![contoso] };
+        insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
+            Removals are stopped everywhere since 2026-11-23 08:00 UTC. Seven of ten are in trouble. `rosterd resume` lets them go on.
+
+            subscription  seats used  as of          assigned  pending  last run                 next run
+            contoso       7 of 10     5 minutes ago  7         0        converged 4 minutes ago  in 10 minutes
+
+            contoso: 2 removals are held since 2026-11-23 06:00 UTC (2 hours ago). Removals are stopped everywhere since 2026-11-23 08:00 UTC (`rosterd status` says why); `rosterd resume` lets them go on. `rosterd reject contoso` keeps the licences.
+            ");
+        let calm = Status { subscriptions: Vec::new(), ..status.clone() };
+        assert!(calm.is_left(), "though nothing is held yet");
+        let json = serde_json::to_value(&calm).unwrap();
+        insta::assert_snapshot!(json["brake"], @r#"{"reason":"Seven of ten are in trouble.","since":"2026-11-23T08:00:00Z"}"#);
+    }
+
+    #[test]
     fn a_terminal_gets_a_table() {
-        let status = Status { subscriptions: vec![contoso(), fabrikam()] };
+        let status = Status { brake: None, subscriptions: vec![contoso(), fabrikam()] };
         let style = Style { terminal: true, colour: false, width: Some(120) };
         insta::assert_snapshot!(status.render(now(), style), @r"
             ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -33,6 +33,11 @@ fn add(world: &World, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
+fn count_rows(world: &World, sql: &str) -> i64 {
+    let ledger = rusqlite::Connection::open(world.path("rosterd.db")).unwrap();
+    ledger.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
 /// Has another process ask the daemon for a run.
 fn ask_for_run(world: &World) {
     let mut ledger = Ledger::open(&world.path("rosterd.db"), clock::now()).unwrap();
@@ -114,12 +119,110 @@ fn a_refused_key_is_one_alert_and_no_storm_and_a_person_can_ask_for_another_try(
     until("it is said that it is over", || log(&world).contains("contoso: goes on again"));
 }
 
+/// A daemon whose key was refused; the right one is what the server wants.
+fn refused(world: &World) -> Daemon {
+    world.configure("", NEVER, "");
+    fs::write(world.path("contoso.key"), WRONG).unwrap();
+    world.drop_roster("1.csv", &people(0..5));
+    let daemon = start(world);
+    until("the key was refused", || log(world).contains("does not accept the key"));
+    daemon
+}
+
+const WRONG: &str = "5c3d4b1a-0000-4000-8000-000000000001";
+
+#[test]
+fn a_key_file_that_changes_is_noticed_however_it_changes() {
+    let replaced = |world: &World| {
+        fs::write(world.path("new.key"), crate::world::KEY).unwrap();
+        fs::rename(world.path("new.key"), world.path("contoso.key")).unwrap();
+    };
+    let rewritten_with_its_old_time = |world: &World| {
+        let before = fs::metadata(world.path("contoso.key")).unwrap().modified().unwrap();
+        fs::write(world.path("contoso.key"), crate::world::KEY).unwrap();
+        let file = OpenOptions::new().append(true).open(world.path("contoso.key")).unwrap();
+        file.set_modified(before).unwrap();
+    };
+    let ways: [&dyn Fn(&World); 2] = [&replaced, &rewritten_with_its_old_time];
+    for change in ways {
+        let world = World::new(50);
+        let _daemon = refused(&world);
+        change(&world);
+        until("everybody has a seat", || world.assigned() == people(0..5));
+        until("it is said that it is over", || log(&world).contains("contoso: goes on again"));
+        assert_eq!(world.sandbox.request_count(), 2, "one was refused, one was not");
+    }
+}
+
+#[test]
+fn a_key_behind_a_link_that_is_swapped_is_noticed() {
+    // As Kubernetes mounts a secret: contoso.key -> ..data/contoso.key, and ..data -> the folder of one version.
+    let world = World::new(50);
+    for (folder, key) in [("..one", WRONG), ("..two", crate::world::KEY)] {
+        fs::create_dir(world.path(folder)).unwrap();
+        fs::write(world.path(folder).join("contoso.key"), key).unwrap();
+    }
+    std::os::unix::fs::symlink("..one", world.path("..data")).unwrap();
+    fs::remove_file(world.path("contoso.key")).unwrap();
+    std::os::unix::fs::symlink("..data/contoso.key", world.path("contoso.key")).unwrap();
+    world.configure("", NEVER, "");
+    world.drop_roster("1.csv", &people(0..5));
+    let _daemon = start(&world);
+    until("the key was refused", || log(&world).contains("does not accept the key"));
+    std::os::unix::fs::symlink("..two", world.path("..new")).unwrap();
+    fs::rename(world.path("..new"), world.path("..data")).unwrap();
+    until("everybody has a seat", || world.assigned() == people(0..5));
+}
+
+#[test]
+fn rosters_that_change_are_no_reason_to_try_a_refused_key() {
+    let world = World::new(50);
+    let mut daemon = refused(&world);
+    for number in 6..9 {
+        world.drop_roster(&format!("{number}.csv"), &people(0..number));
+        until("the roster was taken", || log(&world).matches("is the roster now").count() == number - 4);
+    }
+    assert_eq!(world.sandbox.request_count(), 1);
+    // What is frozen in the daemon is tried at once by hand; that it got through is noticed.
+    world.run_to(1, &["sync"]);
+    assert_eq!(world.sandbox.request_count(), 2);
+    world.sandbox.set_key(ID, SecretString::from(WRONG.to_owned()));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..8));
+    until("the daemon listens again", || log(&world).contains("tried again at once"));
+    world.drop_roster("9.csv", &people(0..9));
+    until("everybody has a seat", || world.assigned() == people(0..9));
+    daemon.signal("TERM");
+    daemon.wait();
+    assert_eq!(log(&world).matches("does not accept the key").count(), 1);
+}
+
+#[test]
+fn a_refused_key_is_one_alert_across_restarts() {
+    let world = World::new(50);
+    let mut daemon = refused(&world);
+    daemon.signal("TERM");
+    daemon.wait();
+    let before = world.sandbox.request_count();
+    let mut daemon = start(&world);
+    until("it was tried once more", || world.sandbox.request_count() > before);
+    daemon.signal("TERM");
+    daemon.wait();
+    assert!(!log(&world).contains("does not accept the key"), "{}", log(&world));
+    assert_eq!(world.run(&["history", "--json"]).stdout.matches("key-rejected").count(), 1);
+    assert_eq!(world.count("assigned"), 0);
+    fs::write(world.path("contoso.key"), crate::world::KEY).unwrap();
+    let _daemon = start(&world);
+    until("it is said that it is over", || log(&world).contains("contoso: goes on again"));
+    assert_eq!(world.assigned(), people(0..5));
+}
+
 #[test]
 fn a_missing_key_file_stands_in_the_status_and_is_said_once() {
     let world = World::new(50);
     let key = fs::read(world.path("contoso.key")).unwrap();
     world.drop_roster("1.csv", &people(0..5));
-    let _daemon = start(&world);
+    let mut daemon = start(&world);
     fs::remove_file(world.path("contoso.key")).unwrap();
     // Whether or not the daemon was quicker, the next one has no key.
     world.drop_roster("2.csv", &people(1..7));
@@ -128,10 +231,17 @@ fn a_missing_key_file_stands_in_the_status_and_is_said_once() {
     until("the run that was asked for was tried", || {
         world.run(&["history", "--json"]).stdout.matches("run-failed").count() == 1
     });
-    fs::write(world.path("contoso.key"), key).unwrap();
-    ask_for_run(&world);
-    until("everybody has a seat", || world.assigned() == people(1..7));
     assert_eq!(log(&world).matches("the key of contoso can't be read").count(), 1, "{}", log(&world));
+    daemon.signal("TERM");
+    daemon.wait();
+    let _daemon = start(&world);
+    let runs = || count_rows(&world, "SELECT count(*) FROM run");
+    let before = runs();
+    until("it was tried once more", || runs() > before);
+    fs::write(world.path("contoso.key"), key).unwrap();
+    until("everybody has a seat", || world.assigned() == people(1..7));
+    until("it is said that it is over", || log(&world).contains("contoso: goes on again"));
+    assert!(!log(&world).contains("can't be read"), "it was said before the restart: {}", log(&world));
 }
 
 #[test]

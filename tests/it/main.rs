@@ -1,5 +1,6 @@
 //! One binary for all tests of the whole: it links once.
 //!
+//! - `brake`: what stops removals everywhere, and what lets them go on.
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
 //! - `examples`: the set-ups under `examples/` work as they are.
 //! - `files`: what may lie in a drop folder.
@@ -17,6 +18,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod brake;
 mod daemon;
 mod examples;
 mod files;

@@ -12,6 +12,7 @@ use rosterd::exit::ExitStatus;
 /// What decides: synchronous functions of values. A folder ends with a slash. The longest entry that fits a file counts.
 const DECIDES: &[&str] = &[
     "address.rs",
+    "brake.rs",
     "member.rs",
     "roster/",
     "plan/",
@@ -26,6 +27,7 @@ const DECIDES: &[&str] = &[
     "source/csv_record.rs",
     "source/csv_row.rs",
     "source/csv_text.rs",
+    "daemon/frozen.rs",
     "daemon/schedule.rs",
     "daemon/wake.rs",
     "ledger/operation.rs",
@@ -45,6 +47,7 @@ const TOUCHES: &[&str] = &[
     "telemetry.rs",
     "pass.rs",
     "pass/",
+    "fleet.rs",
     "intake.rs",
     "outside.rs",
     "alert/",

@@ -18,7 +18,7 @@ use super::check::Check;
 use super::diagnose::{Complaint, Problem, Problems};
 use super::keys::{self, Kind};
 use super::raw::{self, File, Value};
-use super::{Alert, Config, Heartbeat, Http, Licensing, Log, warn};
+use super::{Alert, BrakeLimits, Config, Heartbeat, Http, Licensing, Log, warn};
 use values::{Values, empty};
 
 /// Reads and checks a configuration.
@@ -168,6 +168,7 @@ impl<'a> Build<'a> {
             },
             http: http?,
             licensing: licensing?,
+            brake: self.brake()?,
             subscriptions: built_subscriptions
                 .into_iter()
                 .map(|it| it.map(|it| (it.name.clone(), it)))
@@ -226,6 +227,14 @@ impl<'a> Build<'a> {
             proxy: values.get("proxy", |at| at.proxy()),
             ca_file: values.get("ca_file", |at| at.path()),
         })
+    }
+
+    /// `Some(None)`: off.
+    #[expect(clippy::option_option, reason = "the outer one is for what is wrong")]
+    fn brake(&self) -> Option<Option<BrakeLimits>> {
+        let values = self.section("brake")?;
+        let (share, at_least) = (values.get("share", |at| at.limit_or_off())?, values.whole("at_least")?);
+        Some(share.map(|share| BrakeLimits { share, at_least }))
     }
 
     fn heartbeat(&self) -> Option<Heartbeat> {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use insta::assert_snapshot;
 
 use super::*;
+use crate::licensing::wire;
 
 fn done(free: impl Into<Option<u64>>) -> Answer {
     Answer::Done { stats: stats(free) }
@@ -307,6 +308,37 @@ fn a_refused_key_changes_nothing_and_ends_the_run() {
     commit | #7 z unknown | left c not done
     1 requests: 0+ 0- 0 pending, 0 quarantined, 1 unknown (the server does not accept the API key: not found)
     ");
+}
+
+#[test]
+fn a_refused_key_says_nothing_of_anybody_whatever_it_looks_like() {
+    // A 404 to a DELETE looks like "not assigned", the more so with these words.
+    let body = br#"{"success": false, "errors": ["a@x.example is not assigned"]}"#;
+    for (status, operation, names) in [401, 403, 404].into_iter().flat_map(|status| {
+        let both = [Operation::Assign, Operation::Unassign];
+        both.into_iter().flat_map(move |operation| ["a", "a b c"].map(|names| (status, operation, names)))
+    }) {
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let answer = wire::read(status, wire::Headers::default(), body, "5c3d4b1a-0000-4000-8000-000000000001", now);
+        let fresh = match operation {
+            Operation::Assign => assign(names),
+            Operation::Unassign => unassign(names),
+        };
+        let resumed = Work { resume: resume(operation, names), ..Work::default() };
+        for (work, in_doubt) in [(fresh, false), (resumed, true)] {
+            let run = run(settings(9), work, |_| answer.clone());
+            let case = format!("{status} to {operation:?} {names}, in doubt: {in_doubt}");
+            assert_eq!(run.requests.len(), 1, "{case}");
+            assert!(matches!(run.report.stopped, Some(Stop::KeyRefused { .. })), "{case}");
+            let as_before = |outcome: &Outcome| match outcome {
+                Outcome::Unknown { .. } => in_doubt,
+                Outcome::NotDone { .. } => !in_doubt,
+                _ => false,
+            };
+            assert!(run.records.outcomes.values().all(as_before), "{case}: {:?}", run.records.outcomes);
+            assert_eq!(run.records.open.len(), usize::from(in_doubt), "{case}");
+        }
+    }
 }
 
 #[test]

@@ -30,8 +30,11 @@ CREATE TABLE source (
   -- Null: it was never read whole.
   accepted_at INTEGER,
   problem TEXT,
-  problem_since INTEGER
+  problem_since INTEGER,
+  -- When it last began to have a problem; stays when that is over.
+  failed_at INTEGER
 ) STRICT;
+CREATE INDEX source_failed ON source (failed_at) WHERE failed_at IS NOT NULL;
 
 -- The newest accepted roster of each source, in the order of keys: a reading is merged with it in one scan.
 CREATE TABLE roster_entry (
@@ -83,8 +86,12 @@ CREATE TABLE subscription (
   dates_until INTEGER,
   hold TEXT,
   hold_since INTEGER,
+  -- When removals last began to be held; stays when that is over.
+  held_at INTEGER,
   problem TEXT,
   problem_since INTEGER,
+  -- Whether the problem is that the server does not accept the key.
+  key_rejected INTEGER NOT NULL DEFAULT 0,
   -- Since when a run is asked for.
   asked_at INTEGER,
   -- Counts what touched the subscription; a plan says up to where it has looked.
@@ -93,6 +100,16 @@ CREATE TABLE subscription (
   look_at_all INTEGER
 ) STRICT;
 CREATE INDEX subscription_asked ON subscription (name) WHERE asked_at IS NOT NULL;
+CREATE INDEX subscription_held ON subscription (held_at) WHERE held_at IS NOT NULL;
+
+-- The fleet's brake: since when and why removals are stopped everywhere, and when a person last let them go on.
+CREATE TABLE brake (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  since INTEGER,
+  reason TEXT,
+  resumed_at INTEGER
+) STRICT;
+INSERT INTO brake (id) VALUES (1);
 
 -- Addresses that a roster's change concerns and that no plan has been done with yet. A departure stays here until then.
 CREATE TABLE touched (

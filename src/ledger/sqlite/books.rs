@@ -13,6 +13,7 @@ use super::values::{Json, Ms, Word, address, moment, moment_or_none, ms, spellin
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
+use crate::plan::Then;
 
 /// A member as it stands in its row.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,9 @@ pub(super) struct Errand {
     /// Whether it is a removal that the guards count.
     pub(super) counts: bool,
     pub(super) renamed_to: Option<Address>,
+    /// What it is without the seat, where a roster still names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) then: Option<Box<Then>>,
 }
 
 /// What is lost while a request is open, to be put back where the request had no effect.

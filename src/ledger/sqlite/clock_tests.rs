@@ -72,7 +72,7 @@ fn a_holder_whose_lease_was_taken_after_a_jump_ahead_writes_nothing_more() {
 #[test]
 fn an_approval_lasts_as_long_as_it_was_meant_to_whichever_way_the_clock_goes() {
     let (_folder, _, mut ledger) = new_ledger();
-    let hold = Hold { digest: "0123456789abcdef".into(), removals: vec![], reasons: vec![] };
+    let hold = Hold { digest: "0123456789abcdef".into(), removals: vec![], reasons: vec![], braked: false };
     ledger.approve("contoso", &hold, "ann", base() + TimeDelta::hours(24), base()).unwrap();
     let is_there = |hours: i64| !ledger.approvals("contoso", base() + TimeDelta::hours(hours)).unwrap().is_empty();
     assert!(is_there(0) && is_there(23) && is_there(-1), "a clock that is corrected by an hour takes nothing away");
@@ -84,7 +84,12 @@ fn remove(ledger: &mut Ledger, lease: &Lease, run: u128, people: std::ops::Range
     let run = RunId::from_u128(run);
     let addresses: Vec<Address> = people.map(|p| Address::parse(&format!("p{p}@contoso.com")).unwrap()).collect();
     ledger.begin_run(lease, run, Trigger::Start, at).unwrap();
-    let removal = |address: &Address| Removal { address: address.clone(), reason: Reason::Left, detail: "left".into() };
+    let removal = |address: &Address| Removal {
+        address: address.clone(),
+        reason: Reason::Left,
+        detail: "left".into(),
+        then: None,
+    };
     let plan = Plan { unassign: addresses.iter().map(removal).collect(), ..Plan::default() };
     let seen = ledger.candidates("contoso", &[], Look::Touched, at).unwrap().seen;
     ledger.record_plan(lease, run, &std::sync::Arc::new(plan), "", seen, at).unwrap();

@@ -82,6 +82,7 @@ fn input(ledger: &Ledger) -> (PlanInput, Seen) {
         policy: Policy::plain(),
         seats: None,
         counts: ledger.counts("contoso", NOW).unwrap(),
+        brake: None,
         sources: vec![source],
         approvals: Vec::new(),
         restored: None,

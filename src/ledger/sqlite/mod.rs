@@ -5,6 +5,7 @@
 //! [`Ledger::write`] or [`Ledger::fenced`], which open its transaction and give its errors their names.
 
 mod books;
+mod brake;
 mod generation;
 mod past;
 mod people;
@@ -136,7 +137,7 @@ impl Ledger {
         let open = || -> Result<Ledger> {
             let mut connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
-            connection.set_prepared_statement_cache_capacity(64);
+            connection.set_prepared_statement_cache_capacity(256);
             connection.pragma_update(None, "foreign_keys", true)?;
             connection.pragma_update(None, "cache_size", -8192)?;
             check(&mut connection)?;

@@ -61,7 +61,7 @@ impl Ledger {
             };
             let sql = "
                 SELECT seats_available, seats_assigned, seats_as_of, full_since, probed_at, habits, scope, dates_until,
-                       hold, hold_since, problem, problem_since, remote
+                       hold, hold_since, problem, problem_since, remote, key_rejected
                 FROM subscription WHERE id = ?1";
             let mut record = connection.prepare_cached(sql)?.query_row([id], subscription_record)?;
             let sql = "
@@ -187,6 +187,7 @@ fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
         dates_until: moment_or_none(row, 7)?,
         hold: hold.zip(moment_or_none(row, 9)?).map(|(Json(hold), since)| StoredHold { hold, since }),
         problem: problem.zip(moment_or_none(row, 11)?),
+        key_rejected: row.get(13)?,
         remote: row.get(12)?,
         last_run: None,
         restored: None,

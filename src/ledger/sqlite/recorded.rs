@@ -15,7 +15,7 @@ use super::values::{Json, Ms};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
-use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Settlement, Waiting};
+use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Settlement, Then, Waiting};
 use crate::report::text::count;
 use crate::roster::PRIORITY_DEFAULT;
 
@@ -111,6 +111,14 @@ fn leave(books: &mut Books<'_>, leaving: &Leaving, departure: Option<&Departure>
     change(books, old, state, &why, Event::Leaving, |member| member.departure = Some(departure.clone()))
 }
 
+/// Writes what a member is that has given its seat back.
+pub(super) fn put_then(books: &mut Books<'_>, then: &Then) -> Result<()> {
+    match then {
+        Then::Waiting(waiting) => wait(books, waiting),
+        Then::Quarantined(quarantine) => set_aside(books, quarantine),
+    }
+}
+
 fn wait(books: &mut Books<'_>, waiting: &Waiting) -> Result<()> {
     let Waiting { address, starts, priority } = waiting;
     let reason = format!("starts {}", told_moment(*starts));
@@ -162,11 +170,14 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
     if old.as_ref() == hold {
         return Ok(());
     }
+    let begins = old.is_none();
     let same_set = old.map(|old| old.digest) == hold.map(|hold| hold.digest.clone());
     let sql = "
-        UPDATE subscription SET hold = ?2, hold_since = CASE WHEN ?4 THEN hold_since WHEN ?2 IS NULL THEN NULL ELSE ?3 END
+        UPDATE subscription SET hold = ?2, held_at = CASE WHEN ?5 THEN ?3 ELSE held_at END,
+          hold_since = CASE WHEN ?4 THEN hold_since WHEN ?2 IS NULL THEN NULL ELSE ?3 END
         WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute(params![subscription, hold.map(Json), Ms(books.now), same_set])?;
+    let values = params![subscription, hold.map(Json), Ms(books.now), same_set, begins];
+    connection.prepare_cached(sql)?.execute(values)?;
     match hold {
         Some(hold) if !same_set => books.tell_of_all(
             Event::Held,

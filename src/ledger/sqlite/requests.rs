@@ -6,7 +6,7 @@ use super::super::operation::{State, Step, step_of};
 use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
 use super::Result;
 use super::books::{Before, Books, Errand, Record, Seat, step};
-use super::recorded::seatless;
+use super::recorded::{put_then, seatless};
 use super::rosters::look_again;
 use super::values::{Json, Ms, Word, count, counted};
 use super::work::{Order, Work};
@@ -77,7 +77,11 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
         _ => None,
     };
     new.intent = Some(intent);
-    new.errand = Some(Errand { before, detail, counts, renamed_to });
+    let then = match order {
+        Some(Order::Unassign(removal)) => removal.then.clone(),
+        _ => None,
+    };
+    new.errand = Some(Errand { before, detail, counts, renamed_to, then });
     books.put(old.as_ref(), &new)?;
     Ok(())
 }
@@ -210,10 +214,10 @@ fn unassigned(books: &mut Books<'_>, old: &Record, errand: &Errand, outcome: &Ou
         }
         _ => books.tell(Event::Unassigned, address, &errand.detail, Seat::Taken { counts: errand.counts })?,
     }
-    match &errand.renamed_to {
-        Some(to) => books.tell(Event::Renamed, address, &format!("to {to}"), Seat::Same),
-        None => Ok(()),
+    if let Some(to) = &errand.renamed_to {
+        books.tell(Event::Renamed, address, &format!("to {to}"), Seat::Same)?;
     }
+    errand.then.as_deref().map_or(Ok(()), |then| put_then(books, then))
 }
 
 /// A member that waits for a seat. Who waited before keeps their place.
@@ -305,14 +309,18 @@ pub(super) fn put_problem(
     problem: Option<&str>,
     stopped: Option<&Stop>,
 ) -> Result<()> {
+    let rejected = matches!(stopped, Some(Stop::KeyRefused { .. }));
+    let sql = "SELECT key_rejected FROM subscription WHERE id = ?1";
+    let known: bool = connection.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?;
+    // A refused key is one problem, in whatever words the server refuses it.
+    let same = rejected && known;
     let sql = "
-        UPDATE subscription SET problem = ?2, problem_since = CASE WHEN ?2 IS NULL THEN NULL ELSE ?3 END
+        UPDATE subscription SET problem = ?2, key_rejected = ?4,
+          problem_since = CASE WHEN ?2 IS NULL THEN NULL WHEN ?5 THEN problem_since ELSE ?3 END
         WHERE id = ?1 AND problem IS NOT ?2";
-    let news = connection.prepare_cached(sql)?.execute(params![subscription, problem, Ms(books.now)])? > 0;
-    let event = match stopped {
-        Some(Stop::KeyRefused { .. }) => Event::KeyRejected,
-        _ => Event::RunFailed,
-    };
+    let values = params![subscription, problem, Ms(books.now), rejected, same];
+    let news = connection.prepare_cached(sql)?.execute(values)? > 0 && !same;
+    let event = if rejected { Event::KeyRejected } else { Event::RunFailed };
     match problem {
         Some(problem) if news => books.tell_of_all(event, problem),
         _ => Ok(()),

@@ -224,7 +224,7 @@ fn a_new_ledger_in_the_place_of_a_lost_one_is_in_no_doubt() {
 
 #[test]
 fn a_copy_that_is_put_under_a_running_process_is_not_written_to() {
-    let (folder, path, mut ledger) = new_ledger();
+    let (folder, _path, mut ledger) = new_ledger();
     let copy = folder.path().join("copy.db");
     let lease = adopt(&mut ledger, 3);
     back_up(&ledger, &copy);
@@ -274,7 +274,8 @@ fn no_removal_is_asked_for_while_the_ledger_is_in_doubt() {
 fn what_is_believed_is_noted_and_old_approvals_and_removals_are_done_with() {
     let (_folder, path) = restored_from(|ledger, lease| {
         begin(ledger, lease, Operation::Unassign, "p0").unwrap();
-        let hold = crate::plan::Hold { digest: "0123456789abcdef".into(), removals: vec![], reasons: vec![] };
+        let hold =
+            crate::plan::Hold { digest: "0123456789abcdef".into(), removals: vec![], reasons: vec![], braked: false };
         ledger.approve("contoso", &hold, "ann", NOW + chrono::TimeDelta::days(1), NOW).unwrap();
     });
     let mut ledger = Ledger::open(&path, NOW).unwrap();

@@ -173,8 +173,70 @@ pub(in crate::ledger) fn problems_are_told_once(ledger: &mut Ledger) {
     }
     assert_eq!(ledger.subscription("contoso").unwrap().problem, Some(("The key is refused.".into(), at(1))));
     assert_eq!(told(ledger), ["KeyRejected: The key is refused."]);
+    let problem = Some("The key is refused (request 4711).");
+    ledger.finish_run(&lease, RUN, RunOutcome::Failed, &refused, problem, at(4)).unwrap();
+    let record = ledger.subscription("contoso").unwrap();
+    assert_eq!(
+        record.problem,
+        Some(("The key is refused (request 4711).".into(), at(1))),
+        "other words, the same cause"
+    );
+    assert!(record.key_rejected);
+    assert_eq!(told(ledger).len(), 1);
     finish(ledger, &lease, None, 5);
-    assert_eq!(ledger.subscription("contoso").unwrap().problem, None);
+    let record = ledger.subscription("contoso").unwrap();
+    assert_eq!((record.problem, record.key_rejected), (None, false));
+    ledger.finish_run(&lease, RUN, RunOutcome::Failed, &refused, Some("The key is refused."), at(6)).unwrap();
+    assert_eq!(told(ledger).len(), 2, "after it was over it is news again");
+}
+
+pub(in crate::ledger) fn removals_stop_everywhere_until_a_person_says_so(ledger: &mut Ledger) {
+    let brake = |minutes| Brake { since: at(minutes), reason: "Seven of ten are in trouble.".to_owned() };
+    assert_eq!(ledger.brake().unwrap(), None);
+    assert!(!ledger.release_brake("ann", at(0)).unwrap());
+    assert!(ledger.put_on_brake(&brake(1)).unwrap());
+    assert!(!ledger.put_on_brake(&brake(2)).unwrap(), "it is on already");
+    assert_eq!(ledger.brake().unwrap(), Some(brake(1)));
+    let lease = lease(ledger);
+    let held = Plan { hold: Some(hold(&["ann"])), ..Plan::default() };
+    record(ledger, &lease, held, 3);
+    assert!(ledger.release_brake("ann", at(4)).unwrap());
+    assert_eq!(ledger.brake().unwrap(), None);
+    assert_eq!(ledger.take_asked().unwrap(), ["contoso"], "who holds removals looks again");
+    let mut lines = Vec::new();
+    let fleet = |line: &HistoryLine| matches!(line.event, Event::Braked | Event::Resumed);
+    ledger.for_each_history(&[], None, &mut |line| lines.extend(Some(line).filter(fleet))).unwrap();
+    let lines: Vec<_> = lines.into_iter().map(|line| (line.at, line.event, line.subscription, line.detail)).collect();
+    let reason = "Seven of ten are in trouble.".to_owned();
+    assert_eq!(lines, [(at(1), Event::Braked, None, reason), (at(4), Event::Resumed, None, "by ann".to_owned())]);
+}
+
+pub(in crate::ledger) fn what_began_within_the_hour_counts_once(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let names = |ledger: &Ledger, minutes| {
+        let Troubles { held, failed } = ledger.troubles(at(minutes)).unwrap();
+        held.into_iter().chain(failed).collect::<Vec<_>>().join(" ")
+    };
+    let held = |names: &[&str]| Plan { hold: Some(hold(names)), ..Plan::default() };
+    record(ledger, &lease, held(&["ann"]), 0);
+    ledger.refuse("hr", &Incomplete::lasting("no header"), at(10)).unwrap();
+    assert_eq!(names(ledger, 11), "contoso hr");
+    record(ledger, &lease, held(&["ann", "bob"]), 30);
+    ledger.refuse("hr", &Incomplete::lasting("another reason"), at(40)).unwrap();
+    assert_eq!(names(ledger, 59), "contoso hr");
+    assert_eq!(names(ledger, 61), "hr", "that it goes on is no beginning");
+    assert_eq!(names(ledger, 71), "");
+
+    ledger.source_well("hr").unwrap();
+    record(ledger, &lease, Plan::default(), 80);
+    ledger.refuse("hr", &Incomplete::lasting("no header"), at(90)).unwrap();
+    record(ledger, &lease, held(&["ann"]), 91);
+    ledger.source_well("hr").unwrap();
+    assert_eq!(names(ledger, 92), "contoso hr", "that it is over does not undo that it began");
+    ledger.put_on_brake(&Brake { since: at(92), reason: String::new() }).unwrap();
+    ledger.release_brake("ann", at(93)).unwrap();
+    assert_eq!(names(ledger, 94), "", "a person knows of these");
+    assert_eq!(names(ledger, 92), "contoso hr", "a clock that was ahead then hides nothing");
 }
 
 pub(in crate::ledger) fn what_was_held_a_day_ago(ledger: &mut Ledger) {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::sqlite::{Candidates, Look};
 use super::*;
 use crate::address::Address;
+use crate::brake::{Brake, Troubles};
 use crate::dispatch::machine::{Commit, Habits, NewIntent, Outcome, Report, Stop};
 use crate::licensing::wire::{Operation, Stats};
 use crate::member::Departure;
@@ -58,6 +59,8 @@ macro_rules! ledger_suite {
             an_approval_is_spent_by_its_run_and_lapses_for_whoever_returns,
             full_and_free_seats_are_noted,
             problems_are_told_once,
+            removals_stop_everywhere_until_a_person_says_so,
+            what_began_within_the_hour_counts_once,
             what_was_held_a_day_ago,
             adopting_takes_over_who_has_no_seat_yet,
             forgetting_needs_no_request,
@@ -187,7 +190,7 @@ fn assignment(name: &str) -> Assignment {
 }
 
 fn removal(name: &str) -> Removal {
-    Removal { address: address(name), reason: Reason::Left, detail: "no longer in hr".into() }
+    Removal { address: address(name), reason: Reason::Left, detail: "no longer in hr".into(), then: None }
 }
 
 fn hold(names: &[&str]) -> Hold {
@@ -195,6 +198,7 @@ fn hold(names: &[&str]) -> Hold {
         digest: format!("digest of {}", names.join(" ")),
         removals: names.iter().map(|name| removal(name)).collect(),
         reasons: vec!["Too many.".into()],
+        braked: false,
     }
 }
 

@@ -128,6 +128,7 @@ prop_compose! {
         holding_day_ago in 0..12_u64,
         seats in option::of((0..10_u64, 0..10_u64)),
         approvals in proptest::collection::vec(any_approval(), 0..2),
+        braked in proptest::bool::weighted(0.1),
         is_restored in proptest::bool::weighted(0.2),
     ) -> PlanInput {
         let candidates: Vec<Candidate> = present.into_iter().map(|at| candidates[at].clone()).collect();
@@ -137,6 +138,7 @@ prop_compose! {
             seats: seats.map(|(available, assigned)| Seats { available, assigned, as_of: now() }),
             counts: Counts { holding, removed_last_day, holding_day_ago },
             sources: sources.to_vec(),
+            brake: braked.then(brake),
             approvals,
             restored: is_restored.then(restored),
             candidates,
@@ -267,6 +269,16 @@ proptest! {
         if with.hold.is_some() {
             prop_assert_eq!(with, without);
         }
+    }
+
+    #[test]
+    fn while_removals_are_stopped_nobody_loses_anything_and_joiners_lose_nothing_by_it(input in any_input()) {
+        let braked = Plan::compute(&PlanInput { brake: Some(brake()), ..input.clone() });
+        let free = Plan::compute(&PlanInput { brake: None, ..input.clone() });
+        prop_assert!(losers(&braked).is_empty());
+        let served = |plan: &Plan| plan.assign.iter().map(|a| a.address.clone()).collect::<BTreeSet<_>>();
+        prop_assert!(served(&braked).is_superset(&served(&free)));
+        prop_assert!(braked.hold.is_some_and(|hold| hold.braked) || losers(&free).is_empty());
     }
 
     #[test]

@@ -297,7 +297,11 @@ impl Case<'_> {
                 stored.hold.reasons.iter().map(|reason| sentence(&plain(reason))).collect::<Vec<_>>().join(" ")
             );
             let name = &self.view.subscription;
-            let decide = format!("`rosterd approve {name}` takes the licence back; `rosterd reject {name}` keeps it.");
+            let decide = if stored.hold.braked {
+                format!("`rosterd resume` lets removals go on; `rosterd reject {name}` keeps it.")
+            } else {
+                format!("`rosterd approve {name}` takes the licence back; `rosterd reject {name}` keeps it.")
+            };
             return (why, vec![decide]);
         }
         let departure = member.departure.as_ref();

@@ -274,10 +274,14 @@ fn leaving_in_its_time_of_grace() {
 #[test]
 fn leaving_and_held() {
     let mut view = leaving("jane@contoso.com", Reason::Left);
-    let removal =
-        Removal { address: Address::parse("jane@contoso.com").unwrap(), reason: Reason::Left, detail: String::new() };
+    let removal = Removal {
+        address: Address::parse("jane@contoso.com").unwrap(),
+        reason: Reason::Left,
+        detail: String::new(),
+        then: None,
+    };
     let reasons = vec!["12 removals are more than 20% of 40".to_owned()];
-    let hold = Hold { digest: "0123456789abcdef".into(), removals: vec![removal], reasons };
+    let hold = Hold { digest: "0123456789abcdef".into(), removals: vec![removal], reasons, braked: false };
     view.hold = Some(StoredHold { hold, since: at("2026-11-23T06:00:00Z") });
     insta::assert_snapshot!(told(view), @r"
         jane@contoso.com

@@ -1,0 +1,792 @@
+//! One life: plays a script, checks every rule after each step, then lets the world stand still and sees it converge.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{TimeDelta, TimeZone, Utc};
+use rosterd::address::Address;
+use rosterd::clock::Timestamp;
+use rosterd::config::{self, Config, SubscriptionType};
+use rosterd::dispatch::machine::Work;
+use rosterd::dispatch::pace::Pacer;
+use rosterd::intake::{self, Intake};
+use rosterd::ledger::{Ledger, LedgerError, MemberState, Owner, RunOutcome, Trigger};
+use rosterd::licensing::wire::Operation;
+use rosterd::pass::{self, LOOKS_MAX, PassError, Passed, World};
+use rosterd::plan::Plan;
+use rosterd::roster::{Entry, Hasher, When};
+use rosterd::sandbox::dialect::{AlreadyAssigned, Case, Dialect, Errors, NoSeats, Partial, StatsOn402};
+use rosterd::sandbox::{self, State};
+use rosterd::source::{Incomplete, Reading, Snapshot};
+use secrecy::SecretString;
+use tokio::runtime::Builder;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::host::{Crash, Host, Shared, id, members, name};
+use crate::rules::{Listing, Mistake, Rule, Truth, Watch, email, is_offender, sources};
+use crate::script::{Action, CLIENTS, Chances, How, SOURCES, Script, Setting};
+
+/// Longer than any lease, in seconds.
+const PAST_LEASES: i64 = 200;
+/// Later than any date of a roster.
+const PAST_DATES: Duration = Duration::from_hours(24);
+/// Longer than any time of grace and any probe.
+const ROUND: Duration = Duration::from_secs(3700);
+/// Within so many rounds everything that stands still has converged.
+const ROUNDS: usize = 6;
+
+/// What went wrong in a life.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) broken: Vec<(Rule, String)>,
+    pub(crate) log: Vec<String>,
+}
+
+/// Plays a script. With a mistake, a life goes on until the mistake's own rule is seen broken.
+pub(crate) fn play(script: &Script, mistake: Option<(Mistake, Rule)>, logged: bool) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut life = Life::new(&script.setting, mistake.map(|(mistake, _)| mistake), logged);
+        let is_over = |life: &Life| {
+            let broken = &life.hosts[0].lock().broken;
+            mistake.map_or(!broken.is_empty(), |(_, rule)| broken.iter().any(|(seen, _)| *seen == rule))
+        };
+        for action in &script.actions {
+            life.hosts[0].lock().note(|| format!("{action:?}"));
+            life.act(action).await;
+            if is_over(&life) {
+                return Err(life.failure());
+            }
+        }
+        life.stand_still().await;
+        if is_over(&life) { Err(life.failure()) } else { Ok(()) }
+    })
+}
+
+struct Life {
+    hosts: [Host; 2],
+    worlds: [World<Host>; 2],
+    config: Arc<Config>,
+    /// Names processes and keys.
+    born: usize,
+}
+
+impl Life {
+    fn new(setting: &Setting, mistake: Option<Mistake>, logged: bool) -> Life {
+        let base = Utc.with_ymd_and_hms(2026, 11, 23, 9, 0, 0).unwrap();
+        let key = |client: usize| SecretString::from(Uuid::from_u128(0xabc0_0000 + client as u128).to_string());
+        let subscriptions =
+            (0..CLIENTS).map(|c| sandbox::Subscription::new(SubscriptionType::Manual, id(c), key(c), setting.seats[c]));
+        let server = State::new(subscriptions, dialect(setting.dialect));
+        let ledger = Ledger::scratch(Path::new("there-is-no-ledger-here")).unwrap();
+        let mut truth = Truth::new(setting.clone());
+        truth.keys = (0..CLIENTS).map(|c| Uuid::from_u128(0xabc0_0000 + c as u128).to_string()).collect();
+        let mut shared = Shared::new(ledger, server, truth, std::array::from_fn(key), base);
+        shared.mistake = mistake;
+        shared.log = logged.then(Vec::new);
+        let shared = Arc::new(Mutex::new(shared));
+        let config = Arc::new(configuration(setting, mistake));
+        let hosts = [0, 1].map(|process| Host { shared: Arc::clone(&shared), process });
+        let worlds = [0, 1].map(|process| world(&config, &hosts[process], process));
+        Life { hosts, worlds, config, born: 2 }
+    }
+
+    fn failure(&self) -> Failure {
+        let mut shared = self.hosts[0].lock();
+        Failure { broken: shared.broken.clone(), log: shared.log.take().unwrap_or_default() }
+    }
+
+    async fn act(&mut self, action: &Action) {
+        match action {
+            Action::Edit { source, person, edit } => {
+                let mut shared = self.hosts[0].lock();
+                let now = shared.now();
+                shared.truth.edit(*source, *person, edit, now);
+            }
+            Action::Read { source, how, crash } => self.read(*source, *how, *crash),
+            Action::Pass { client, process, ask, chances } => {
+                self.hosts[*process].lock().processes[*process].begin(chances, None);
+                self.pass(*client, *process, *ask, chances).await;
+            }
+            Action::All { second, chances } => self.all(*second, chances).await,
+            Action::Stall { client, at, chances } => self.stall(*client, *at, chances).await,
+            Action::Seats { client, seats } => {
+                self.hosts[0].lock().server.subscription_mut(id(*client)).unwrap().set_seats(*seats);
+            }
+            Action::ByHand { client, person, assign } => self.by_hand(*client, *person, *assign),
+            Action::Key { client, told } => self.new_key(*client, *told),
+            Action::Clock(seconds) => self.hosts[0].lock().set_clock(*seconds),
+            Action::Wait(seconds) => sleep(Duration::from_secs(*seconds)).await,
+            Action::Approve { client } => self.approve(*client),
+            Action::Reject { client } => self.decide(*client, |ledger, lease, now, truth| {
+                let Some(stored) = ledger.subscription(lease.subscription())?.hold else { return Ok(()) };
+                let turned_down = stored.hold.removals.iter().map(|removal| removal.address.identity().to_owned());
+                truth.kept[*client].extend(turned_down);
+                ledger.reject(lease, &stored.hold, "somebody", now)
+            }),
+            Action::Adopt { client, person } => {
+                let email = email(*person, 0);
+                self.decide(*client, |ledger, lease, now, truth| {
+                    let address = Address::parse(&email).unwrap();
+                    ledger.adopt(lease, &[address], "somebody", now)?;
+                    truth.ours[*client].insert(email.clone());
+                    truth.taken[*client].insert(email.clone());
+                    Ok(())
+                });
+            }
+            Action::Retry { client } => {
+                self.decide(*client, |ledger, lease, now, _| ledger.retry(lease, &[], "somebody", now).map(drop));
+            }
+        }
+    }
+
+    // ---- what happens outside
+
+    fn by_hand(&self, client: usize, person: usize, assign: bool) {
+        let mut shared = self.hosts[0].lock();
+        let case = shared.server.dialect().case;
+        let email = email(person, 0);
+        let subscription = shared.server.subscription_mut(id(client)).unwrap();
+        if assign {
+            subscription.assign(&email, case);
+        } else if subscription.unassign(&email, case) {
+            shared.truth.given[client].remove(&email);
+            shared.truth.taken[client].insert(email);
+        }
+    }
+
+    fn new_key(&mut self, client: usize, told: bool) {
+        self.born += 1;
+        let key = Uuid::from_u128(0xdef0_0000 + self.born as u128).to_string();
+        let mut shared = self.hosts[0].lock();
+        shared.truth.keys.push(key.clone());
+        let key = SecretString::from(key);
+        shared.server.subscription_mut(id(client)).unwrap().set_key(key.clone());
+        if told {
+            shared.told[client] = key;
+        }
+    }
+
+    // ---- reading
+
+    fn read(&mut self, source: usize, how: How, crash: Option<u16>) {
+        let host = self.hosts[0].clone();
+        let (mut reading, entries, rows) = {
+            let mut shared = host.lock();
+            shared.processes[0].begin(&Chances { crash, ..Chances::default() }, None);
+            let hasher = shared.ledger.hasher().clone();
+            let entries = entries(&shared.truth, source, shared.mistake);
+            let rows = rows(&shared.ledger, source);
+            (reading(&entries, how, &hasher), entries.len(), rows)
+        };
+        if host.lock().mistake == Some(Mistake::BrokenBelieved)
+            && let (How::Broken(share), Reading::Incomplete(_)) = (how, &reading)
+        {
+            let shared = host.lock();
+            let some = entries_of(&shared.truth, source, entries * usize::from(share) / 100);
+            reading = Reading::Complete(Snapshot::of(some, shared.ledger.hasher()));
+        }
+        let source_of = &self.config.sources[&format!("s{source}")];
+        let taken = catch_unwind(AssertUnwindSafe(|| intake::take_reading(&self.config, &host, source_of, reading)));
+        let taken = match taken {
+            Ok(taken) => Some(taken.unwrap()),
+            Err(panic) if panic.is::<Crash>() => {
+                self.rebirth(0);
+                None
+            }
+            Err(panic) => resume_unwind(panic),
+        };
+        let mut shared = host.lock();
+        shared.note(|| format!("  {taken:?}"));
+        let changed = rows != self::rows(&shared.ledger, source);
+        match (how, taken) {
+            (How::Whole, Some(Intake::Accepted { .. } | Intake::Unchanged)) => shared.truth.accept(source),
+            // It died, before or after the roster was on disk.
+            (How::Whole, None) if changed => shared.truth.accept(source),
+            (How::Whole, _) if changed => shared.breaks(Rule::WholeOrNothing, "refused and changed".to_owned()),
+            (How::Broken(_) | How::Empty, _) if changed => {
+                shared.breaks(Rule::WholeOrNothing, format!("s{source} was read {how:?} and has changed"));
+            }
+            _ => {}
+        }
+    }
+
+    /// A process that died is started again.
+    fn rebirth(&mut self, process: usize) {
+        self.born += 1;
+        self.worlds[process] = world(&self.config, &self.hosts[process], self.born);
+    }
+
+    // ---- passes
+
+    async fn pass(&mut self, client: usize, process: usize, ask: bool, chances: &Chances) {
+        let before = self.before(client);
+        let shown = self.shown(client, ask);
+        let ended = self.run(client, process, ask).await;
+        let Some(ended) = ended else {
+            self.rebirth(process);
+            self.after(client, None, &before);
+            return;
+        };
+        if let (Some(shown), Ok(Passed::Ran { plan, .. })) = (shown, &ended)
+            && chances.jump.is_none()
+            && *shown != **plan
+        {
+            let what = format!("c{client}: shown {shown:?}, done {plan:?}");
+            self.hosts[0].lock().breaks(Rule::PlanIsRun, what);
+        }
+        self.after(client, Some(ended), &before);
+    }
+
+    /// What `rosterd plan` shows before the pass.
+    fn shown(&self, client: usize, ask: bool) -> Option<Arc<Plan>> {
+        let shared = self.hosts[0].lock();
+        let mut subscription = self.config.subscriptions[&name(client)].clone();
+        if shared.mistake == Some(Mistake::OtherPlan) {
+            subscription.policy.removal_grace.left = Duration::from_secs(7);
+            subscription.policy.exclude = config::Globs::new(&["p*2.*".to_owned()]).unwrap();
+        }
+        let seen = pass::look_at(&shared.ledger, &self.config, &subscription, ask, shared.now()).unwrap();
+        seen.work.resume.is_empty().then_some(seen.plan)
+    }
+
+    /// `None`: the process died.
+    async fn run(&mut self, client: usize, process: usize, ask: bool) -> Option<Result<Passed, PassError>> {
+        let stopped = Arc::clone(&self.hosts[process].lock().processes[process].stopped);
+        let mut task = self.start(client, process, ask);
+        tokio::select! {
+            biased;
+            ended = &mut task => Some(joined(ended)),
+            () = stopped.notified() => {
+                task.abort();
+                drop(task.await);
+                None
+            }
+        }
+    }
+
+    fn start(&self, client: usize, process: usize, ask: bool) -> JoinHandle<Result<Passed, PassError>> {
+        let (world, subscription) = (self.worlds[process].clone(), self.config.subscriptions[&name(client)].clone());
+        tokio::spawn(async move { pass::pass(&world, &subscription, Trigger::Schedule, ask).await })
+    }
+
+    async fn all(&mut self, second: usize, chances: &Chances) {
+        {
+            let mut shared = self.hosts[0].lock();
+            shared.processes[0].begin(chances, None);
+            shared.processes[1].begin(&Chances { latency: chances.latency, ..Chances::default() }, None);
+        }
+        let before: Vec<Before> = (0..CLIENTS).map(|client| self.before(client)).collect();
+        self.not_alone(second);
+        let stopped = Arc::clone(&self.hosts[0].lock().processes[0].stopped);
+        let mut tasks: Vec<_> = (0..CLIENTS).map(|client| self.start(client, 0, true)).collect();
+        let other = self.start(second, 1, true);
+        let mut died = false;
+        let mut ended = Vec::new();
+        for task in &mut tasks {
+            tokio::select! {
+                biased;
+                end = &mut *task => ended.push(Some(joined(end))),
+                () = stopped.notified(), if !died => {
+                    died = true;
+                    task.abort();
+                    drop(task.await);
+                    ended.push(None);
+                }
+            }
+            if died {
+                break;
+            }
+        }
+        for task in tasks.into_iter().skip(ended.len()) {
+            task.abort();
+            drop(task.await);
+            ended.push(None);
+        }
+        let other = joined(other.await);
+        if died {
+            self.rebirth(0);
+        }
+        for (client, (ended, before)) in ended.into_iter().zip(before).enumerate() {
+            // With two at work on one client only what always holds can be said of it.
+            let ended = ended.filter(|_| client != second || matches!(other, Ok(Passed::Elsewhere)));
+            self.after(client, ended, &before);
+        }
+    }
+
+    async fn stall(&mut self, client: usize, at: u16, chances: &Chances) {
+        {
+            let mut shared = self.hosts[0].lock();
+            shared.processes[0].begin(&Chances { crash: None, ..chances.clone() }, Some(at));
+            shared.processes[1].begin(&Chances::default(), None);
+        }
+        let before = self.before(client);
+        self.not_alone(client);
+        let (stopped, goes_on) = {
+            let this = &self.hosts[0].lock().processes[0];
+            (Arc::clone(&this.stopped), Arc::clone(&this.goes_on))
+        };
+        let mut first = self.start(client, 0, true);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut first => Some(joined(ended)),
+            () = stopped.notified() => None,
+        };
+        if let Some(ended) = ended {
+            self.after(client, Some(ended), &before);
+            return;
+        }
+        // Its timers stand still with it; so the lease is outlived by the calendar alone.
+        self.hosts[0].lock().set_clock(PAST_LEASES);
+        let second = joined(self.start(client, 1, true).await);
+        self.said(client, &second);
+        goes_on.notify_one();
+        let first = joined(first.await);
+        self.said(client, &first);
+        self.after(client, None, &before);
+    }
+
+    fn not_alone(&self, client: usize) {
+        if let Some(watch) = &mut self.hosts[0].lock().watches[client] {
+            watch.alone = false;
+        }
+    }
+
+    // ---- a person's words
+
+    fn approve(&self, client: usize) {
+        let mut shared = self.hosts[0].lock();
+        let now = shared.now();
+        let Some(stored) = shared.ledger.subscription(&name(client)).unwrap().hold else { return };
+        let until = now + TimeDelta::hours(24);
+        shared.ledger.approve(&name(client), &stored.hold, "somebody", until, now).unwrap();
+        let approved = stored.hold.removals.iter().map(|removal| removal.address.identity().to_owned());
+        shared.truth.approved[client].extend(approved);
+    }
+
+    fn decide(
+        &self,
+        client: usize,
+        act: impl FnOnce(&mut Ledger, &rosterd::ledger::Lease, Timestamp, &mut Truth) -> Result<(), LedgerError>,
+    ) {
+        let mut shared = self.hosts[0].lock();
+        let now = shared.now();
+        let Shared { ledger, truth, .. } = &mut *shared;
+        let owner = Owner("somebody".to_owned());
+        let Some(lease) = ledger.acquire(&name(client), &owner, Duration::from_mins(1), now).unwrap() else { return };
+        act(ledger, &lease, now, truth).unwrap();
+        ledger.release(lease).unwrap();
+    }
+
+    // ---- checks
+
+    fn before(&self, client: usize) -> Before {
+        let mut shared = self.hosts[0].lock();
+        let now = shared.now();
+        let open = shared.ledger.open_intents(&name(client)).unwrap();
+        let open = open.into_iter().flat_map(|(_, intent)| {
+            let operation = intent.operation;
+            intent.addresses.into_iter().map(move |address| (address.identity().to_owned(), operation))
+        });
+        let open: BTreeMap<_, _> = open.collect();
+        let holding = shared.ledger.counts(&name(client), now).unwrap().holding;
+        let record = shared.ledger.subscription(&name(client)).unwrap();
+        let members = members(&shared.ledger, client);
+        let is_open = !open.is_empty();
+        shared.watches[client] = Some(Watch::new(now, open));
+        Before {
+            began: now,
+            holding,
+            is_open,
+            free: if record.full_since.is_some() { Some(0) } else { record.seats.map(|seats| seats.free()) },
+            batch_size: record.habits.batch_size.unwrap_or(usize::MAX).min(shared.truth.setting().batch_size),
+            waiting: members
+                .values()
+                .filter_map(|m| Some((m.address.identity().to_owned(), m.waiting_since?)))
+                .collect(),
+            seated: members.values().filter(|m| m.has_seat).map(|m| m.address.identity().to_owned()).collect(),
+        }
+    }
+
+    /// What holds after a pass however it ended, and what holds after one that was made whole.
+    fn after(&self, client: usize, ended: Option<Result<Passed, PassError>>, before: &Before) {
+        if let Some(ended) = &ended {
+            self.said(client, ended);
+        }
+        let mut shared = self.hosts[0].lock();
+        let Some(watch) = shared.watches[client].take() else { return };
+        shared.guarded(client, &watch, before);
+        shared.believes(client);
+        let Some(Ok(ended)) = ended else { return };
+        if matches!(&ended, Passed::Elsewhere) {
+            return;
+        }
+        let took = shared.now() - before.began;
+        let is_brief = took >= TimeDelta::zero() && took < TimeDelta::minutes(1);
+        if is_brief && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. }) {
+            shared.is_done(client, &self.config);
+        }
+        let stopped = matches!(&ended, Passed::Ran { report, .. } if report.stopped.is_some());
+        if !stopped {
+            shared.has_states(client, before.began);
+        }
+        if watch.calm && !before.is_open && !stopped {
+            shared.in_order(client, &watch, before);
+        }
+        let fits = before.free.is_none_or(|free| free >= watch.wanted()) && shared.has_room(client);
+        if watch.clean && !before.is_open && fits {
+            let needed = watch.needed(before.batch_size);
+            if watch.requests > needed {
+                let what = format!("c{client}: {} requests where {needed} would do", watch.requests);
+                shared.breaks(Rule::FewRequests, what);
+            }
+        }
+    }
+
+    /// A pass may fail, and not in every way.
+    fn said(&self, client: usize, ended: &Result<Passed, PassError>) {
+        let mut shared = self.hosts[0].lock();
+        match ended {
+            Ok(passed) => shared.note(|| match passed {
+                Passed::Quiet { .. } => format!("c{client}: nothing to do"),
+                Passed::Elsewhere => format!("c{client}: another process has it"),
+                Passed::Ran { report, outcome, problem, .. } => {
+                    format!("c{client}: {outcome:?} {report:?} {problem:?}")
+                }
+            }),
+            Err(PassError::Ledger(LedgerError::DiskFull | LedgerError::Fenced { .. })) => {
+                shared.note(|| format!("c{client}: {ended:?}"));
+            }
+            Err(other) => shared.breaks(Rule::NothingDropped, format!("c{client}: {other:?}")),
+        }
+    }
+
+    // ---- the end
+
+    /// Nothing goes wrong any more and nobody changes anything: what is left to do is done within a few rounds.
+    async fn stand_still(&mut self) {
+        {
+            let mut shared = self.hosts[0].lock();
+            shared.note(|| "the world stands still".to_owned());
+            for client in 0..CLIENTS {
+                shared.deliver(client);
+            }
+            shared.processes = Default::default();
+            shared.catch_up();
+        }
+        sleep(PAST_DATES).await;
+        for client in 0..CLIENTS {
+            self.new_key(client, true);
+            self.decide(client, |ledger, lease, now, _| ledger.retry(lease, &[], "somebody", now).map(drop));
+        }
+        for source in 0..SOURCES {
+            self.read(source, How::Whole, None);
+        }
+        for _ in 0..ROUNDS {
+            for client in 0..CLIENTS {
+                self.approve(client);
+                let calm = Chances::default();
+                self.hosts[0].lock().processes[0].begin(&calm, None);
+                self.pass(client, 0, false, &calm).await;
+            }
+            if (0..CLIENTS).all(|client| self.hosts[0].lock().unconverged(client).is_empty()) {
+                break;
+            }
+            sleep(ROUND).await;
+        }
+        let mut shared = self.hosts[0].lock();
+        for client in 0..CLIENTS {
+            for what in shared.unconverged(client) {
+                shared.breaks(Rule::Converges, format!("c{client}: {what}"));
+            }
+        }
+        shared.key_is_nowhere();
+    }
+}
+
+/// What a pass found.
+struct Before {
+    began: Timestamp,
+    holding: u64,
+    is_open: bool,
+    /// Seats, as far as they were known.
+    free: Option<u64>,
+    batch_size: usize,
+    /// Since when members wait for a seat.
+    waiting: BTreeMap<String, Timestamp>,
+    seated: BTreeSet<String>,
+}
+
+impl Shared {
+    fn guarded(&mut self, client: usize, watch: &Watch, before: &Before) {
+        let setting = self.truth.setting();
+        // Who is settled first may come to hold a seat by that.
+        let holding = before.holding + watch.open.values().filter(|open| **open == Operation::Assign).count() as u64;
+        let limit = (holding * setting.max_removals.0 / 100).max(setting.always_allow);
+        let removed = watch.removed.len() as u64;
+        if removed > limit {
+            let what = format!("c{client}: {removed} of {} were unassigned, {limit} may be", before.holding);
+            self.breaks(Rule::Guarded, what);
+        }
+    }
+
+    /// No batch was cut short for want of seats.
+    fn has_room(&self, client: usize) -> bool {
+        let stats = self.server.subscription(id(client)).unwrap().stats();
+        stats.available_licenses >= stats.assigned_licenses + self.truth.setting().batch_size as u64
+    }
+
+    /// What the ledger believes is so, where no answer is missing.
+    fn believes(&mut self, client: usize) {
+        if self.is_late(client) || !self.ledger.open_intents(&name(client)).unwrap().is_empty() {
+            return;
+        }
+        let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
+        let members = members(&self.ledger, client);
+        for (email, member) in &members {
+            if member.has_seat && !assigned.contains(email) && !self.truth.taken[client].contains(email) {
+                let what = format!("c{client}: {email} is {:?} with a seat, and has none", member.state);
+                self.breaks(Rule::IntentFirst, what);
+            }
+        }
+        for email in self.truth.given[client].clone() {
+            if assigned.contains(&email) && !members.get(&email).is_some_and(|member| member.has_seat) {
+                self.breaks(Rule::IntentFirst, format!("c{client}: {email} was given a seat, and that is forgotten"));
+            }
+        }
+    }
+
+    /// A pass that follows at once has nothing to do.
+    fn is_done(&mut self, client: usize, config: &Config) {
+        let subscription = &config.subscriptions[&name(client)];
+        let seen = pass::look_at(&self.ledger, config, subscription, false, self.now()).unwrap();
+        let Work { resume, unassign, rename, assign, .. } = &seen.work;
+        if !(resume.is_empty() && unassign.is_empty() && rename.is_empty() && assign.is_empty()) {
+            self.breaks(Rule::FewRequests, format!("c{client}: converged, and to be done again: {:?}", seen.work));
+        }
+    }
+
+    fn has_states(&mut self, client: usize, began: Timestamp) {
+        let members = members(&self.ledger, client);
+        // Of whom that can be said, wherever in the pass the clock was set.
+        let now = self.truth.has_a_state(client, self.now());
+        for email in self.truth.has_a_state(client, began).intersection(&now) {
+            let wrong = match members.get(email) {
+                None => "is in no state".to_owned(),
+                Some(member) if member.reason.is_empty() => format!("is {:?} without a reason", member.state),
+                Some(member) if member.state == MemberState::Quarantined && !is_offender(email) => {
+                    format!("is quarantined: {}", member.reason)
+                }
+                Some(_) => continue,
+            };
+            self.breaks(Rule::NothingDropped, format!("c{client}: {email} {wrong}"));
+        }
+    }
+
+    /// Nobody who waits would have come before somebody who was given a seat.
+    fn in_order(&mut self, client: usize, watch: &Watch, before: &Before) {
+        let members = members(&self.ledger, client);
+        let now = before.began;
+        // Who did not wait before the pass, waits since it.
+        let rank = |email: &str| {
+            // A person who is renamed keeps the place.
+            let same = |known: &&String| *known == email || has_id(email) && same_person(known, email);
+            let since = before.waiting.iter().filter(|(known, _)| same(known)).map(|(_, since)| *since).min();
+            let since = since.unwrap_or(now);
+            Some((self.truth.priority(client, email, now)?, since, email.to_owned()))
+        };
+        let given = watch.added.iter().filter(|email| !is_offender(email));
+        // A renamed person takes the old address's seat along.
+        let given = given.filter(|email| !before.seated.iter().any(|seated| same_person(seated, email)));
+        let last = given.filter_map(|email| rank(email)).max();
+        let waits = members.values().filter(|member| member.state == MemberState::Pending);
+        let first = waits
+            .filter(|member| !is_offender(member.address.identity()))
+            .filter_map(|member| rank(member.address.identity()))
+            .min();
+        if let (Some(last), Some(first)) = (last, first)
+            && first < last
+        {
+            self.breaks(Rule::Converges, format!("c{client}: {last:?} was given a seat, and {first:?} waits"));
+        }
+    }
+
+    /// What is not as it should be when everything stands still.
+    fn unconverged(&self, client: usize) -> Vec<String> {
+        let now = self.now();
+        let desired = self.truth.desired(client, now);
+        let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
+        let free = self.server.subscription(id(client)).unwrap().seats().saturating_sub(assigned.len() as u64);
+        let mut wrong = Vec::new();
+        if !self.ledger.open_intents(&name(client)).unwrap().is_empty() {
+            wrong.push("an intent is open".to_owned());
+        }
+        for email in &self.truth.given[client] {
+            let stays = self.truth.kept[client].contains(email) || self.truth.is_protected(email);
+            if assigned.contains(email) && !desired.contains(email) && !stays {
+                wrong.push(format!("{email} has a seat and should have none"));
+            }
+        }
+        let without = |email: &&String| {
+            !assigned.contains(*email) && !is_offender(email) && !self.truth.taken[client].contains(*email)
+        };
+        let without: Vec<&String> = desired.iter().filter(without).collect();
+        if free > 0 && !without.is_empty() {
+            wrong.push(format!("{free} seats are free, and {without:?} have none"));
+        }
+        wrong
+    }
+
+    fn key_is_nowhere(&mut self) {
+        let mut texts = Vec::new();
+        for client in 0..CLIENTS {
+            texts.extend(members(&self.ledger, client).into_values().map(|member| member.reason));
+            texts.extend(self.ledger.subscription(&name(client)).unwrap().problem.map(|(problem, _)| problem));
+        }
+        self.ledger.for_each_history(&[], None, &mut |line| texts.push(line.detail)).unwrap();
+        for key in self.truth.keys.clone() {
+            if let Some(text) = texts.iter().find(|text| text.contains(&key)) {
+                self.breaks(Rule::KeyNowhere, text.clone());
+            }
+        }
+    }
+}
+
+fn person(email: &str) -> usize {
+    email[1..].split('.').next().unwrap_or_default().parse().unwrap()
+}
+
+fn same_person(one: &str, other: &str) -> bool {
+    person(one) == person(other)
+}
+
+/// Whether a stable id tells that it is the same person under another address.
+fn has_id(email: &str) -> bool {
+    !person(email).is_multiple_of(5)
+}
+
+fn joined(ended: Result<Result<Passed, PassError>, tokio::task::JoinError>) -> Result<Passed, PassError> {
+    match ended {
+        Ok(ended) => ended,
+        Err(error) => resume_unwind(error.into_panic()),
+    }
+}
+
+fn world(config: &Arc<Config>, host: &Host, born: usize) -> World<Host> {
+    World {
+        config: Arc::clone(config),
+        outside: host.clone(),
+        pacer: Arc::new(Pacer::new(&config.licensing)),
+        owner: Owner(format!("process {born}")),
+        looks: Arc::new(tokio::sync::Semaphore::new(LOOKS_MAX)),
+        shutdown: CancellationToken::new(),
+    }
+}
+
+fn dialect(bits: u8) -> Dialect {
+    let flag = |place: u8| bits & (1 << place) != 0;
+    let partial = |place: u8| if flag(place) { Partial::ApplyRest } else { Partial::RefuseAll };
+    Dialect {
+        already_assigned: if flag(0) { AlreadyAssigned::Error } else { AlreadyAssigned::Ok },
+        bad_address: partial(1),
+        not_assigned: partial(2),
+        no_seats: if flag(3) { NoSeats::Fill } else { NoSeats::RefuseAll },
+        errors: if flag(4) { Errors::Anonymous } else { Errors::Named },
+        case: if flag(5) { Case::Sensitive } else { Case::Insensitive },
+        stats_on_402: if flag(6) { StatsOn402::Yes } else { StatsOn402::No },
+    }
+}
+
+fn configuration(setting: &Setting, mistake: Option<Mistake>) -> Config {
+    let (run, day) = setting.max_removals;
+    let guard = if mistake == Some(Mistake::NoGuard) {
+        "max_removals = \"100%\"\nmax_removals_per_day = \"100%\"\nalways_allow = 1000".to_owned()
+    } else {
+        let always = setting.always_allow;
+        format!("max_removals = \"{run}%\"\nmax_removals_per_day = \"{day}%\"\nalways_allow = {always}")
+    };
+    let batch_size = if mistake == Some(Mistake::Singly) { 1 } else { setting.batch_size };
+    let exclude = if setting.exclude { "exclude = [\"p3.*\"]\n" } else { "" };
+    let protect = if setting.protect { "protect = [\"p4.*\"]\n" } else { "" };
+    let mut text = format!(
+        "[ledger]\nurl = \"sqlite:none.db\"\n[licensing]\nbase_url = \"http://127.0.0.1:1\"\n\
+         requests_per_second = 10000.0\nburst = 1000\n\
+         [defaults]\nbatch_size = {batch_size}\nremoval_grace = \"{}s\"\n{exclude}{protect}[defaults.guard]\n{guard}\n",
+        setting.grace
+    );
+    for client in 0..CLIENTS {
+        let sources: Vec<String> = sources(client).iter().map(|source| format!("\"s{source}\"")).collect();
+        write!(
+            text,
+            "[subscriptions.c{client}]\ntype = \"Manual\"\nid = \"{}\"\napi_key = {{ env = \"NONE\" }}\nsources = [{}]\n",
+            id(client),
+            sources.join(", ")
+        )
+        .unwrap();
+    }
+    for source in 0..SOURCES {
+        write!(text, "[sources.s{source}]\nkind = \"csv\"\npath = \"drops/{source}\"\n").unwrap();
+    }
+    config::load_str(Path::new("simulation.toml"), &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// What a source says now.
+fn entries(truth: &Truth, source: usize, mistake: Option<Mistake>) -> Vec<Entry> {
+    let mut listed: Vec<Listing> = truth.listed[source].values().cloned().collect();
+    let is_known = |listing: &Listing| truth.accepted[source].contains_key(&listing.email().to_lowercase());
+    let dropped = match mistake {
+        Some(Mistake::EntryDropped) => listed.iter().position(|listing| !is_known(listing)),
+        Some(Mistake::DesiredTaken) => listed.iter().position(is_known),
+        _ => None,
+    };
+    if let Some(dropped) = dropped {
+        listed.remove(dropped);
+    }
+    if mistake == Some(Mistake::WorstFirst) {
+        for listing in &mut listed {
+            listing.priority = -listing.priority;
+        }
+    }
+    listed.iter().map(entry).collect()
+}
+
+fn entries_of(truth: &Truth, source: usize, count: usize) -> Vec<Entry> {
+    truth.listed[source].values().take(count).map(entry).collect()
+}
+
+fn entry(listing: &Listing) -> Entry {
+    // A fifth of the people have nothing that names them but the address.
+    let stable_id = has_id(&listing.email()).then(|| format!("id{}", listing.person).into());
+    Entry {
+        address: Address::parse(&listing.email()).unwrap(),
+        stable_id,
+        route: listing.only.map(|client| name(client).into()),
+        priority: listing.priority,
+        starts: listing.starts.map(When::At),
+        ends: listing.ends.map(When::At),
+        origin: "a list".into(),
+    }
+}
+
+fn reading(entries: &[Entry], how: How, hasher: &Hasher) -> Reading {
+    match how {
+        How::Whole => Reading::Complete(Snapshot::of(entries.to_vec(), hasher)),
+        How::Broken(_) => Reading::Incomplete(Incomplete::passing("The list broke off.")),
+        How::Empty => Reading::Complete(Snapshot::of(Vec::new(), hasher)),
+    }
+}
+
+/// The stored roster of a source, as it is compared.
+fn rows(ledger: &Ledger, source: usize) -> Vec<(rosterd::roster::EntryKey, u64)> {
+    let mut rows = Vec::new();
+    let all = rosterd::roster::Parts::all();
+    ledger.for_each_row(&format!("s{source}"), &all, &mut |key, content| rows.push((key, content))).unwrap();
+    rows
+}
