@@ -270,8 +270,8 @@ impl Play {
             assert_eq!(assigned.len(), seats, "{name}: {:?}\n{one:#}", desired.difference(&assigned));
             assert!((0..CORE).all(|person| assigned.contains(&address(name, person, 0))), "{name}: {assigned:?}");
             let left = (desired.len() - assigned.len()) as u64;
-            let states = ["assigned", "pending", "unknown", "leaving", "quarantined"].map(|it| &one["members"][it]);
-            assert_eq!(states, [seats as u64, left, 0, 0, 0], "{name}: {one:#}");
+            let counts = ["assigned", "pending", "unknown", "leaving", "quarantined"].map(|it| &one["members"][it]);
+            assert_eq!(counts, [seats as u64, left, 0, 0, 0], "{name}: {one:#}");
             assert!(one["problem"].is_null() && one["hold"].is_null(), "{one:#}");
             self.steady.insert(name, desired);
             self.seated.insert(name, assigned);
