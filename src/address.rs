@@ -275,6 +275,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn addresses_are_as_long_as_mail_allows_and_no_longer() {
+        let domain = |len: usize| {
+            let labels = format!("{}.", "d".repeat(49)).repeat(4);
+            format!("{labels}{}.example", "e".repeat(len - labels.len() - ".example".len()))
+        };
+        assert_eq!(domain(253).len(), 253);
+        assert!(check_domain(&domain(253)).is_ok());
+        assert!(check_domain(&domain(254)).is_err());
+        assert!(check_domain(&domain(255)).is_err());
+    }
+
+    #[test]
+    fn one_address_in_two_spellings_is_one_in_a_set_and_different_ones_are_spread() {
+        use std::hash::BuildHasher as _;
+        let address = |raw: &str| Address::parse(raw).unwrap();
+        let hasher = std::hash::RandomState::new();
+        assert_eq!(hasher.hash_one(address("Jane@X.example")), hasher.hash_one(address("jane@x.example")));
+        assert_ne!(hasher.hash_one(address("jane@x.example")), hasher.hash_one(address("john@x.example")));
+    }
+
     proptest::proptest! {
         #[test]
         fn an_identity_is_its_own_identity(raw in "\\PC{1,20}@[a-zA-Z\u{e4}-\u{fc}]{1,9}\\.[a-z]{2,5}") {

@@ -15,8 +15,10 @@ pub(super) struct Line {
     pub(super) marked: Range<usize>,
 }
 
-/// Longer lines are shown in part.
+/// Longer lines are shown in part …
 const CHARS_MAX: usize = 160;
+/// … and such a line not at all: with a mistake in each of its values it would be looked through for each.
+const BYTES_MAX: usize = 10_000;
 
 /// What of a line may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,9 @@ enum Shown {
 /// The line at this place of the text; `marked` is relative to it.
 pub(super) fn line(text: &str, place: Range<usize>, marked: Range<usize>) -> Line {
     let whole = text[place.clone()].trim_end_matches('\r');
+    if whole.len() > BYTES_MAX {
+        return Line { text: "(a line too long to be shown)".to_owned(), marked: 0..0 };
+    }
     let (shown, from) = visibility(&text[..place.start], whole);
     let (hidden, columns) = hide(whole, shown, from);
     let column = |offset: usize| columns.get(offset.min(columns.len() - 1)).copied().unwrap_or(0);

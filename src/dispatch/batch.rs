@@ -143,12 +143,13 @@ impl Batch {
         self.blind.size.is_some() && !self.blind.accepted && (suspected || applies_rest == Some(true))
     }
 
-    /// Whether this batch showed that the server applies the rest of a refused batch and then refuses what it applied.
+    /// Whether this batch, all of which is decided, showed that the server applies the rest of a refused batch and then
+    /// refuses what it applied.
     pub(super) fn applies_rest(&self) -> Option<bool> {
         if self.blind.accepted {
             return Some(false);
         }
-        let all_refused = self.is_decided() && self.blind.size == Some(self.blind.fronts);
+        let all_refused = self.blind.size == Some(self.blind.fronts);
         let telling = match self.operation {
             // They are assigned already, and the first refusal did not say so of anybody.
             Operation::Assign => self.blind.already && self.first.is_some_and(|first| first.certain && first.telling),
@@ -232,15 +233,6 @@ impl Batch {
         decided
     }
 
-    /// The first one is decided without the server's judgement about the others.
-    pub(super) fn decide_first(&mut self, outcome: Outcome) -> Decided {
-        let mut decided: Decided = self.open.pop_front().map(|address| (address, outcome)).into_iter().collect();
-        self.invalid = None;
-        self.fit_overfull();
-        self.conclude(&mut decided);
-        decided
-    }
-
     /// Draws the conclusions that need no further request.
     fn conclude(&mut self, decided: &mut Decided) {
         if let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
@@ -269,10 +261,12 @@ impl Batch {
 
 /// What a refusal of one address means. `None`: to be asked again, alone.
 fn judge(operation: Operation, words: String, alone: bool) -> Option<Outcome> {
-    let done = says_done(operation, &words.to_lowercase());
+    let lower = words.to_lowercase();
+    let done = says_done(operation, &lower);
     match operation {
         Operation::Assign if done => Some(Outcome::AssignedAlready { words }),
         Operation::Assign => Some(Outcome::Refused { words }),
+        Operation::Unassign if alone && !done && misses_a_field(&lower) => Some(Outcome::Refused { words }),
         Operation::Unassign if alone || done => Some(Outcome::UnassignedAlready { words }),
         Operation::Unassign => None,
     }
@@ -288,6 +282,12 @@ fn says_done(operation: Operation, lower: &str) -> bool {
         Operation::Assign => lower.contains("already"),
         Operation::Unassign => says_not_assigned(lower),
     }
+}
+
+/// Of the reasons that are documented for a 400, the one that says nothing about the address: whoever has a seat keeps
+/// it, and is not to be forgotten.
+fn misses_a_field(lower: &str) -> bool {
+    lower.contains("field") && (lower.contains("missing") || lower.contains("required"))
 }
 
 /// `not assigned`, `not currently assigned`, `hasn't been assigned`, `unassigned`.

@@ -96,8 +96,11 @@ async fn send(
         return Ok(Sent::Braked);
     }
     let answer = client.send(request).await;
-    if let Answer::Busy { status: 429, retry_after, .. } = &answer {
-        pacer.slow_down(&permit, *retry_after);
+    match &answer {
+        Answer::Busy { status: 429, retry_after, .. } => pacer.slow_down(&permit, *retry_after),
+        // Also kept to by the runs to come.
+        Answer::Busy { status: 503, retry_after: Some(pause), .. } => pacer.pause(*pause),
+        _ => {}
     }
     log(subscription, request, &answer);
     Ok(Sent::Answered(answer))
@@ -274,6 +277,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_shutdown_while_waiting_to_ask_again_ends_the_run_at_once() {
+        let since = Stopwatch::start();
+        let shutdown = CancellationToken::new();
+        let busy = Answer::Busy { status: 503, retry_after: Some(Duration::from_secs(20)), words: String::new() };
+        let world = World { answers: Mutex::new([busy].into()), ..World::default() };
+        let pacer = pacer();
+        let driven = drive(machine(), "contoso", &world, &world, &pacer, &shutdown);
+        let (report, ()) = tokio::join!(driven, async {
+            while world.log.lock().unwrap().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            shutdown.cancel();
+        });
+        let report = report.unwrap();
+        assert_eq!((report.requests, report.unknown, report.stopped), (1, 1, Some(Stop::Shutdown)));
+        assert!(since.elapsed() < Duration::from_secs(15));
+    }
+
+    #[tokio::test]
     async fn a_ledger_that_can_not_record_ends_the_run_before_anything_is_sent() {
         let world = World { disk_full: true, ..World::default() };
         let end = drive(machine(), "contoso", &world, &world, &pacer(), &CancellationToken::new()).await;
@@ -299,12 +321,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_429_parks_the_whole_host_and_a_long_pause_ends_the_run() {
-        let pacer = pacer();
-        let answer = Answer::Busy { status: 429, retry_after: Some(Duration::from_mins(10)), words: String::new() };
-        let world = World { answers: Mutex::new([answer].into()), ..World::default() };
-        let report = drive(machine(), "contoso", &world, &world, &pacer, &CancellationToken::new()).await.unwrap();
-        assert!(matches!(report.stopped, Some(Stop::Unreachable { .. })), "{report:?}");
-        assert!(pacer.permit("fabrikam", crate::licensing::wire::Operation::Unassign).await.is_err());
+    async fn a_429_or_503_parks_the_whole_host_and_a_long_pause_ends_the_run() {
+        for status in [429, 503] {
+            let pacer = pacer();
+            let answer = Answer::Busy { status, retry_after: Some(Duration::from_mins(10)), words: String::new() };
+            let world = World { answers: Mutex::new([answer].into()), ..World::default() };
+            let report = drive(machine(), "contoso", &world, &world, &pacer, &CancellationToken::new()).await.unwrap();
+            assert!(matches!(report.stopped, Some(Stop::Unreachable { .. })), "{report:?}");
+            assert!(pacer.permit("fabrikam", crate::licensing::wire::Operation::Unassign).await.is_err(), "{status}");
+        }
     }
 }

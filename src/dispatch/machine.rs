@@ -110,7 +110,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Habits {
-    /// Halved at each 413; `None`: as configured.
+    /// Halved at each 413 but those of a run in which even one address was too large; `None`: as configured.
     pub batch_size: Option<usize>,
     /// A refused `PUT` was seen to have been applied but for its offenders, and what was applied is refused when
     /// repeated.
@@ -147,6 +147,8 @@ pub enum Stop {
     Redirect { target: String },
     /// Removals were stopped everywhere while one was on its way.
     Braked,
+    /// Even a request with one address was answered 413: it is not its size that is refused.
+    TooLarge,
     /// The daemon is ending.
     Shutdown,
 }
@@ -190,6 +192,8 @@ pub struct Machine {
     seats: Seats,
     probe: bool,
     habits: Habits,
+    /// The batch size among the habits when the run began.
+    batch_size_before: Option<usize>,
     /// What this run has seen of the server's treatment of a refused batch: of `PUT`, of `DELETE`.
     applies_rest: [Option<bool>; 2],
     /// No seat is left, by the server's own word.
@@ -249,6 +253,7 @@ impl Machine {
             seats: Seats::new(work.seats),
             probe: work.probe,
             habits: work.habits,
+            batch_size_before: work.habits.batch_size,
             applies_rest: [work.habits.puts_apply_rest, work.habits.deletes_apply_rest]
                 .map(|seen| seen.then_some(true)),
             seatless: false,
@@ -301,7 +306,7 @@ impl Machine {
             Answer::Done { stats } => self.accepted(stats),
             Answer::Refused { errors, stats } => self.refused(&errors, stats),
             Answer::NoSeats { stats, .. } if flight.batch.operation() == Operation::Assign => self.no_seats(stats),
-            Answer::TooLarge => self.too_large(now),
+            Answer::TooLarge => self.too_large(),
             Answer::KeyRefused { words, .. } => self.stopped = Some(Stop::KeyRefused { words }),
             Answer::Redirect { target, .. } => self.stopped = Some(Stop::Redirect { target }),
             Answer::NotSent { cause } => self.retry(now, None, cause),
@@ -382,25 +387,20 @@ impl Machine {
         }
     }
 
-    fn too_large(&mut self, now: Duration) {
+    /// Half of it next. Where there is no half, whatever refuses it refuses everything, which says nothing about the
+    /// people in it, nor about the size.
+    fn too_large(&mut self) {
         let Some(flight) = &mut self.flight else { return };
         let len = flight.request.len;
+        flight.request = Attempts::default();
         if len > 1 {
-            flight.request = Attempts::default();
             self.batch_size = len / 2;
             self.habits.batch_size = Some(self.batch_size);
-            self.news.habits = Some(self.habits);
-            return;
+        } else {
+            self.habits.batch_size = self.batch_size_before;
+            self.stopped = Some(Stop::TooLarge);
         }
-        let words = "the server answered 413: a request with this address alone is too large for it".to_owned();
-        let outcome = match flight.batch.operation() {
-            // An earlier attempt may have taken effect, so that this can't be the last word.
-            _ if flight.batch.is_uncertain() => return self.retry(now, None, words),
-            Operation::Assign => Outcome::Refused { words },
-            Operation::Unassign => Outcome::NotDone { cause: words },
-        };
-        flight.request = Attempts::default();
-        flight.decided.extend(flight.batch.decide_first(outcome));
+        self.news.habits = Some(self.habits);
     }
 
     /// The same request again after a while, or the end of the run where that would be too late.
@@ -614,6 +614,7 @@ impl std::fmt::Display for Stop {
             Stop::Unreachable { cause } => write!(f, "the server can't be reached: {cause}"),
             Stop::Redirect { target } => write!(f, "the server redirects to {target}, which is not followed"),
             Stop::Braked => f.write_str("removals were stopped everywhere"),
+            Stop::TooLarge => f.write_str("the server refuses even a request with one address as too large (413)"),
             Stop::Shutdown => f.write_str("rosterd was ending"),
         }
     }

@@ -96,6 +96,8 @@ mod tests {
             ("o'brien@x.example is bad", vec![2]),
             ("'brien@x.example' is bad", vec![3]),
             ("email=bob@x.example.", vec![0]),
+            ("the address bob@x.example is bad", vec![0]),
+            ("the address\u{1}bob@x.example\u{1}is bad", vec![0]),
             ("\"BOB@X.Example\"", vec![0]),
             ("[bob@x.example.org]", vec![4]),
             ("\u{201c}bob@x.example\u{201d}", vec![0]),

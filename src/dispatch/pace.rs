@@ -87,6 +87,13 @@ impl Pacer {
         self.shared.lock().turns.slow_down(now, permit.given_at, retry_after);
         self.shared.changed.notify_one();
     }
+
+    /// The server said that it can't serve for so long: nobody sends before that is over (an hour at most).
+    pub fn pause(&self, retry_after: Duration) {
+        let now = self.shared.since.elapsed();
+        self.shared.lock().turns.pause(now, retry_after);
+        self.shared.changed.notify_one();
+    }
 }
 
 impl Shared {
@@ -247,6 +254,27 @@ mod tests {
         assert_eq!(waiting.await.unwrap(), Some(Paused { left: Duration::from_mins(10) }));
         let refused = pacer.permit("contoso", Operation::Assign).await.unwrap_err();
         assert_eq!(refused.to_string(), "the licensing server asked for a pause, of which 10m are left");
+    }
+
+    #[tokio::test]
+    async fn one_task_attends_however_many_wait() {
+        let pacer = pacer(1_000_000.0, 100, 1);
+        let first = pacer.permit("contoso", Operation::Assign).await.unwrap();
+        let mut waiting = Vec::new();
+        for number in 0..5 {
+            let pacer = Arc::clone(&pacer);
+            waiting.push(tokio::spawn(async move {
+                drop(pacer.permit(&number.to_string(), Operation::Assign).await);
+            }));
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(Arc::strong_count(&pacer.shared), 3, "the pacer's, the permit's, the task's");
+        drop(first);
+        for waiter in waiting {
+            waiter.await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -146,12 +146,16 @@ impl<W> Turns<W> {
     /// before the pause that it asked for is over. A request that was on its way when the pace was lowered says nothing
     /// new about the pace.
     pub fn slow_down(&mut self, now: Duration, sent_at: Duration, pause: Option<Duration>) {
-        let pause = pause.unwrap_or_default().min(PAUSE_MAX);
-        self.paused_until = self.paused_until.max(now + pause);
+        self.pause(now, pause.unwrap_or_default());
         if self.lowered_at.is_none_or(|lowered_at| sent_at > lowered_at) {
             self.lowered_at = Some(now);
             self.set_halvings(now, (self.halvings + 1).min(HALVINGS_MAX));
         }
+    }
+
+    /// The server asked for a pause: nobody sends before it is over.
+    pub fn pause(&mut self, now: Duration, pause: Duration) {
+        self.paused_until = self.paused_until.max(now + pause.min(PAUSE_MAX));
     }
 
     /// How long nobody sends, because the server asked for a pause.
@@ -475,6 +479,7 @@ mod tests {
         let now = millis(10_000);
         turns.slow_down(now, millis(9_990), None);
         turns.slow_down(now + millis(5), millis(9_995), None);
+        turns.slow_down(now + millis(6), now, None);
         for number in 0..3 {
             turns.wait("contoso", Assign, number);
         }
@@ -510,6 +515,33 @@ mod tests {
         assert_eq!(turns.next(millis(31_000), |()| true), Turn::Go(()));
         turns.slow_down(millis(32_000), millis(31_000), Some(Duration::MAX));
         assert_eq!(turns.pause_left(millis(32_000)), PAUSE_MAX);
+        turns.pause(millis(33_000), millis(5));
+        assert_eq!(turns.pause_left(millis(32_000)), PAUSE_MAX, "the longer pause counts");
+    }
+
+    #[test]
+    fn while_nobody_waits_there_is_no_moment_to_ask_again() {
+        let mut turns = Turns::new(Pace { concurrency: 1, ..PACE });
+        turns.wait("contoso", Assign, ());
+        assert_eq!(turns.next(millis(60_000), |()| true), Turn::Go(()));
+        assert_eq!(turns.next(millis(60_000), |()| true), Turn::Idle, "although all slots are taken");
+        turns.finished();
+        turns.slow_down(millis(61_000), millis(60_000), Some(Duration::from_secs(30)));
+        assert_eq!(turns.next(millis(62_000), |()| true), Turn::Idle, "although a pause is on");
+    }
+
+    #[test]
+    fn what_is_remembered_of_many_who_were_busy_at_once_is_dropped_once_they_are_idle() {
+        let mut turns = Turns::new(Pace { burst: 1000, ..PACE });
+        let clients = || (0..2 * LIMITS_KEPT).map(|number| number.to_string());
+        for client in clients() {
+            turns.wait(&client, Assign, ());
+        }
+        drain(&mut turns, Duration::from_hours(1));
+        assert_eq!(turns.limits_kept(), 2 * LIMITS_KEPT, "each is too recent to be dropped");
+        turns.wait("another", Assign, ());
+        drain(&mut turns, Duration::from_hours(2));
+        assert_eq!(turns.limits_kept(), 1);
     }
 
     #[test]

@@ -45,9 +45,13 @@ impl Owner {
     /// Whether it may still be alive: `false` only where that is certain, because it lived on this very system, in this
     /// pid namespace, and its process is gone or is another one now.
     pub fn may_be_alive(&self) -> bool {
+        self.may_be_alive_beside(&Place::here(), started)
+    }
+
+    /// The same as seen from this place, where `started` tells when a process started.
+    fn may_be_alive_beside(&self, here: &Place, started: impl Fn(&str) -> Option<String>) -> bool {
         let parts: Vec<&str> = self.0.split(':').collect();
         let [boot, namespace, pid, start, _] = parts[..] else { return true };
-        let here = Place::here();
         if boot.is_empty() || namespace.is_empty() || boot != here.boot || namespace != here.namespace {
             return true;
         }
@@ -153,11 +157,19 @@ mod tests {
         assert!(!with(3, "1").may_be_alive());
         // No such process: beyond the largest number that Linux gives.
         assert!(!with(2, "4999999").may_be_alive());
-        // Another boot, another namespace, another form: nobody can tell.
-        assert!(with(0, "another").may_be_alive());
-        assert!(with(1, "1").may_be_alive());
-        assert!(with(3, "").may_be_alive());
         assert!(Owner("somebody".into()).may_be_alive());
+    }
+
+    #[test]
+    fn of_another_place_or_of_none_that_is_known_nobody_can_tell() {
+        let place = |boot: &str, namespace: &str| Place { boot: boot.to_owned(), namespace: namespace.to_owned() };
+        let gone = |owner: &str, here: &Place| !Owner(owner.to_owned()).may_be_alive_beside(here, |_| None);
+        assert!(gone("boot:1:7:99:x", &place("boot", "1")));
+        assert!(!gone("boot:1:7::x", &place("boot", "1")), "there was no /proc to read its start from");
+        assert!(!gone("boot:1:7:99:x", &place("another", "1")));
+        assert!(!gone("boot:1:7:99:x", &place("boot", "2")));
+        assert!(!gone(":1:7:99:x", &place("", "1")));
+        assert!(!gone("boot::7:99:x", &place("boot", "")));
     }
 
     #[test]

@@ -264,3 +264,35 @@ pub enum LedgerError {
     #[error("the ledger failed")]
     Sqlite(#[source] rusqlite::Error),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_timestamp_millis(minute * 60_000).unwrap()
+    }
+
+    #[test]
+    fn the_members_of_one_subscription_are_never_taken_for_anothers() {
+        let known =
+            |remote: Option<&str>| SubscriptionRecord { remote: remote.map(str::to_owned), ..Default::default() };
+        assert!(known(None).check_remote("contoso", "m365/1").is_ok(), "nothing is known before the first run");
+        assert!(known(Some("m365/1")).check_remote("contoso", "m365/1").is_ok());
+        let another = known(Some("m365/1")).check_remote("contoso", "m365/2").unwrap_err();
+        assert!(another.to_string().contains("are those of m365/1 at the licensing server"), "{another}");
+    }
+
+    #[test]
+    fn no_free_seat_was_told_last_by_a_refusal_or_by_stats() {
+        let told = |probed_at: Option<i64>, available: u64, as_of: i64| {
+            let seats = Some(Seats { available, assigned: 5, as_of: at(as_of) });
+            SubscriptionRecord { seats, probed_at: probed_at.map(at), ..Default::default() }.told_full_at()
+        };
+        assert_eq!(told(None, 5, 7), Some(at(7)));
+        assert_eq!(told(None, 6, 7), None, "a seat is free");
+        assert_eq!(told(Some(3), 6, 7), Some(at(3)));
+        assert_eq!(told(Some(3), 5, 7), Some(at(7)));
+        assert_eq!(told(Some(9), 5, 7), Some(at(9)));
+    }
+}

@@ -25,6 +25,11 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
         Some(Stop::Redirect { target }) => Some(format!(
             "the licensing server redirects to {target}, which is never followed because the request holds the key; is licensing.base_url right?"
         )),
+        Some(Stop::TooLarge) => Some(
+            "the licensing server, or a proxy before it, refuses even a request with one address as too large (413), so \
+             nothing can be sent; which limit on requests stands between?"
+                .to_owned(),
+        ),
         Some(Stop::Shutdown) => Some("rosterd was stopped in the middle of the run; the next one goes on".to_owned()),
     };
     let left = report.pending + report.quarantined + report.unknown > 0

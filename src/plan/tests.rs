@@ -1,6 +1,9 @@
-//! Small worlds, each planned whole; the properties stand in `properties`.
+//! Small worlds, each planned whole; the properties stand in `properties`, the edges of the guards in `guards`.
 
+mod details;
+mod guards;
 mod properties;
+mod recorded;
 
 use std::fmt::Write as _;
 use std::time::Duration;

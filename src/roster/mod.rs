@@ -71,8 +71,8 @@ impl When {
             When::Day(day) => day,
         };
         let midnight = day.and_time(NaiveTime::MIN);
-        // No zone skips more than a few hours of a day; look for the first quarter of an hour that exists.
-        for quarter in 0..24 * 4 {
+        // Look for the first quarter of an hour that exists. A zone that crosses the date line skips a whole day.
+        for quarter in 0..=24 * 4 {
             match zone.from_local_datetime(&(midnight + TimeDelta::minutes(15 * quarter))) {
                 LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => return at.with_timezone(&Utc),
                 LocalResult::None => {}
@@ -251,4 +251,34 @@ fn bytes_of(when: Option<When>) -> [u8; 9] {
     let mut bytes = [kind; 9];
     bytes[1..].copy_from_slice(&number.to_le_bytes());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono_tz::{America, Europe, Pacific};
+
+    fn midnight(day: &str, zone: Tz) -> String {
+        When::parse(day).unwrap().moment(zone).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    }
+
+    #[test]
+    fn a_day_begins_with_its_first_moment_where_clocks_change() {
+        assert_eq!(midnight("2026-12-01", Europe::Berlin), "2026-11-30T23:00:00Z");
+        // The clock goes from 0:00 to 1:00.
+        assert_eq!(midnight("2018-11-04", America::Sao_Paulo), "2018-11-04T03:00:00Z");
+        // 0:00 comes twice.
+        assert_eq!(midnight("2025-11-02", America::Havana), "2025-11-02T04:00:00Z");
+        // There is no such day.
+        assert_eq!(midnight("2011-12-30", Pacific::Apia), "2011-12-30T10:00:00Z");
+    }
+
+    #[test]
+    fn the_quick_way_reads_days_as_the_thorough_one_does() {
+        for text in ["2026-12-01", "2024-02-29", "1999-09-30", "0001-01-01", "2025-02-29", "2026-13-01", "2026-12-00"] {
+            assert_eq!(day(text), NaiveDate::parse_from_str(text, "%Y-%m-%d").ok(), "{text}");
+        }
+        assert_eq!(day("2026-12-01").map(|day| day.to_string()).as_deref(), Some("2026-12-01"));
+        assert_eq!((day("2O26-12-01"), day("2026/12/01")), (None, None));
+    }
 }

@@ -1,9 +1,11 @@
 //! One binary for all tests of the whole: it links once.
 //!
+//! - `answers`: what a licensing server may say, byte by byte, and what comes of it.
 //! - `brake`: what stops removals everywhere, and what lets them go on.
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
 //! - `examples`: the set-ups under `examples/` work as they are.
 //! - `files`: what may lie in a drop folder.
+//! - `fuzz`: the inputs that fuzzing began with, and what it found.
 //! - `hostile`: an operator who does everything wrong.
 //! - `interface`: what other programs hold on to.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
@@ -18,10 +20,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod answers;
 mod brake;
 mod daemon;
 mod examples;
 mod files;
+mod fuzz;
 mod hostile;
 mod interface;
 mod main_job;

@@ -91,8 +91,8 @@ fn record() -> (Vec<Call>, Vec<Run>) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/disk.c");
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-    // It is there: SQLite was built with it.
-    assert!(compiler.status().unwrap().success(), "disk.c can't be compiled");
+    let done = compiler.status().expect("the C compiler that builds SQLite is there");
+    assert!(done.success(), "disk.c can't be compiled");
     let notes = world.path("notes");
     let mut runs = Vec::new();
     let lost = Faults { drop_after: "100%".parse().unwrap(), ..Faults::default() };

@@ -316,6 +316,11 @@ fn everything() -> Vec<PathBuf> {
 }
 
 fn walk(path: &Path, files: &mut Vec<PathBuf>) {
+    // What a compiler or a fuzzer makes.
+    let made = ["fuzz/target", "fuzz/corpus", "fuzz/artifacts"];
+    if made.iter().any(|folder| path.ends_with(folder)) {
+        return;
+    }
     if path.is_dir() {
         for part in fs::read_dir(path).unwrap() {
             walk(&part.unwrap().path(), files);

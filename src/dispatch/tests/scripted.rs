@@ -1,5 +1,7 @@
 //! Runs as transcripts: what is committed, sent, answered and waited for, line by line.
 
+mod edges;
+
 use std::fmt::Write;
 
 use insta::assert_snapshot;
@@ -204,6 +206,16 @@ fn an_unassignment_named_for_another_reason_is_tried_alone() {
     commit | #3 b UnassignedAlready { words: "b@x.example is locked" }
     3 requests: 0+ 3- 0 pending, 0 quarantined, 0 unknown
     "#);
+}
+
+#[test]
+fn a_complaint_about_the_request_itself_says_nothing_about_who_is_assigned() {
+    for words in ["The field 'client' is missing.", "The ApiVersion field is required."] {
+        let transcript = script(9, unassign("a"), [refused(&[words])]);
+        assert!(transcript.contains(&format!("a Refused {{ words: {words:?} }}")), "{transcript}");
+    }
+    let unclear = script(9, unassign("a"), [refused(&["Nothing to do."])]);
+    assert!(unclear.contains("a UnassignedAlready"), "{unclear}");
 }
 
 #[test]
@@ -421,8 +433,8 @@ fn open_intents_are_sent_again_before_anything_else() {
 
 #[test]
 fn a_request_that_is_too_large_is_halved_for_good() {
-    let answers = [Answer::TooLarge, Answer::TooLarge, done(9), done(9), done(9), done(9), Answer::TooLarge];
-    assert_snapshot!(script(4, assign("a b c d e"), answers), @r#"
+    let answers = [Answer::TooLarge, Answer::TooLarge, done(9), done(9), done(9), done(9), done(9)];
+    assert_snapshot!(script(4, assign("a b c d e"), answers), @r"
     commit | intent PUT a b c d
     PUT a b c d
     PUT a b
@@ -435,9 +447,42 @@ fn a_request_that_is_too_large_is_halved_for_good() {
     PUT d
     commit | #4 d Assigned | intent PUT e
     PUT e
-    commit | #5 e Refused { words: "the server answered 413: a request with this address alone is too large for it" }
-    7 requests: 4+ 0- 0 pending, 1 quarantined, 0 unknown
-    "#);
+    commit | #5 e Assigned
+    7 requests: 5+ 0- 0 pending, 0 quarantined, 0 unknown
+    ");
+}
+
+#[test]
+fn a_server_that_refuses_even_one_address_as_too_large_ends_the_run_and_nobody_is_quarantined() {
+    let too_large = || std::iter::repeat_with(|| Answer::TooLarge);
+    assert_snapshot!(script(4, assign("a b c d e"), too_large().take(3)), @r"
+    commit | intent PUT a b c d
+    PUT a b c d
+    PUT a b
+    PUT a
+    commit | #1 a not done, b not done, c not done, d not done | left e not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false }
+    3 requests: 0+ 0- 0 pending, 0 quarantined, 0 unknown (the server refuses even a request with one address as too large (413))
+    ");
+    assert_snapshot!(script(1, unassign("a b"), too_large().take(1)), @r"
+    commit | intent DELETE a
+    DELETE a
+    commit | #1 a not done | left b not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false }
+    1 requests: 0+ 0- 0 pending, 0 quarantined, 0 unknown (the server refuses even a request with one address as too large (413))
+    ");
+    let habits = Habits { batch_size: Some(2), ..Habits::default() };
+    assert_snapshot!(script(4, Work { habits, ..assign("a b c") }, too_large().take(2)), @r"
+    commit | intent PUT a b
+    PUT a b
+    PUT a
+    commit | #1 a not done, b not done | left c not done | Habits { batch_size: Some(2), puts_apply_rest: false, deletes_apply_rest: false }
+    2 requests: 0+ 0- 0 pending, 0 quarantined, 0 unknown (the server refuses even a request with one address as too large (413))
+    ");
+    let work = Work { resume: resume(Operation::Unassign, "z"), ..assign("c") };
+    assert_snapshot!(script(4, work, too_large().take(1)), @r"
+    DELETE z
+    commit | #7 z unknown | left c not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false }
+    1 requests: 0+ 0- 0 pending, 0 quarantined, 1 unknown (the server refuses even a request with one address as too large (413))
+    ");
 }
 
 #[test]
