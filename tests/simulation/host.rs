@@ -245,7 +245,7 @@ impl Shared {
             Fault::NotSent => Answer::NotSent { cause: "no connection".to_owned() },
             Fault::Echo => {
                 let body = String::from_utf8_lossy(&body).into_owned();
-                self.read(client, &Reply::error(500, &body), key)
+                self.read(client, &Reply::error(403, &body), key)
             }
         };
         if let Some(watch) = &mut self.watches[client] {

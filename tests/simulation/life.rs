@@ -424,6 +424,7 @@ impl Life {
         let Some(watch) = shared.watches[client].take() else { return };
         shared.guarded(client, &watch, before);
         shared.believes(client);
+        shared.key_is_nowhere(client);
         let Some(Ok(ended)) = ended else { return };
         if matches!(&ended, Passed::Elsewhere) {
             return;
@@ -507,7 +508,6 @@ impl Life {
                 shared.breaks(Rule::Converges, format!("c{client}: {what}"));
             }
         }
-        shared.key_is_nowhere();
     }
 }
 
@@ -623,13 +623,16 @@ impl Shared {
         let now = self.now();
         let desired = self.truth.desired(client, now);
         let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
-        let free = self.server.subscription(id(client)).unwrap().seats().saturating_sub(assigned.len() as u64);
+        let seats = self.server.subscription(id(client)).unwrap().seats();
+        let free = seats.saturating_sub(assigned.len() as u64);
         let mut wrong = Vec::new();
         if !self.ledger.open_intents(&name(client)).unwrap().is_empty() {
             wrong.push("an intent is open".to_owned());
         }
         for email in &self.truth.given[client] {
-            let stays = self.truth.kept[client].contains(email) || self.truth.is_protected(email);
+            // A renamed person keeps the old address while a seat that is given back would be gone.
+            let has_heir = assigned.len() as u64 > seats && self.truth.is_renamed(client, email);
+            let stays = self.truth.kept[client].contains(email) || self.truth.is_protected(email) || has_heir;
             if assigned.contains(email) && !desired.contains(email) && !stays {
                 wrong.push(format!("{email} has a seat and should have none"));
             }
@@ -644,13 +647,10 @@ impl Shared {
         wrong
     }
 
-    fn key_is_nowhere(&mut self) {
-        let mut texts = Vec::new();
-        for client in 0..CLIENTS {
-            texts.extend(members(&self.ledger, client).into_values().map(|member| member.reason));
-            texts.extend(self.ledger.subscription(&name(client)).unwrap().problem.map(|(problem, _)| problem));
-        }
-        self.ledger.for_each_history(&[], None, &mut |line| texts.push(line.detail)).unwrap();
+    fn key_is_nowhere(&mut self, client: usize) {
+        let mut texts: Vec<String> = members(&self.ledger, client).into_values().map(|member| member.reason).collect();
+        texts.extend(self.ledger.subscription(&name(client)).unwrap().problem.map(|(problem, _)| problem));
+        self.ledger.for_each_history(&[name(client)], None, &mut |line| texts.push(line.detail)).unwrap();
         for key in self.truth.keys.clone() {
             if let Some(text) = texts.iter().find(|text| text.contains(&key)) {
                 self.breaks(Rule::KeyNowhere, text.clone());

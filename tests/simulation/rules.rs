@@ -242,7 +242,7 @@ impl Truth {
     }
 
     /// Whether the person of this address is listed with another one: then losing it is no removal.
-    fn is_renamed(&self, client: usize, email: &str) -> bool {
+    pub(crate) fn is_renamed(&self, client: usize, email: &str) -> bool {
         let person = |email: &str| -> Option<usize> { email.strip_prefix('p')?.split('.').next()?.parse().ok() };
         let Some(person) = person(email) else { return false };
         let listed = |source: &usize| self.accepted[*source].values().any(|l| l.person == person && l.is_for(client));

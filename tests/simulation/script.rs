@@ -150,7 +150,7 @@ pub(crate) enum Fault {
     Redirect,
     TooLarge,
     NotSent,
-    /// 500 with the whole request in the body.
+    /// 403 with the whole request in the body.
     Echo,
 }
 
