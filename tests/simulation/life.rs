@@ -273,8 +273,23 @@ impl Life {
     }
 
     fn start(&self, client: usize, process: usize, ask: bool) -> JoinHandle<Result<Passed, PassError>> {
+        self.start_after(Duration::ZERO, client, process, ask)
+    }
+
+    fn start_after(
+        &self,
+        delay: Duration,
+        client: usize,
+        process: usize,
+        ask: bool,
+    ) -> JoinHandle<Result<Passed, PassError>> {
         let (world, subscription) = (self.worlds[process].clone(), self.config.subscriptions[&name(client)].clone());
-        tokio::spawn(async move { pass::pass(&world, &subscription, Trigger::Schedule, ask).await })
+        tokio::spawn(async move {
+            if !delay.is_zero() {
+                sleep(delay).await;
+            }
+            pass::pass(&world, &subscription, Trigger::Schedule, ask).await
+        })
     }
 
     async fn all(&mut self, second: usize, chances: &Chances) {
@@ -287,7 +302,9 @@ impl Life {
         self.not_alone(second);
         let stopped = Arc::clone(&self.hosts[0].lock().processes[0].stopped);
         let mut tasks: Vec<_> = (0..CLIENTS).map(|client| self.start(client, 0, true)).collect();
-        let other = self.start(second, 1, true);
+        // It comes at the same moment, or into the middle of a request.
+        let delay = if chances.latency.is_multiple_of(2) { 0 } else { chances.latency / 4 };
+        let other = self.start_after(Duration::from_millis(delay), second, 1, true);
         let mut died = false;
         let mut ended = Vec::new();
         for task in &mut tasks {
