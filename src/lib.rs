@@ -9,7 +9,8 @@
 //! - [`source`] looks at a CSV file or folder, and gives a reading that is complete, or says why it is not.
 //! - [`intake`] judges a complete reading and makes it the roster; only then the file is put away.
 //! - [`roster`] holds who should have a licence: entries, the difference of two readings, what is desired at a moment.
-//! - [`member`] is what is known of people in a subscription: states, seats, intents, approvals.
+//! - [`member`] is what is known of people in a subscription: states, seats, intents, approvals; [`drift`] holds what the
+//!   server counts against it.
 //! - [`brake`] stops removals everywhere when much is wrong at once; [`fleet`] looks whether it is.
 //! - [`plan`] compares that with who has one: what to change, what to hold, and why.
 //! - [`dispatch`] carries a plan out, step by step, at a pace.
@@ -31,6 +32,7 @@ pub mod alert;
 pub mod brake;
 pub mod config;
 pub mod dispatch;
+pub mod drift;
 pub mod fleet;
 pub mod intake;
 pub mod ledger;

@@ -136,6 +136,7 @@ async fn under_lease<O: Outside>(
     let rim = Rim::begin(world, subscription, lease, trigger).await?;
     let mut report = Report::default();
     let mut seen = look(world, subscription, ask_for_seats).await?;
+    let known = seen.record.clone();
     if seen.record.restored.is_some() && rim.withdraw_removals().await? > 0 {
         seen = look(world, subscription, ask_for_seats).await?;
     }
@@ -164,6 +165,7 @@ async fn under_lease<O: Outside>(
 
     let after = tell::After::read(world, subscription).await?;
     tell::tell(&subscription.name, &seen, &report, problem.as_deref(), &after);
+    tell::tell_drift(subscription, &known, &after.record);
     let next = seen.moments_after(subscription, &after.record, !after.pending.is_empty());
     let refused = rim.refused_key(&report);
     Ok(Passed::Ran { run: rim.run, plan: seen.plan, report, outcome, problem, refused, next })

@@ -1,10 +1,10 @@
 //! A server's answers: read by the wire, taken by the machine, ending as outcomes.
 //!
 //! The input is text, parted by lines `%%`. The first part says what there is to do, a letter or digit for each of: batch
-//! size, people to assign, to unassign, of an open intent, seats that are known to be free (`?`: none are known), and
-//! whether a probe may be made, and what is known of the server's habits. Each other part is an answer: a line with
-//! status, `Retry-After`, `Location` and `Content-Type`, parted by `|`, and then the body. When the answers are used up
-//! the run is stopped.
+//! size, people to assign, to unassign, of an open intent, seats that are known to be free (`?`: none are known), whether
+//! a probe may be made and what is known of the server's habits, people to rename, to assign again. Each other part is an
+//! answer: a line with status, `Retry-After`, `Location` and `Content-Type`, parted by `|`, and then the body. When the
+//! answers are used up the run is stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -51,6 +51,7 @@ fn task(text: &[u8]) -> (Settings, Work) {
     let resumed = NewIntent {
         operation: if number(3) % 2 == 0 { Operation::Assign } else { Operation::Unassign },
         addresses: people("open", number(3) % 10),
+        again: number(3) % 2 == 0 && number(7) % 2 == 1,
     };
     let free = text.get(4).filter(|byte| **byte != b'?').map(|_| number(4) as u64 % 40);
     let flag = |bit: usize| number(5) & bit != 0;
@@ -59,9 +60,15 @@ fn task(text: &[u8]) -> (Settings, Work) {
         unassign: people("gone", number(2) % 30),
         rename: people("old", number(6) % 4).into_iter().zip(people("new", number(6) % 4)).collect(),
         assign: people("p", number(1) % 60),
+        reassert: people("known", number(7) % 30),
         seats: free.map(|free| Stats { available: 100 + free, assigned: 100 }),
         probe: flag(1),
-        habits: Habits { batch_size: flag(2).then_some(3), puts_apply_rest: flag(4), deletes_apply_rest: flag(8) },
+        habits: Habits {
+            batch_size: flag(2).then_some(3),
+            puts_apply_rest: flag(4),
+            deletes_apply_rest: flag(8),
+            ..Habits::default()
+        },
     };
     (Settings { batch_size: number(0) % 60, retry_for: Duration::from_secs(30), seed: 1 }, work)
 }

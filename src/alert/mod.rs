@@ -47,6 +47,11 @@ pub fn removals_held(subscription: &str, hold: &Hold) -> String {
     )
 }
 
+/// The server's count moved without rosterd's doing. `words` are [`crate::report::drift::found`]'s.
+pub fn drift(subscription: &str, words: &str) -> String {
+    format!("{subscription}: {words}")
+}
+
 /// The fleet's brake was put on.
 pub fn removals_stopped(brake: &Brake) -> String {
     format!(

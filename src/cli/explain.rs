@@ -9,6 +9,8 @@ use crate::config::{Config, Source, SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::ledger::{Ledger, LedgerError, Member, MemberState, SubscriptionRecord};
 use crate::pass::next_probe;
+use crate::plan::input::Candidate;
+use crate::report::drift;
 use crate::report::explain::{ExplainInput, QueuePlace, SourceView, View, explain};
 use crate::report::similar::Similar;
 
@@ -79,6 +81,8 @@ fn view(
     let candidate = ledger.candidate(name, &subscription.sources, address.identity())?;
     let record = ledger.subscription(name)?;
     let next_probe = next_probe(subscription, &record).filter(|at| *at > now);
+    // Whose seat is missed can't be told: it may be this one.
+    let missed = drift::problem(subscription, &record, now).filter(|_| has_seat(&candidate));
     let SubscriptionRecord { seats, hold, problem, .. } = record;
     let pending = candidate.member.as_ref().filter(|member| member.state == MemberState::Pending);
     let (place, waiting) = pending.map(|member| queue_place(name, member, ledger)).transpose()?.unzip();
@@ -92,10 +96,18 @@ fn view(
         pending: waiting.unwrap_or(0),
         place,
         hold,
-        problem: problem.map(|(words, _)| words),
+        problem: problem
+            .map(|(words, _)| words)
+            .into_iter()
+            .chain(missed)
+            .reduce(|one, other| format!("{one}. {other}")),
         next_run: subscription.schedule.next_after(now),
         next_probe,
     })
+}
+
+fn has_seat(candidate: &Candidate) -> bool {
+    candidate.member.as_ref().is_some_and(|member| member.has_seat)
 }
 
 /// The place of a pending member, and how many are pending.

@@ -1,6 +1,7 @@
 //! `rosterd plan`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::intake::{self, Files, Intake};
 use crate::ledger::{Ledger, LedgerError};
 use crate::pass::{self, Seen, World};
 use crate::plan::display::{BadRowJson, PlanJson, SourceJson, Style};
+use crate::report::text::count;
 
 /// What `sync` would do; changes nothing
 #[derive(Debug, clap::Args)]
@@ -58,7 +60,7 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus, Fail
         chosen.iter().map(plan).collect::<Result<Vec<_>, LedgerError>>()
     })?;
     show(&plans, args.json)?;
-    let changes = plans.iter().any(|(_, _, seen)| !seen.nothing_to_do());
+    let changes = plans.iter().any(|(_, _, seen)| seen.changes_something());
     Ok(match (sources_well, changes) {
         (false, _) => ExitStatus::Failed,
         (true, true) => ExitStatus::Left,
@@ -85,6 +87,11 @@ fn show(plans: &[Planned], json: bool) -> Result<(), Failure> {
         let zone = subscription.policy.timezone;
         let style = Style { shown_max: SHOWN_MAX, colour: style().colour, zone };
         text.push_str(&seen.plan.display(&subscription.name, style).to_string());
+        let again = seen.work.reassert.len() as u64;
+        if again > 0 {
+            let again = count(again, "known assignment is", "known assignments are");
+            let _ = writeln!(text, "{}: {again} sent again to be sure (`reassert`)", subscription.name);
+        }
     }
     print(&text)
 }

@@ -14,9 +14,10 @@ use super::output::{Output, print_json};
 use super::run::end_on_signals;
 use crate::clock;
 use crate::config::{Source, Subscription};
+use crate::dispatch::machine::Report;
 use crate::exit::ExitStatus;
 use crate::intake::{self, Files, Intake};
-use crate::ledger::{LedgerError, RunId, RunOutcome, Trigger};
+use crate::ledger::{LedgerError, RunId, RunOutcome, SubscriptionRecord, Trigger};
 use crate::pass::{self, PassError, Passed, World};
 use crate::report::text::count;
 use crate::source::csv_source::CsvSource;
@@ -50,6 +51,8 @@ pub(super) struct Line {
     assigned: u64,
     unassigned: u64,
     problem: Option<String>,
+    #[serde(skip)]
+    reasserted: u64,
     #[serde(skip)]
     status: ExitStatus,
     #[serde(skip)]
@@ -138,15 +141,16 @@ pub(super) async fn pass_one(world: &World, subscription: Subscription) -> Line 
 }
 
 async fn line(world: &World, name: String, passed: Result<Passed, PassError>) -> Line {
-    let status = left(world, &name).await;
+    let (outcome, status) = left(world, &name).await;
     let line = Line {
         name,
         run: None,
-        outcome: if status == ExitStatus::Done { RunOutcome::Converged } else { RunOutcome::Incomplete },
+        outcome,
         requests: 0,
         assigned: 0,
         unassigned: 0,
         problem: None,
+        reasserted: 0,
         status,
         elsewhere: false,
     };
@@ -158,8 +162,8 @@ async fn line(world: &World, name: String, passed: Result<Passed, PassError>) ->
         }
         Ok(Passed::Ran { run, report, outcome, problem, .. }) => {
             let status = if report.stopped.is_some() { ExitStatus::Failed } else { status };
-            let (requests, assigned, unassigned) = (report.requests, report.assigned, report.unassigned);
-            Line { run: Some(run), outcome, requests, assigned, unassigned, problem, status, ..line }
+            let Report { requests, assigned, unassigned, reasserted, .. } = report;
+            Line { run: Some(run), outcome, requests, assigned, unassigned, reasserted, problem, status, ..line }
         }
         Err(error) => {
             let problem = Some(chain(&error));
@@ -168,19 +172,20 @@ async fn line(world: &World, name: String, passed: Result<Passed, PassError>) ->
     }
 }
 
-/// Whether a subscription has something left that a person may want to see.
-async fn left(world: &World, name: &str) -> ExitStatus {
+/// How a subscription stands, and whether something is left that a person may want to see.
+async fn left(world: &World, name: &str) -> (RunOutcome, ExitStatus) {
     let name = name.to_owned();
     let left = world.outside.ledger.with(move |ledger| {
         let counts = crate::report::status::MemberCounts::of(&ledger.member_counts(&name)?);
-        let record = ledger.subscription(&name)?;
-        let waits = record.hold.is_some() || record.restored.is_some();
-        Ok::<_, LedgerError>(waits || counts.pending + counts.quarantined + counts.unknown > 0)
+        let SubscriptionRecord { hold, restored, drift, .. } = ledger.subscription(&name)?;
+        let waits = hold.is_some() || restored.is_some() || counts.pending + counts.quarantined + counts.unknown > 0;
+        Ok::<_, LedgerError>((waits, drift.is_some_and(|drift| drift.problem(clock::now()).is_some())))
     });
     match left.await {
-        Ok(false) => ExitStatus::Done,
-        Ok(true) => ExitStatus::Left,
-        Err(_) => ExitStatus::Failed,
+        Ok((false, false)) => (RunOutcome::Converged, ExitStatus::Done),
+        Ok((false, true)) => (RunOutcome::Converged, ExitStatus::Left),
+        Ok((true, _)) => (RunOutcome::Incomplete, ExitStatus::Left),
+        Err(_) => (RunOutcome::Incomplete, ExitStatus::Failed),
     }
 }
 
@@ -204,12 +209,13 @@ impl Line {
 
     /// What came of it, in lines for a person.
     pub(super) fn told(&self) -> String {
-        let Line { name, requests, assigned, unassigned, problem, .. } = self;
+        let Line { name, requests, assigned, unassigned, reasserted, problem, .. } = self;
+        let again = if *reasserted > 0 { format!(", {reasserted} sent again") } else { String::new() };
         let mut text = match problem {
             Some(problem) => format!("{name}: {problem}\n"),
             None if *requests == 0 => format!("{name}: nothing to do\n"),
             None => format!(
-                "{name}: {assigned} assigned, {unassigned} unassigned, in {}\n",
+                "{name}: {assigned} assigned, {unassigned} unassigned{again}, in {}\n",
                 count(*requests, "request", "requests")
             ),
         };

@@ -274,7 +274,7 @@ pub(super) static SUBSCRIPTION: Table = Table {
         key(
             "reassert",
             within_or_off(1000, YEAR),
-            "Send known assignments again in this period, such as \"7d\"; \"off\" for never.",
+            "Send each known assignment again once in this period, such as \"7d\": what somebody took away comes back; \"off\" for never.",
         )
         .or(r#""off""#),
         key(

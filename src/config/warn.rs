@@ -25,12 +25,6 @@ fn not_yet(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
-    for subscription in config.subscriptions.values().filter(|subscription| subscription.reassert.is_some()) {
-        warnings.push(format!(
-            "This version does not send known assignments again yet: reassert of `{}` is not used.",
-            subscription.name
-        ));
-    }
     if !config.alerts.is_empty() {
         warnings.push("Alerts are only logged by this version: [[alerts]] is not used yet.".to_owned());
     }

@@ -13,6 +13,12 @@
 //!
 //! A server that applies the rest of a refused batch, names nobody and then refuses what it has applied accepts no part
 //! of it, ever. After two offenders in a row at the start of a batch each address is sent alone, until one is accepted.
+//!
+//! A batch of people who hold a seat, as far as is known, is sent *again* to be sure. No answer to it takes away what they
+//! have. 400 says that the server refuses repetitions, unless it names a few: then the rest goes whole. 402 says that
+//! somebody's seat is gone and none is free, or that the server counts as if all of them were new. Whose seat it is, is
+//! searched for as an offender is; and it is believed only once somebody else of the batch is accepted after that, as
+//! no one ever is by such a server.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,6 +29,10 @@ use crate::licensing::wire::{Operation, Stats};
 
 /// A batch of at least this many, each refused alone, is taken for one that had been applied.
 const FRONTS_TELLING: usize = 8;
+
+/// When so many at the start of a batch sent again are told that no seat is free, the server counts them as new.
+const LOST_MAX: usize = 8;
+const COUNTS_ALL: &str = "the server finds no seat for people who have one, so that nothing can be told from it";
 
 /// What an answer decides: about whom, and what.
 pub(super) type Decided = Vec<(Address, Outcome)>;
@@ -43,6 +53,23 @@ pub(super) struct Batch {
     blind: Blind,
     /// The first refusal; `None`: there was none.
     first: Option<First>,
+    /// Only of a batch of people who hold a seat as far as is known.
+    again: Option<Again>,
+}
+
+/// What is found out about people who hold a seat as far as is known.
+#[derive(Debug, Default)]
+struct Again {
+    /// Alone answered that no seat is free, which is not believed yet.
+    lost: Vec<Address>,
+    /// One who was accepted, held back to be asked for once more after somebody is answered that no seat is free.
+    witness: Option<Address>,
+    /// The first of what is open is the witness.
+    hearing: bool,
+    /// Somebody was accepted while no seat was free.
+    proven: bool,
+    /// The server refuses to assign who is assigned.
+    refuses: bool,
 }
 
 /// What the first refusal of a batch says about later ones: who is found to be done already after it, and was not
@@ -95,7 +122,22 @@ impl Batch {
             uncertain,
             blind: Blind::default(),
             first: None,
+            again: None,
         }
+    }
+
+    /// Whether they hold a seat as far as is known.
+    pub(super) fn again(self, again: bool) -> Batch {
+        Batch { again: again.then(Again::default), ..self }
+    }
+
+    pub(super) fn is_again(&self) -> bool {
+        self.again.is_some()
+    }
+
+    /// Whether the server refused to assign who is assigned, of those who hold a seat.
+    pub(super) fn refuses_repeats(&self) -> bool {
+        self.again.as_ref().is_some_and(|again| again.refuses)
     }
 
     pub(super) fn operation(&self) -> Operation {
@@ -117,7 +159,8 @@ impl Batch {
 
     /// Everybody about whom nothing is decided.
     pub(super) fn undecided(&self) -> impl Iterator<Item = &Address> {
-        self.open.iter().chain(&self.aside)
+        let held_back = self.again.iter().flat_map(|again| again.lost.iter().chain(&again.witness));
+        self.open.iter().chain(&self.aside).chain(held_back)
     }
 
     /// The first `len` of what is open: see [`Batch::next_len`].
@@ -129,7 +172,7 @@ impl Batch {
     pub(super) fn next_len(&self, batch_size: usize, applies_rest: Option<bool>) -> usize {
         let invalid = self.invalid.as_ref().map_or(usize::MAX, |(len, _)| *len);
         let len = match self.overfull {
-            _ if self.goes_singly(applies_rest) => 1,
+            _ if self.goes_singly(applies_rest) || self.is_hearing() => 1,
             Some(overfull) if overfull.exact && overfull.len <= invalid => overfull.len - 1,
             Some(overfull) => overfull.len.min(invalid) / 2,
             None if invalid == usize::MAX => self.open.len(),
@@ -138,14 +181,21 @@ impl Batch {
         len.clamp(1, batch_size.max(1))
     }
 
+    fn is_hearing(&self) -> bool {
+        self.again.as_ref().is_some_and(|again| again.hearing)
+    }
+
     fn goes_singly(&self, applies_rest: Option<bool>) -> bool {
-        let suspected = self.blind.fronts >= 2 && applies_rest.is_none();
+        let suspected = self.blind.fronts >= 2 && (self.is_again() || applies_rest.is_none());
         self.blind.size.is_some() && !self.blind.accepted && (suspected || applies_rest == Some(true))
     }
 
     /// Whether this batch, all of which is decided, showed that the server applies the rest of a refused batch and then
     /// refuses what it applied.
     pub(super) fn applies_rest(&self) -> Option<bool> {
+        if self.is_again() {
+            return None;
+        }
         if self.blind.accepted {
             return Some(false);
         }
@@ -166,8 +216,21 @@ impl Batch {
             Operation::Unassign => Outcome::Unassigned,
         };
         let len = len.min(self.open.len());
-        let mut decided: Decided = self.open.drain(..len).map(|address| (address, outcome.clone())).collect();
+        let mut accepted: Vec<Address> = self.open.drain(..len).collect();
+        // Each alone is given what all of them together are not.
+        let contradicts = self.is_again() && self.invalid.as_ref().is_some_and(|(known, _)| *known <= len);
         self.blind.accepted |= self.blind.size.is_some();
+        if let Some(again) = &mut self.again {
+            again.proven |= !again.lost.is_empty();
+            again.hearing = false;
+            if self.blind.accepted && again.witness.is_none() && !again.proven {
+                again.witness = accepted.pop();
+            }
+        }
+        let mut decided: Decided = accepted.into_iter().map(|address| (address, outcome.clone())).collect();
+        if contradicts {
+            decided.extend(self.give_up(COUNTS_ALL));
+        }
         self.invalid = self.invalid.take().and_then(|(known, words)| Some((known.checked_sub(len)?, words)));
         self.invalid.take_if(|(known, _)| *known == 0);
         if let Some(overfull) = &mut self.overfull {
@@ -181,6 +244,9 @@ impl Batch {
     /// The first `len` were refused.
     pub(super) fn refused(&mut self, len: usize, errors: &[String]) -> Refusal {
         let named = offenders::named(errors, self.start(len));
+        if self.is_again() {
+            return Refusal { decided: self.refused_again(len, errors, &named), done_before: Some(0) };
+        }
         let before = self.first;
         self.first.get_or_insert(First {
             certain: !self.uncertain,
@@ -202,6 +268,42 @@ impl Batch {
             Some(first) => (first.certain && first.telling).then_some(done),
         };
         Refusal { decided, done_before }
+    }
+
+    /// The same of those who hold a seat: nothing becomes of who is refused.
+    fn refused_again(&mut self, len: usize, errors: &[String], named: &BTreeMap<usize, String>) -> Decided {
+        self.uncertain = true;
+        let already = errors.iter().any(|error| says_done(Operation::Assign, &error.to_lowercase()));
+        let all = named.len() == len && len > 1;
+        let mut decided = Decided::new();
+        if named.is_empty() || already || all {
+            let cause = offenders::words(errors);
+            decided.extend(self.give_up(&cause));
+            if let Some(again) = &mut self.again {
+                again.refuses = true;
+            }
+        }
+        for (place, cause) in named.iter().rev() {
+            let Some(address) = self.open.remove(*place) else { continue };
+            decided.push((address, Outcome::NotDone { cause: cause.clone() }));
+        }
+        self.invalid = None;
+        self.again.iter_mut().for_each(|again| again.hearing = false);
+        self.conclude(&mut decided);
+        decided
+    }
+
+    /// Nothing becomes of anybody who is not decided.
+    fn give_up(&mut self, cause: &str) -> Decided {
+        let outcome = Outcome::NotDone { cause: cause.to_owned() };
+        let decided = self.undecided().map(|address| (address.clone(), outcome.clone())).collect();
+        self.open.clear();
+        self.aside.clear();
+        self.again.iter_mut().for_each(|again| {
+            again.lost.clear();
+            again.witness = None;
+        });
+        decided
     }
 
     /// Takes those who are named out of what is open.
@@ -227,15 +329,38 @@ impl Batch {
         // A server that fills leaves none free; so where some are, it has assigned nobody.
         let exact = fit > 0 && fit < len && !self.uncertain;
         self.uncertain = true;
-        self.overfull = Some(Overfull { len: if exact { fit + 1 } else { len }, exact });
         let mut decided = Vec::new();
+        if self.is_again() {
+            decided.extend(self.no_seats_again(len));
+            self.conclude(&mut decided);
+            return decided;
+        }
+        self.overfull = Some(Overfull { len: if exact { fit + 1 } else { len }, exact });
         self.conclude(&mut decided);
         decided
     }
 
+    /// The same of those who hold a seat: somebody's is gone, and none is free. Only of one who was asked for alone is
+    /// it said whose; and where that is the witness, who has one, it is said of nobody.
+    fn no_seats_again(&mut self, len: usize) -> Decided {
+        self.blind.size.get_or_insert(self.open.len());
+        if self.is_hearing() {
+            return self.give_up(COUNTS_ALL);
+        }
+        self.invalid = (len > 1).then(|| (len, String::new()));
+        if len == 1
+            && let Some(again) = &mut self.again
+        {
+            again.lost.extend(self.open.pop_front());
+            self.blind.fronts += usize::from(!self.blind.accepted);
+        }
+        Decided::new()
+    }
+
     /// Draws the conclusions that need no further request.
     fn conclude(&mut self, decided: &mut Decided) {
-        if let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
+        if !self.is_again()
+            && let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
             && let Some(address) = self.open.pop_front()
         {
             self.blind.fronts += usize::from(!self.blind.accepted);
@@ -244,12 +369,35 @@ impl Batch {
             decided.extend(outcome.map(|outcome| (address, outcome)));
             self.fit_overfull();
         }
+        decided.extend(self.conclude_lost());
         if self.overfull.is_some_and(|overfull| overfull.len == 1) {
             decided.extend(self.open.drain(..).map(|address| (address, Outcome::NoSeat)));
         }
         if self.open.is_empty() {
             self.open.extend(self.aside.pop_front());
         }
+    }
+
+    /// Whose seats are gone, once that can be believed.
+    fn conclude_lost(&mut self) -> Decided {
+        let fronts = self.blind.fronts;
+        let Some(again) = &mut self.again else { return Decided::new() };
+        if again.proven {
+            let mut decided: Decided = again.lost.drain(..).map(|address| (address, Outcome::NoSeat)).collect();
+            decided.extend(again.witness.take().map(|address| (address, Outcome::Assigned)));
+            return decided;
+        }
+        if !again.lost.is_empty()
+            && let Some(witness) = again.witness.take()
+        {
+            again.hearing = true;
+            self.open.push_front(witness);
+            return Decided::new();
+        }
+        if self.open.is_empty() && again.lost.is_empty() {
+            return again.witness.take().map(|address| (address, Outcome::Assigned)).into_iter().collect();
+        }
+        if fronts >= LOST_MAX || self.open.is_empty() { self.give_up(COUNTS_ALL) } else { Decided::new() }
     }
 
     /// After offenders were taken out: as many as did not fit do not fit now, since offenders need no seat.

@@ -54,6 +54,9 @@ pub struct Commit {
     pub left: Vec<(Address, Outcome)>,
     /// From the answer.
     pub stats: Option<Stats>,
+    /// The stats are of the newest answer, and with this commit nothing that was sent is in doubt: they can be held
+    /// against what the ledger knows then.
+    pub comparable: bool,
     /// Seats were refused, and no stats say that none is free: nobody asks again before the next probe.
     pub full: bool,
     /// What the server was seen to do, where that changed.
@@ -65,6 +68,9 @@ pub struct NewIntent {
     pub operation: Operation,
     /// In the order in which they are sent: by one request, or where that was refused, by several for parts of them.
     pub addresses: Vec<Address>,
+    /// They hold a seat as far as is known, and are assigned again to be sure. Nothing but a seat that is certainly gone
+    /// becomes of it.
+    pub again: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -117,6 +123,15 @@ pub struct Habits {
     pub puts_apply_rest: bool,
     /// The same of `DELETE`.
     pub deletes_apply_rest: bool,
+    /// Assigning who has a seat already was refused when it was tried to be sure of known assignments.
+    pub refuses_again: bool,
+}
+
+impl Habits {
+    /// Whether it is of no use to assign again who has a seat.
+    pub fn refuses_repeats(&self) -> bool {
+        self.refuses_again || self.puts_apply_rest
+    }
 }
 
 /// How a run went.
@@ -132,6 +147,8 @@ pub struct Report {
     pub pending: u64,
     pub quarantined: u64,
     pub unknown: u64,
+    /// Who has a seat, and was assigned again to be sure.
+    pub reasserted: u64,
     /// Why the run stopped before its end.
     pub stopped: Option<Stop>,
 }
@@ -164,6 +181,8 @@ pub struct Work {
     pub rename: Vec<(Address, Address)>,
     /// In the order in which seats are given.
     pub assign: Vec<Address>,
+    /// Who holds a seat, to be assigned again after everything else.
+    pub reassert: Vec<Address>,
     /// The newest stats, as free seats; `None`: not known.
     pub seats: Option<Stats>,
     /// With no seat free as far as is known: may one request ask whether that still holds?
@@ -182,6 +201,7 @@ pub struct Settings {
 
 /// See the module's page.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the run")]
 pub struct Machine {
     retry_for: Duration,
     backoff: Backoff,
@@ -189,6 +209,7 @@ pub struct Machine {
     resume: VecDeque<(IntentId, NewIntent)>,
     unassign: VecDeque<Address>,
     assign: VecDeque<Address>,
+    reassert: VecDeque<Address>,
     seats: Seats,
     probe: bool,
     habits: Habits,
@@ -198,6 +219,8 @@ pub struct Machine {
     applies_rest: [Option<bool>; 2],
     /// No seat is left, by the server's own word.
     seatless: bool,
+    /// The newest answer had stats.
+    told: bool,
     flight: Option<Flight>,
     /// What the next commit has to say.
     news: Commit,
@@ -250,6 +273,7 @@ impl Machine {
             resume: work.resume.into(),
             unassign: work.unassign.into_iter().chain(from).collect(),
             assign: to.into_iter().chain(work.assign).collect(),
+            reassert: work.reassert.into(),
             seats: Seats::new(work.seats),
             probe: work.probe,
             habits: work.habits,
@@ -257,6 +281,7 @@ impl Machine {
             applies_rest: [work.habits.puts_apply_rest, work.habits.deletes_apply_rest]
                 .map(|seen| seen.then_some(true)),
             seatless: false,
+            told: false,
             flight: None,
             news: Commit::default(),
             phase: Phase::Decide,
@@ -302,6 +327,7 @@ impl Machine {
         flight.request.made += 1;
         self.report.requests += u64::from(!matches!(answer, Answer::NotSent { .. }));
         self.phase = Phase::Decide;
+        self.told = false;
         match answer {
             Answer::Done { stats } => self.accepted(stats),
             Answer::Refused { errors, stats } => self.refused(&errors, stats),
@@ -355,6 +381,7 @@ impl Machine {
                 // A probe that was accepted has told how many seats are free; nothing else is to be tried.
                 self.probe &= operation == Operation::Unassign;
             }
+            (None, Operation::Assign) if flight.batch.is_again() => {}
             (None, Operation::Assign) => self.seats.took(len),
             (None, Operation::Unassign) => self.seats.freed(len),
         }
@@ -368,6 +395,11 @@ impl Machine {
         self.probe &= flight.batch.operation() == Operation::Unassign || self.seats.free() != Some(0);
         flight.decided.extend(refusal.decided);
         flight.request = Attempts::default();
+        if flight.batch.refuses_repeats() && !self.habits.refuses_again {
+            self.habits.refuses_again = true;
+            self.news.habits = Some(self.habits);
+            self.reassert.clear();
+        }
         match (stats, refusal.done_before, flight.batch.operation()) {
             (Some(stats), ..) => self.learn(stats),
             (None, None, _) => self.seats.forget(),
@@ -383,6 +415,7 @@ impl Machine {
         flight.request = Attempts::default();
         match stats {
             Some(stats) => self.learn(stats),
+            None if flight.batch.is_again() => {}
             None => self.seats.forget(),
         }
     }
@@ -417,6 +450,7 @@ impl Machine {
     fn learn(&mut self, stats: Stats) {
         self.seats.learn(stats);
         self.news.stats = Some(stats);
+        self.told = true;
     }
 
     // ---- decisions
@@ -441,7 +475,7 @@ impl Machine {
         }
         match self.take() {
             Some(intent) => {
-                self.flight = Some(Flight::new(None, Batch::new(intent.operation, intent.addresses.clone(), false)));
+                self.flight = Some(Flight::new(None, &intent, false));
                 self.news.intent = Some(intent);
                 self.commit()
             }
@@ -478,11 +512,12 @@ impl Machine {
     fn carry(&mut self, mut flight: Flight) -> Phase {
         let addresses: Vec<Address> = flight.batch.undecided().cloned().collect();
         let decided = std::mem::take(&mut flight.decided);
-        self.count(&decided);
-        let again = Outcome::NotDone { cause: "refused together with others, and asked for again".to_owned() };
-        let open = addresses.iter().map(|address| (address.clone(), again.clone()));
+        let again = flight.batch.is_again();
+        self.count(&decided, again);
+        let go_on = Outcome::NotDone { cause: "refused together with others, and asked for again".to_owned() };
+        let open = addresses.iter().map(|address| (address.clone(), go_on.clone()));
         self.news.settled = flight.intent.take().map(|id| (id, decided.into_iter().chain(open).collect()));
-        self.news.intent = Some(NewIntent { operation: flight.batch.operation(), addresses });
+        self.news.intent = Some(NewIntent { operation: flight.batch.operation(), addresses, again });
         self.flight = Some(flight);
         self.commit()
     }
@@ -492,10 +527,11 @@ impl Machine {
             self.note_habit(flight.batch.operation(), applies_rest);
         }
         self.settle(flight);
+        self.news.comparable = self.told && self.resume.is_empty();
     }
 
     fn settle(&mut self, flight: Flight) {
-        self.count(&flight.decided);
+        self.count(&flight.decided, flight.batch.is_again());
         if flight.decided.iter().any(|(_, outcome)| *outcome == Outcome::NoSeat) {
             self.seatless = true;
             self.news.full = self.seats.free() != Some(0);
@@ -518,16 +554,18 @@ impl Machine {
     /// An intent that an earlier run left open is sent as it is; it is on disk already.
     fn resume(&mut self) -> Phase {
         if let Some((id, intent)) = self.resume.pop_front() {
-            self.flight = Some(Flight::new(Some(id), Batch::new(intent.operation, intent.addresses, true)));
+            self.flight = Some(Flight::new(Some(id), &intent, true));
         }
         Phase::Decide
     }
 
-    /// The next batch of the work: who is to be unassigned, then as many as fit of who is to be assigned.
+    /// The next batch of the work: who is to be unassigned, then as many as fit of who is to be assigned, then who is to
+    /// be assigned again: that takes a seat only for somebody who had lost theirs.
     fn take(&mut self) -> Option<NewIntent> {
         if !self.unassign.is_empty() {
             let len = self.unassign.len().min(self.batch_size);
-            return Some(NewIntent { operation: Operation::Unassign, addresses: self.unassign.drain(..len).collect() });
+            let addresses = self.unassign.drain(..len).collect();
+            return Some(NewIntent { operation: Operation::Unassign, addresses, again: false });
         }
         let fit = match self.seats.free() {
             _ if self.seatless => 0,
@@ -536,7 +574,10 @@ impl Machine {
             Some(free) => usize::try_from(free).unwrap_or(usize::MAX),
         };
         let len = self.assign.len().min(self.batch_size).min(fit);
-        (len > 0).then(|| NewIntent { operation: Operation::Assign, addresses: self.assign.drain(..len).collect() })
+        let again = len == 0;
+        let (queue, len) = if again { (&mut self.reassert, self.batch_size) } else { (&mut self.assign, len) };
+        let addresses: Vec<Address> = queue.drain(..len.min(queue.len())).collect();
+        (!addresses.is_empty()).then_some(NewIntent { operation: Operation::Assign, addresses, again })
     }
 
     /// Nothing more is asked: what is left is said in last commits, none of them so large that others wait long for the
@@ -550,7 +591,7 @@ impl Machine {
         let mut left: Decided = self.unassign.drain(..now).map(|address| (address, outcome.clone())).collect();
         let now = self.assign.len().min(LEFT_MAX - left.len());
         left.extend(self.assign.drain(..now).map(|address| (address, outcome.clone())));
-        self.count(&left);
+        self.count(&left, false);
         self.cut_short |= self.stopped.is_some() && !(left.is_empty() && self.resume.is_empty());
         self.news.left = left;
         if self.news != Commit::default() {
@@ -562,9 +603,11 @@ impl Machine {
         Phase::Done
     }
 
-    fn count(&mut self, decided: &Decided) {
+    /// `again`: of a batch of those who hold a seat.
+    fn count(&mut self, decided: &Decided, again: bool) {
         for (_, outcome) in decided {
             let counter = match outcome {
+                Outcome::Assigned | Outcome::AssignedAlready { .. } if again => &mut self.report.reasserted,
                 Outcome::Assigned | Outcome::AssignedAlready { .. } => &mut self.report.assigned,
                 Outcome::Unassigned | Outcome::UnassignedAlready { .. } => &mut self.report.unassigned,
                 Outcome::Refused { .. } => &mut self.report.quarantined,
@@ -589,8 +632,10 @@ impl Machine {
 }
 
 impl Flight {
-    fn new(intent: Option<IntentId>, batch: Batch) -> Flight {
-        Flight { intent, batch, decided: Decided::new(), request: Attempts::default() }
+    /// `uncertain`: see [`Batch::new`].
+    fn new(id: Option<IntentId>, intent: &NewIntent, uncertain: bool) -> Flight {
+        let batch = Batch::new(intent.operation, intent.addresses.clone(), uncertain).again(intent.again);
+        Flight { intent: id, batch, decided: Decided::new(), request: Attempts::default() }
     }
 }
 

@@ -73,6 +73,10 @@ pub struct SubscriptionRecord {
     pub full_since: Option<Timestamp>,
     pub probed_at: Option<Timestamp>,
     pub habits: crate::dispatch::machine::Habits,
+    /// What the server counts, held against the members; `None`: it has never said.
+    pub drift: Option<crate::drift::Drift>,
+    /// When known assignments were last sent again.
+    pub reasserted_at: Option<Timestamp>,
     /// Of the policy and the sources, at the last plan: where it differs, all addresses are candidates.
     pub scope: Option<String>,
     /// Until when starts and ends have been looked at.
@@ -130,6 +134,8 @@ pub enum Trigger {
     Date,
     /// A full subscription is asked again.
     Probe,
+    /// Known assignments are sent again.
+    Reassert,
     Start,
     /// An earlier run could not finish.
     Retry,

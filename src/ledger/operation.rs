@@ -176,6 +176,8 @@ pub fn step_of(operation: Operation, outcome: &Outcome, before: State) -> Option
         (Operation::Assign, Outcome::Assigned | Outcome::AssignedAlready { .. })
         | (Operation::Unassign, Outcome::Unassigned | Outcome::UnassignedAlready { .. }) => Step::Confirmed(operation),
         (Operation::Assign, Outcome::NoSeat) => Step::NoSeat,
+        // Who holds a seat keeps it, whatever the server thinks of asking for it again.
+        (Operation::Assign, Outcome::Refused { .. }) if before.has_seat() => Step::NotDone { before },
         (_, Outcome::Refused { .. }) => Step::Refused,
         (_, Outcome::NotDone { .. }) => Step::NotDone { before },
         (_, Outcome::Unknown { .. }) => Step::Unanswered,

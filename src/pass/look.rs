@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::{Moments, World};
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::{Config, Subscription};
 use crate::dispatch::machine::Work;
@@ -13,8 +14,8 @@ use crate::ledger::{Ledger, LedgerError, Seats, SubscriptionRecord, Trigger};
 use crate::licensing::wire::{Operation, Stats};
 use crate::outside::Outside;
 use crate::plan::input::{Candidate, PlanInput, SourceFacts};
-use crate::plan::{Hold, LeavingUntil, Plan};
-use crate::roster::membership;
+use crate::plan::{Hold, LeavingUntil, Plan, reassert};
+use crate::roster::membership::{self, Desired};
 
 /// A probe is never put off for longer.
 const PROBE_MAX: TimeDelta = TimeDelta::days(366);
@@ -36,11 +37,18 @@ pub struct Seen {
     touched: bool,
     /// The first moment at which the plan is another by itself: a start, an end, the end of a time of grace.
     date: Option<Timestamp>,
+    /// How long after one batch of known assignments the next is sent again; `None`: never.
+    reassert_every: Option<TimeDelta>,
 }
 
 impl Seen {
     /// Whether carrying this out would neither send nor write anything.
     pub fn nothing_to_do(&self) -> bool {
+        !self.changes_something() && self.work.reassert.is_empty()
+    }
+
+    /// Whether carrying this out would do more than send known assignments again.
+    pub fn changes_something(&self) -> bool {
         let may_ask = self.work.probe && !self.work.assign.is_empty();
         let sends = !self.work.resume.is_empty()
             || !self.work.unassign.is_empty()
@@ -56,7 +64,7 @@ impl Seen {
             || self.record.scope.as_ref() != Some(&self.scope) && !self.input.candidates.is_empty()
             || held != self.plan.hold.as_ref().map(known)
             || !self.plan.is_recorded(&self.input);
-        !sends && !writes
+        sends || writes
     }
 
     /// When to look again though nothing stirs.
@@ -73,7 +81,11 @@ impl Seen {
     ) -> Moments {
         let date = self.date.map(|at| (at, Trigger::Date));
         let probe = next_probe(subscription, record).filter(|_| waits).map(|at| (at, Trigger::Probe));
-        date.into_iter().chain(probe).collect()
+        let every = self.reassert_every.filter(|_| !record.habits.refuses_repeats());
+        let reassert = every.zip(record.reasserted_at).map(|(every, last)| last + every);
+        // Where it was due at this look there was nobody to send again.
+        let reassert = reassert.filter(|at| *at > self.input.at).map(|at| (at, Trigger::Reassert));
+        date.into_iter().chain(probe).chain(reassert).collect()
     }
 }
 
@@ -116,6 +128,7 @@ pub fn look_at(
     let plan = Arc::new(Plan::compute(&input));
     let date = next_date(&input, &plan);
     let pending = input.pending_members();
+    let reassert_every = reassert_every(subscription, &record, input.counts.holding);
     let mut resume = ledger.open_intents(name)?;
     if input.brake.is_some() {
         // A removal in doubt may not have happened yet, and sending it again would make it happen.
@@ -126,11 +139,28 @@ pub fn look_at(
         unassign: plan.unassign.iter().map(|removal| removal.address.clone()).collect(),
         rename: plan.rename.iter().map(|rename| (rename.from.clone(), rename.to.clone())).collect(),
         assign: plan.assign.iter().map(|assignment| assignment.address.clone()).collect(),
+        reassert: match reassert_every {
+            Some(every) if reassert::is_due(record.reasserted_at, every, now) => {
+                to_reassert(ledger, subscription, &record, now)?
+            }
+            _ => Vec::new(),
+        },
         seats: input.seats.map(|seats| Stats { available: seats.available, assigned: seats.assigned }),
         probe: ask_for_seats || probe_due(subscription, &record, now),
         habits: record.habits,
     };
-    Ok(Seen { input, plan, record, work, scope, seen_until: found.seen, pending, touched: found.touched, date })
+    Ok(Seen {
+        input,
+        plan,
+        record,
+        work,
+        scope,
+        seen_until: found.seen,
+        pending,
+        touched: found.touched,
+        date,
+        reassert_every,
+    })
 }
 
 /// Of everything that decides who is looked at: where it differs from the last plan's, all addresses are looked at.
@@ -173,6 +203,33 @@ fn next_date(input: &PlanInput, plan: &Plan) -> Option<Timestamp> {
         .filter(has_dates)
         .filter_map(|candidate| membership::membership(&candidate.entries, &input.policy, input.at).changes_at);
     graces.chain(dates).min()
+}
+
+/// How long after one batch of known assignments the next is sent again; `None`: never, or not of any use.
+fn reassert_every(subscription: &Subscription, record: &SubscriptionRecord, holding: u64) -> Option<TimeDelta> {
+    let period = subscription.reassert.filter(|_| !record.habits.refuses_repeats())?;
+    Some(reassert::interval(period, holding, reassert_batch(subscription, record)))
+}
+
+fn reassert_batch(subscription: &Subscription, record: &SubscriptionRecord) -> usize {
+    let configured = subscription.batch_size.get();
+    record.habits.batch_size.map_or(configured, |seen| seen.min(configured))
+}
+
+/// The next of those who have a seat and should have one.
+fn to_reassert(
+    ledger: &Ledger,
+    subscription: &Subscription,
+    record: &SubscriptionRecord,
+    now: Timestamp,
+) -> Result<Vec<Address>, LedgerError> {
+    let number = reassert_batch(subscription, record);
+    let next = ledger.next_to_reassert(&subscription.name, &subscription.sources, number)?;
+    let wanted = |candidate: &Candidate| {
+        let desired = membership::desired(&candidate.entries, &subscription.policy, now);
+        matches!(desired, Desired::Wanted { .. })
+    };
+    Ok(next.into_iter().filter(wanted).filter_map(|candidate| Some(candidate.member?.address)).collect())
 }
 
 /// The seats to plan with. Where the server has refused one, none is free, whatever its stats said before.

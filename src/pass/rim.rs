@@ -159,8 +159,8 @@ impl<'a, O: Outside> Rim<'a, O> {
 
     /// Sends what is to be sent, step by step.
     pub(super) async fn dispatch(&self, seen: &Seen, work: Work) -> Result<Report, LedgerError> {
-        let Work { unassign, rename, assign, .. } = &work;
-        self.progress.expect((unassign.len() + 2 * rename.len() + assign.len()) as u64);
+        let Work { unassign, rename, assign, reassert, .. } = &work;
+        self.progress.expect((unassign.len() + 2 * rename.len() + assign.len() + reassert.len()) as u64);
         let settings = Settings {
             batch_size: self.subscription.batch_size.get(),
             retry_for: self.world.config.licensing.retry_for,
@@ -219,7 +219,7 @@ impl<O: Outside> Sends for Rim<'_, O> {
 
 /// Both parts of one run.
 pub(super) fn sum(one: &Report, other: Report) -> Report {
-    let Report { requests, assigned, unassigned, pending, quarantined, unknown, stopped } = other;
+    let Report { requests, assigned, unassigned, pending, quarantined, unknown, reasserted, stopped } = other;
     Report {
         requests: one.requests + requests,
         assigned: one.assigned + assigned,
@@ -227,6 +227,7 @@ pub(super) fn sum(one: &Report, other: Report) -> Report {
         pending: one.pending + pending,
         quarantined: one.quarantined + quarantined,
         unknown: one.unknown + unknown,
+        reasserted: one.reasserted + reasserted,
         stopped,
     }
 }

@@ -1,6 +1,6 @@
 //! How a run ended, in words, and what is said of it: once for each cause, and a word when it is over.
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::World;
 use super::look::Seen;
@@ -11,6 +11,7 @@ use crate::dispatch::machine::{Report, Stop};
 use crate::ledger::{LedgerError, Member, MemberState, RunOutcome, SubscriptionRecord};
 use crate::outside::Outside;
 use crate::plan::{Hold, Plan};
+use crate::report::drift;
 use crate::report::text::count;
 
 /// How a run ended, and the sentence for `status` where something is wrong.
@@ -64,15 +65,21 @@ impl After {
 
 /// Says what a run did, and what a person may want to know: once for each new cause.
 pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: Option<&str>, after: &After) {
-    let Report { requests, assigned, unassigned, pending, .. } = report;
-    info!(
-        requests,
-        assigned,
-        unassigned,
-        pending,
-        "{subscription}: {assigned} assigned, {unassigned} unassigned in {}",
-        count(*requests, "request", "requests")
-    );
+    let Report { requests, assigned, unassigned, pending, reasserted, .. } = report;
+    let number = count(*requests, "request", "requests");
+    if *reasserted > 0 && assigned + unassigned == 0 {
+        // What happens all the time, and changes nothing.
+        debug!(requests, reasserted, "{subscription}: {reasserted} assigned again in {number}");
+    } else {
+        info!(
+            requests,
+            assigned,
+            unassigned,
+            pending,
+            reasserted,
+            "{subscription}: {assigned} assigned, {unassigned} unassigned in {number}"
+        );
+    }
     tell_problem(subscription, before, problem, report.stopped.as_ref());
     let held = before.record.hold.as_ref().map(|stored| &stored.hold);
     // That removals are stopped everywhere is said once, and not for each subscription.
@@ -96,6 +103,22 @@ fn tell_problem(subscription: &str, before: &Seen, problem: Option<&str>, stoppe
         Some(problem) if known != Some(problem) => error!("{subscription}: {problem}"),
         None if known.is_some() => info!("{subscription}: goes on again"),
         _ => {}
+    }
+}
+
+/// What the server counts and rosterd did not do. `known` is what was known of it before the run.
+pub(super) fn tell_drift(subscription: &Subscription, known: &SubscriptionRecord, after: &SubscriptionRecord) {
+    let name = &subscription.name;
+    let newest = |record: &SubscriptionRecord| record.drift.as_ref().and_then(|drift| drift.newest);
+    let missed = |record: &SubscriptionRecord| record.drift.as_ref().is_some_and(|drift| drift.shortfall.is_some());
+    if let Some(found) = newest(after).filter(|found| newest(known).as_ref() != Some(found)) {
+        warn!("{}", alert::drift(name, &drift::found(subscription, after, &found)));
+    }
+    if missed(known) && !missed(after) {
+        info!("{name}: no seat is missed any more");
+    }
+    if after.habits.refuses_again && !known.habits.refuses_again {
+        warn!("{name}: {}", drift::REFUSES);
     }
 }
 

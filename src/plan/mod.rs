@@ -8,6 +8,7 @@ mod digest;
 pub mod display;
 mod guard;
 pub mod input;
+pub mod reassert;
 mod recorded;
 
 use std::collections::BTreeSet;

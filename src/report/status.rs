@@ -4,10 +4,12 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Wi
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::drift;
 use super::text::{Columns, Style, count, either, moment, number, plain, relative, sentence};
 use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::{Subscription, SubscriptionType};
+use crate::drift::Drift;
 use crate::ledger::{MemberState, RunOutcome, RunRecord, Seats, StoredHold, SubscriptionRecord};
 
 /// What `status --json` says.
@@ -30,6 +32,11 @@ pub struct SubscriptionStatus {
     pub hold: Option<HoldStatus>,
     /// Sentences.
     pub problem: Option<String>,
+    /// `None` until the server's count has been held against the members.
+    pub drift: Option<DriftStatus>,
+    /// What is no problem and worth knowing, fragments.
+    #[serde(skip)]
+    pub facts: Vec<String>,
     /// The ledger may not be the newest, which `problem` tells: no approval lets anything go.
     #[serde(skip)]
     pub restored: bool,
@@ -62,6 +69,32 @@ impl MemberCounts {
             } += n;
         }
         members
+    }
+}
+
+/// What the licensing server counts, beside what rosterd knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DriftStatus {
+    /// Seats that were assigned by other means.
+    pub unmanaged: u64,
+    /// Seats that were unassigned by other means: all that are missed, those that may be others' among them.
+    pub missing: u64,
+    /// Between which two answers they were unassigned; the first is `None` where there was none before.
+    pub missing_after: Option<Timestamp>,
+    pub missing_by: Option<Timestamp>,
+    /// When the counts were last held against each other.
+    pub as_of: Timestamp,
+}
+
+impl From<&Drift> for DriftStatus {
+    fn from(drift: &Drift) -> DriftStatus {
+        DriftStatus {
+            unmanaged: drift.unmanaged(),
+            missing: drift.shortfall.map_or(0, |shortfall| shortfall.seats),
+            missing_after: drift.shortfall.and_then(|shortfall| shortfall.after),
+            missing_by: drift.shortfall.map(|shortfall| shortfall.by),
+            as_of: drift.as_of,
+        }
     }
 }
 
@@ -99,6 +132,7 @@ impl SubscriptionStatus {
         source_problems: &[(String, String)],
         now: Timestamp,
     ) -> SubscriptionStatus {
+        let drift = drift::problem(subscription, record, now);
         SubscriptionStatus {
             name: subscription.name.clone(),
             kind: subscription.kind,
@@ -106,7 +140,12 @@ impl SubscriptionStatus {
             seats: record.seats,
             members: MemberCounts::of(counts),
             hold: record.hold.as_ref().map(HoldStatus::from),
-            problem: problem(record, source_problems),
+            problem: problem(record, source_problems)
+                .into_iter()
+                .chain(drift)
+                .reduce(|one, other| format!("{one} {other}")),
+            drift: record.drift.as_ref().map(DriftStatus::from),
+            facts: drift::facts(subscription, record),
             restored: record.restored.is_some(),
             last_run: record.last_run.clone(),
             next_run: subscription.schedule.next_after(now),
@@ -128,7 +167,8 @@ impl SubscriptionStatus {
             self.quarantined(),
             self.unknown(),
         ];
-        parts.into_iter().flatten().map(|words| format!("{}: {words}", self.name)).collect()
+        let facts = self.facts.iter().map(|fact| sentence(fact));
+        parts.into_iter().flatten().chain(facts).map(|words| format!("{}: {words}", self.name)).collect()
     }
 
     fn held(&self, hold: &HoldStatus, now: Timestamp) -> String {
@@ -346,6 +386,8 @@ mod tests {
             members: MemberCounts { assigned: 7, ..MemberCounts::default() },
             hold: None,
             problem: None,
+            drift: None,
+            facts: Vec::new(),
             restored: false,
             last_run: Some(RunRecord {
                 id: Uuid::parse_str("01936c5e-8f00-7000-8000-000000000001").unwrap(),
@@ -418,6 +460,7 @@ mod tests {
                   },
                   "hold": null,
                   "problem": null,
+                  "drift": null,
                   "last_run": {
                     "id": "01936c5e-8f00-7000-8000-000000000001",
                     "started_at": "2026-11-23T08:00:00Z",
@@ -439,7 +482,7 @@ mod tests {
     fn json_of_a_subscription_that_never_ran_has_nulls() {
         let status = SubscriptionStatus { seats: None, last_run: None, next_run: None, ..contoso() };
         let json = serde_json::to_value(&status).unwrap();
-        for key in ["seats", "hold", "problem", "last_run", "next_run"] {
+        for key in ["seats", "hold", "problem", "drift", "last_run", "next_run"] {
             assert!(json[key].is_null() && json.as_object().unwrap().contains_key(key), "{key}");
         }
     }

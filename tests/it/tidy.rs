@@ -14,6 +14,7 @@ const DECIDES: &[&str] = &[
     "address.rs",
     "brake.rs",
     "member.rs",
+    "drift.rs",
     "roster/",
     "plan/",
     "dispatch/machine.rs",

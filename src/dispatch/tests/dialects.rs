@@ -185,6 +185,7 @@ fn a_life<S: Serves>(dialect: Dialect, batch_size: usize, seed: u64) {
         batch_size: None,
         puts_apply_rest: applies_rest && dialect.bad_applies_rest && dialect.already_is_error,
         deletes_apply_rest: applies_rest && dialect.not_assigned_applies_rest && batch_size >= 8,
+        refuses_again: false,
     };
     assert_eq!(world.habits, remembered, "b {batch_size}, {dialect:?}");
 }

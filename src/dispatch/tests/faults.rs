@@ -70,11 +70,19 @@ impl World {
         }
     }
 
-    fn plan(&self) -> Work {
+    fn plan(&mut self) -> Work {
+        let again = self.rng.usize(0..6);
         let with_seat = |a: &&Address| self.has_seat.get(*a).copied().unwrap_or(false);
         let assign = self.desired.iter().filter(|a| !with_seat(a) && !self.quarantined.contains(*a)).cloned();
         let unassign = self.has_seat.keys().filter(with_seat).filter(|a| !self.desired.contains(*a)).cloned();
-        Work { assign: assign.collect(), unassign: unassign.collect(), probe: true, ..Work::default() }
+        let stays = self.desired.iter().filter(with_seat).cloned();
+        Work {
+            assign: assign.collect(),
+            unassign: unassign.collect(),
+            reassert: stays.skip(again).take(if self.habits.refuses_repeats() { 0 } else { again }).collect(),
+            probe: true,
+            ..Work::default()
+        }
     }
 
     /// Whether it came to its end.
@@ -147,11 +155,16 @@ impl World {
                     assert!(words.contains("not a valid"), "{address} refused: {words}");
                     self.quarantined.insert(address.clone());
                 }
+                Outcome::NoSeat if self.has_seat.get(address) == Some(&true) => panic!("{address} lost the seat"),
                 Outcome::NoSeat | Outcome::NotDone { .. } | Outcome::Unknown { .. } => {}
             }
         }
         self.stats = commit.stats.or(self.stats);
         self.habits = commit.habits.unwrap_or(self.habits);
+        if commit.comparable {
+            let believed = self.has_seat.values().filter(|has_seat| **has_seat).count() as u64;
+            assert_eq!(self.stats.map(|stats| stats.assigned), Some(believed), "{:?}", self.server.dialect);
+        }
         self.records.commit(commit)
     }
 
@@ -233,7 +246,7 @@ proptest! {
     fn any_answers_lead_to_an_end(
         answers in prop::collection::vec(any_answer(), 1..40),
         last in prop_oneof![Just(None), any_answer().prop_map(Some)],
-        (assign, unassign, resume) in (0_usize..40, 0_usize..20, 0_usize..6),
+        (assign, unassign, resume, again) in (0_usize..40, 0_usize..20, 0_usize..6, 0_usize..6),
         batch_size in 0_usize..20,
         seats in any_stats(),
         probe: bool,
@@ -242,22 +255,28 @@ proptest! {
         let people = |name: &str, n: usize| -> Vec<Address> {
             (0..n).map(|i| address(&if i < 6 { format!("{}@x.example", &name[i..=i]) } else { format!("{name}{i}@x.example") })).collect()
         };
-        let (assign, unassign, resumed) =
-            (people("abcdef", assign), people("ghijkl", unassign), people("mnopqr", resume));
-        let resume = vec![(IntentId(7), NewIntent { operation: Operation::Assign, addresses: resumed.clone() })];
-        let all: BTreeSet<Address> = assign.iter().chain(&unassign).chain(&resumed).cloned().collect();
-        let habits = Habits { batch_size: None, puts_apply_rest: habit, deletes_apply_rest: habit };
-        let work = Work { resume, unassign, assign, seats, probe, habits, rename: vec![] };
+        let (assign, unassign, resumed, reassert) =
+            (people("abcdef", assign), people("ghijkl", unassign), people("mnopqr", resume), people("stuvwx", again));
+        let resume = vec![(IntentId(7), NewIntent { operation: Operation::Assign, addresses: resumed.clone(), again: false })];
+        let all: BTreeSet<Address> = assign.iter().chain(&unassign).chain(&resumed).chain(&reassert).cloned().collect();
+        let habits = Habits { batch_size: None, puts_apply_rest: habit, deletes_apply_rest: habit, refuses_again: false };
+        let work = Work { resume, unassign, assign, reassert: reassert.clone(), seats, probe, habits, rename: vec![] };
         let mut answers = answers.into_iter();
         let run = run_until(settings(batch_size), work, |_, _| answers.next().or_else(|| last.clone()));
 
         let Records { outcomes, open_addresses, .. } = &run.records;
         for address in &all {
-            let unknown = matches!(outcomes.get(address), None | Some(Outcome::Unknown { .. }));
+            let unknown = matches!(outcomes.get(address), None | Some(Outcome::Unknown { .. })) && !(reassert.contains(address) && outcomes.get(address).is_none());
             prop_assert_eq!(unknown, open_addresses.contains(address), "{}: {:?}", address, outcomes.get(address));
         }
+        for address in &reassert {
+            prop_assert!(!matches!(outcomes.get(address), Some(Outcome::Refused { .. })), "{} is refused", address);
+        }
         let count = |is: fn(&Outcome) -> bool| outcomes.values().filter(|outcome| is(outcome)).count() as u64;
-        prop_assert_eq!(run.report.assigned, count(|o| matches!(o, Outcome::Assigned | Outcome::AssignedAlready { .. })));
+        prop_assert_eq!(
+            run.report.assigned + run.report.reasserted,
+            count(|o| matches!(o, Outcome::Assigned | Outcome::AssignedAlready { .. }))
+        );
         prop_assert_eq!(run.report.unassigned, count(|o| matches!(o, Outcome::Unassigned | Outcome::UnassignedAlready { .. })));
         prop_assert_eq!(run.report.pending, count(|o| *o == Outcome::NoSeat));
         prop_assert_eq!(run.report.quarantined, count(|o| matches!(o, Outcome::Refused { .. })));

@@ -1,5 +1,6 @@
 //! Drives the machine against servers made for the purpose, and checks at each step what must always hold.
 
+mod again;
 mod dialects;
 mod faults;
 mod scripted;
@@ -39,6 +40,8 @@ struct Records {
     stats: Option<Stats>,
     habits: Option<Habits>,
     full: bool,
+    /// Which commits had stats that can be held against the ledger.
+    comparable: Vec<bool>,
 }
 
 impl Records {
@@ -59,6 +62,8 @@ impl Records {
             assert!(matches!(outcome, Outcome::NoSeat | Outcome::NotDone { .. }), "{address} is left {outcome:?}");
             self.outcomes.insert(address, outcome);
         }
+        assert!(!commit.comparable || commit.stats.is_some(), "nothing to compare");
+        self.comparable.push(commit.comparable);
         self.stats = commit.stats.or(self.stats);
         self.habits = commit.habits.or(self.habits);
         self.full |= commit.full;

@@ -47,7 +47,7 @@ fn unassign(names: &str) -> Work {
 }
 
 fn resume(operation: Operation, names: &str) -> Vec<(IntentId, NewIntent)> {
-    vec![(IntentId(7), NewIntent { operation, addresses: addresses(names) })]
+    vec![(IntentId(7), NewIntent { operation, addresses: addresses(names), again: false })]
 }
 
 fn local(address: &Address) -> &str {
@@ -117,7 +117,7 @@ fn script(batch_size: usize, work: Work, answers: impl IntoIterator<Item = Answe
             }
             Step::Done(report) => {
                 assert_eq!(answers.next(), None, "an answer that nobody asked for\n{lines}");
-                let Report { requests, assigned, unassigned, pending, quarantined, unknown, stopped } = report;
+                let Report { requests, assigned, unassigned, pending, quarantined, unknown, stopped, .. } = report;
                 let stopped = stopped.map_or(String::new(), |stop| format!(" ({stop})"));
                 write!(lines, "{requests} requests: {assigned}+ {unassigned}- {pending} pending, {quarantined} ")
                     .unwrap();
@@ -439,7 +439,7 @@ fn a_request_that_is_too_large_is_halved_for_good() {
     PUT a b c d
     PUT a b
     PUT a
-    commit | #1 a Assigned, b not done, c not done, d not done | intent PUT b c d | Habits { batch_size: Some(1), puts_apply_rest: false, deletes_apply_rest: false }
+    commit | #1 a Assigned, b not done, c not done, d not done | intent PUT b c d | Habits { batch_size: Some(1), puts_apply_rest: false, deletes_apply_rest: false, refuses_again: false }
     PUT b
     commit | #2 b Assigned, c not done, d not done | intent PUT c d
     PUT c
@@ -577,7 +577,7 @@ fn a_server_that_refuses_what_it_applied_is_known_again_in_the_next_run() {
     DELETE g
     commit | #7 g UnassignedAlready { words: "not assigned" }, h not done | intent DELETE h
     DELETE h
-    commit | #8 h UnassignedAlready { words: "not assigned" } | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: true }
+    commit | #8 h UnassignedAlready { words: "not assigned" } | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: true, refuses_again: false }
     13 requests: 0+ 8- 0 pending, 0 quarantined, 0 unknown
     "#);
     let habits = Habits { deletes_apply_rest: true, ..Habits::default() };
@@ -590,7 +590,7 @@ fn a_server_that_refuses_what_it_applied_is_known_again_in_the_next_run() {
     DELETE b
     commit | #2 b Unassigned, c not done, d not done | intent DELETE c d
     DELETE c d
-    commit | #3 c Unassigned, d Unassigned | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false }
+    commit | #3 c Unassigned, d Unassigned | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false, refuses_again: false }
     4 requests: 0+ 4- 0 pending, 0 quarantined, 0 unknown
     "#);
 }

@@ -67,11 +67,13 @@ pub(super) struct Server {
     pub(super) dialect: Dialect,
     pub(super) seats: usize,
     pub(super) assigned: BTreeSet<String>,
+    /// Who is assigned already needs a free seat like anybody else.
+    pub(super) counts_all: bool,
 }
 
 impl Serves for Server {
     fn new(dialect: Dialect, seats: usize) -> Server {
-        Server { dialect, seats, assigned: BTreeSet::new() }
+        Server { dialect, seats, assigned: BTreeSet::new(), counts_all: false }
     }
 
     fn answer(&mut self, request: &Request) -> Answer {
@@ -99,9 +101,10 @@ impl Serves for Server {
                 }
             }
             Operation::Assign => {
+                let asked = sound.len();
                 sound.retain(|email| !self.assigned.contains(email));
                 let free = self.seats.saturating_sub(self.assigned.len());
-                let fits = sound.len() <= free;
+                let fits = if self.counts_all { asked } else { sound.len() } <= free;
                 sound.truncate(if fits || self.dialect.fills { free } else { 0 });
                 self.assigned.extend(sound);
                 if !fits {

@@ -82,6 +82,11 @@ CREATE TABLE subscription (
   full_since INTEGER,
   probed_at INTEGER,
   habits TEXT NOT NULL DEFAULT '{}',
+  -- What the server counts, held against what is known here. Null: it has never said.
+  drift TEXT,
+  -- When known assignments were last sent again, and up to whom, by identity.
+  reasserted_at INTEGER,
+  reasserted_to TEXT,
   scope TEXT,
   dates_until INTEGER,
   hold TEXT,
@@ -170,6 +175,8 @@ CREATE TABLE intent (
   operation TEXT NOT NULL,
   -- In the order in which they are sent, as spelled.
   addresses TEXT NOT NULL,
+  -- They hold a seat as far as is known, and are asked for again to be sure.
+  again INTEGER NOT NULL,
   at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX intent_subscription ON intent (subscription_id, id);

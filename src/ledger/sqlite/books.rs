@@ -12,6 +12,7 @@ use super::Result;
 use super::values::{Json, Ms, Word, address, moment, moment_or_none, ms, spelling};
 use crate::address::Address;
 use crate::clock::Timestamp;
+use crate::drift::Moves;
 use crate::member::Departure;
 use crate::plan::Then;
 
@@ -128,6 +129,8 @@ pub(super) struct Books<'t> {
     subscription: i64,
     run: Option<RunId>,
     pub(super) now: Timestamp,
+    /// What answers have done to seats.
+    pub(super) moves: Moves,
     /// How the counts change.
     tally: BTreeMap<(MemberState, bool), i64>,
 }
@@ -137,7 +140,7 @@ const COLUMNS: &str =
 
 impl<'t> Books<'t> {
     pub(super) fn open(connection: &'t Connection, subscription: i64, run: Option<RunId>, now: Timestamp) -> Books<'t> {
-        Books { connection, subscription, run, now, tally: BTreeMap::new() }
+        Books { connection, subscription, run, now, moves: Moves::default(), tally: BTreeMap::new() }
     }
 
     pub(super) fn record(&self, identity: &str) -> Result<Option<Record>> {
@@ -205,8 +208,8 @@ impl<'t> Books<'t> {
         tell(self.connection, Some(self.subscription), self.run, event, None, detail, Seat::Same, self.now)
     }
 
-    /// Writes the counts.
-    pub(super) fn close(self) -> Result<()> {
+    /// Writes the counts. Gives how many seats more are held than before.
+    pub(super) fn close(self) -> Result<i64> {
         for ((state, has_seat), change) in &self.tally {
             if *change == 0 {
                 continue;
@@ -221,7 +224,7 @@ impl<'t> Books<'t> {
         if held != 0 {
             self.connection.prepare_cached(sql_text::HELD)?.execute(params![self.subscription, Ms(self.now)])?;
         }
-        Ok(())
+        Ok(held)
     }
 
     fn count(&mut self, record: Option<&Record>, change: i64) {

@@ -93,7 +93,7 @@ fn remove(ledger: &mut Ledger, lease: &Lease, run: u128, people: std::ops::Range
     let plan = Plan { unassign: addresses.iter().map(removal).collect(), ..Plan::default() };
     let seen = ledger.candidates("contoso", &[], Look::Touched, at).unwrap().seen;
     ledger.record_plan(lease, run, &std::sync::Arc::new(plan), "", seen, at).unwrap();
-    let intent = NewIntent { operation: Operation::Unassign, addresses: addresses.clone() };
+    let intent = NewIntent { operation: Operation::Unassign, addresses: addresses.clone(), again: false };
     let intent = ledger.commit(lease, run, &Commit { intent: Some(intent), ..Commit::default() }, at).unwrap().unwrap();
     let outcomes = addresses.into_iter().map(|address| (address, Outcome::Unassigned)).collect();
     let settled = Commit { settled: Some((intent, outcomes)), ..Commit::default() };

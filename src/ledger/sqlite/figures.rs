@@ -92,7 +92,7 @@ fn input(ledger: &Ledger) -> (PlanInput, Seen) {
 }
 
 fn ask(operation: Operation, addresses: Vec<Address>) -> Commit {
-    Commit { intent: Some(NewIntent { operation, addresses }), ..Commit::default() }
+    Commit { intent: Some(NewIntent { operation, addresses, again: false }), ..Commit::default() }
 }
 
 /// From a reading to the first intent.

@@ -6,6 +6,7 @@
 
 mod books;
 mod brake;
+mod drift;
 mod generation;
 mod past;
 mod people;

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::super::operation::{State, Step};
 use super::super::{Event, Lease, MemberState, RunId};
 use super::books::{Books, Record, Seat, step};
+use super::drift::recounted;
 use super::generation::standing;
 use super::recorded::seatless;
 use super::requests::settle_intent;
@@ -130,7 +131,8 @@ impl Ledger {
                     member.refused = true;
                 })?;
             }
-            books.close()
+            books.close()?;
+            Ok(())
         })
     }
 
@@ -211,7 +213,8 @@ impl Ledger {
                     done += 1;
                 }
             }
-            books.close()?;
+            let more = books.close()?;
+            recounted(transaction, subscription, -more)?;
             Ok(done)
         })
     }

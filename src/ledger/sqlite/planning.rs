@@ -15,6 +15,7 @@ use super::{Ledger, Result, known_subscription};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::Habits;
+use crate::drift::Drift;
 use crate::member::Departure;
 use crate::plan::Hold;
 use crate::plan::input::{Candidate, Counts};
@@ -61,7 +62,7 @@ impl Ledger {
             };
             let sql = "
                 SELECT seats_available, seats_assigned, seats_as_of, full_since, probed_at, habits, scope, dates_until,
-                       hold, hold_since, problem, problem_since, remote, key_rejected
+                       hold, hold_since, problem, problem_since, remote, key_rejected, drift, reasserted_at
                 FROM subscription WHERE id = ?1";
             let mut record = connection.prepare_cached(sql)?.query_row([id], subscription_record)?;
             let sql = "
@@ -189,6 +190,8 @@ fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
         problem: problem.zip(moment_or_none(row, 11)?),
         key_rejected: row.get(13)?,
         remote: row.get(12)?,
+        drift: row.get::<_, Option<Json<Drift>>>(14)?.map(|drift| drift.0),
+        reasserted_at: moment_or_none(row, 15)?,
         last_run: None,
         restored: None,
     })
@@ -238,7 +241,7 @@ pub(super) fn approvals(connection: &Connection, subscription: i64, now: Timesta
 // ---- candidates
 
 /// Looks for candidates of one subscription.
-struct Search<'c> {
+pub(super) struct Search<'c> {
     connection: &'c Connection,
     hasher: &'c Hasher,
     name: &'c str,
@@ -249,7 +252,12 @@ struct Search<'c> {
 }
 
 impl<'c> Search<'c> {
-    fn new(connection: &'c Connection, hasher: &'c Hasher, name: &'c str, sources: &'c [String]) -> Result<Search<'c>> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        hasher: &'c Hasher,
+        name: &'c str,
+        sources: &'c [String],
+    ) -> Result<Search<'c>> {
         let mut known = Vec::with_capacity(sources.len());
         for source in sources {
             known.extend(source_id(connection, source)?.map(|id| (id, source.as_str())));
@@ -331,7 +339,7 @@ impl<'c> Search<'c> {
         Ok(found.into_values().collect())
     }
 
-    fn one(&self, lookup: &mut EntryLookup<'_>, identity: &str) -> Result<Candidate> {
+    pub(super) fn one(&self, lookup: &mut EntryLookup<'_>, identity: &str) -> Result<Candidate> {
         let mut candidate = Candidate {
             address: Address::from_stored(identity, None),
             entries: Vec::new(),

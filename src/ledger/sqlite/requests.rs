@@ -11,6 +11,7 @@ use super::rosters::look_again;
 use super::values::{Json, Ms, Word, count, counted};
 use super::work::{Order, Work};
 use crate::address::Address;
+use crate::clock::Timestamp;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Stop};
 use crate::licensing::wire::{Operation, Stats};
 use crate::roster::{PRIORITY_DEFAULT, Reason};
@@ -24,18 +25,23 @@ pub(super) fn put_intent(
     intent: &NewIntent,
     work: Option<&Work>,
 ) -> Result<IntentId> {
-    let NewIntent { operation, addresses } = intent;
-    let sql = "INSERT INTO intent (subscription_id, run, operation, addresses, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let NewIntent { operation, addresses, again } = intent;
+    let sql = "
+        INSERT INTO intent (subscription_id, run, operation, addresses, again, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     connection.prepare_cached(sql)?.execute(params![
         subscription,
         run.into_bytes(),
         Word(operation),
         Json(addresses),
+        again,
         Ms(books.now),
     ])?;
     let id = connection.last_insert_rowid();
     for address in addresses {
         ask(books, id, *operation, address, work)?;
+    }
+    if *again {
+        reasserted(connection, subscription, books.now, addresses)?;
     }
     Ok(IntentId(id))
 }
@@ -65,6 +71,7 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
         new.member.departure = Some(departure.clone());
     }
     let detail = match (order, approved) {
+        (None, _) if operation == Operation::Assign && state == State::UnknownWithSeat => "to be sure of it".to_owned(),
         (None, _) => "as a person asked".to_owned(),
         (Some(order @ Order::Unassign(_)), Some(by)) => format!("{}; approved by {by}", order.detail()),
         (Some(order), _) => order.detail(),
@@ -140,6 +147,7 @@ fn settle_address(
     let Some(errand) = old.errand.clone() else { return Err(illegal("nothing says what the request was for")) };
     let before = old.state_before()?;
     let what = step_of(operation, outcome, before).ok_or_else(|| illegal("no outcome of this operation"))?;
+    books.moves.add(operation, before, outcome);
     let state = step(Some(&old), address, what)?;
     let mut new = old.clone();
     if !state.is_open() {
@@ -147,6 +155,7 @@ fn settle_address(
         new.errand = None;
     }
     match outcome {
+        _ if matches!(what, Step::NotDone { .. }) => not_done(books, &old, new, state, &errand)?,
         Outcome::Assigned | Outcome::AssignedAlready { .. } => assigned(books, &old, new, &errand, before, outcome)?,
         Outcome::Unassigned | Outcome::UnassignedAlready { .. } => unassigned(books, &old, &errand, outcome)?,
         Outcome::Refused { words } => {
@@ -157,15 +166,7 @@ fn settle_address(
             books.tell(Event::Quarantined, address, words, Seat::Same)?;
         }
         Outcome::NoSeat => queue(books, Some(&old), new, state, errand.before.as_ref())?,
-        Outcome::NotDone { .. } => match &errand.before {
-            None => books.remove(&old)?,
-            Some(Before { state: _, since, reason }) => {
-                new.turn(state, reason.clone(), *since);
-                new.member.since = *since;
-                new.member.refused = old.member.refused;
-                books.put(Some(&old), &new)?;
-            }
-        },
+        Outcome::NotDone { .. } => {}
         Outcome::Unknown { cause } => {
             let reason = format!("no answer to the request to {} it: {cause}", word(operation));
             new.turn(state, reason.clone(), books.now);
@@ -175,6 +176,16 @@ fn settle_address(
         }
     }
     Ok(state)
+}
+
+/// The request had no effect: back to what it was.
+fn not_done(books: &mut Books<'_>, old: &Record, mut new: Record, state: State, errand: &Errand) -> Result<()> {
+    let Some(Before { state: _, since, reason }) = &errand.before else { return books.remove(old) };
+    new.turn(state, reason.clone(), *since);
+    new.member.since = *since;
+    new.member.refused = old.member.refused;
+    books.put(Some(old), &new)?;
+    Ok(())
 }
 
 fn assigned(
@@ -220,6 +231,9 @@ fn unassigned(books: &mut Books<'_>, old: &Record, errand: &Errand, outcome: &Ou
     errand.then.as_deref().map_or(Ok(()), |then| put_then(books, then))
 }
 
+/// Why somebody waits who had a seat.
+const LOST: &str = "somebody unassigned it by other means than rosterd, and no seat is free";
+
 /// A member that waits for a seat. Who waited before keeps their place.
 fn queue(
     books: &mut Books<'_>,
@@ -229,13 +243,15 @@ fn queue(
     before: Option<&Before>,
 ) -> Result<()> {
     let waited = before.filter(|before| before.state == MemberState::Pending);
-    new.turn(state, "no seat is free", books.now);
+    let lost = old.is_some_and(|old| old.member.has_seat) || waited.is_some_and(|before| before.reason == LOST);
+    let why = if lost { LOST } else { "no seat is free" };
+    new.turn(state, why, books.now);
     if let Some(before) = waited {
         new.member.since = before.since;
     }
     new.member.waiting_since = new.member.waiting_since.or(Some(books.now));
     if books.put(old, &new)? && waited.is_none() {
-        books.tell(Event::Pending, &new.member.address, "no seat is free", Seat::Same)?;
+        books.tell(Event::Pending, &new.member.address, why, Seat::Same)?;
     }
     Ok(())
 }
@@ -300,6 +316,14 @@ fn put_stats(connection: &Connection, subscription: i64, books: &Books<'_>, stat
         Some(known) => books.tell_of_all(Event::SeatsChanged, &format!("{known} seats, now {available}")),
         None => books.tell_of_all(Event::SeatsChanged, &format!("{available} seats")),
     }
+}
+
+/// Known assignments are being sent again, up to the last of these.
+fn reasserted(connection: &Connection, subscription: i64, now: Timestamp, addresses: &[Address]) -> Result<()> {
+    let last = addresses.iter().map(Address::identity).max();
+    let sql = "UPDATE subscription SET reasserted_at = ?2, reasserted_to = ?3 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![subscription, Ms(now), last])?;
+    Ok(())
 }
 
 pub(super) fn put_problem(

@@ -42,7 +42,7 @@ fn adopt_one(ledger: &mut Ledger, lease: &Lease, name: &str) {
 }
 
 fn begin(ledger: &mut Ledger, lease: &Lease, operation: Operation, name: &str) -> Result<Option<IntentId>> {
-    let intent = NewIntent { operation, addresses: vec![address(name)] };
+    let intent = NewIntent { operation, addresses: vec![address(name)], again: false };
     ledger.commit(lease, RUN, &Commit { intent: Some(intent), ..Commit::default() }, NOW)
 }
 

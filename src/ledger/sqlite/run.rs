@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::lease::{Chance, Held, chance};
 use super::super::{IntentId, Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use super::books::Books;
+use super::drift::{is_in_doubt, note_drift};
 use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
@@ -211,7 +212,11 @@ impl Ledger {
                 left(&mut books, address, outcome, work.as_ref())?;
             }
             put_answer(transaction, subscription, &books, commit)?;
+            let moves = books.moves;
             books.close()?;
+            let comparable = commit.comparable && !is_in_doubt(transaction, subscription, intent)?;
+            let counted = commit.stats.filter(|_| comparable).map(|stats| stats.assigned);
+            note_drift(transaction, subscription, run, moves, counted, now)?;
             Ok(intent)
         });
         if let Some(mut work) = work.take() {
@@ -270,12 +275,12 @@ impl Ledger {
 }
 
 pub(super) fn open_intents(connection: &Connection, subscription: i64) -> Result<Vec<(IntentId, NewIntent)>> {
-    let sql = "SELECT id, operation, addresses FROM intent WHERE subscription_id = ?1 ORDER BY id";
+    let sql = "SELECT id, operation, addresses, again FROM intent WHERE subscription_id = ?1 ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let intents = statement.query_map([subscription], |row| {
         let operation = row.get::<_, Word<Operation>>(1)?.0;
         let addresses = row.get::<_, Json<Vec<Address>>>(2)?.0;
-        Ok((IntentId(row.get(0)?), NewIntent { operation, addresses }))
+        Ok((IntentId(row.get(0)?), NewIntent { operation, addresses, again: row.get(3)? }))
     })?;
     Ok(intents.collect::<rusqlite::Result<_>>()?)
 }

@@ -43,6 +43,12 @@ macro_rules! ledger_suite {
             whoever_waited_is_known_by_the_spelling_that_was_sent,
             an_unknown_outcome_keeps_its_intent_open,
             an_assignment_sent_again_keeps_its_past,
+            whoever_is_asked_for_again_loses_nothing_by_a_refusal,
+            a_seat_that_is_gone_makes_its_member_wait,
+            what_the_server_counts_is_held_against_the_members,
+            a_count_that_can_not_be_compared_is_not,
+            a_persons_word_is_no_drift,
+            known_assignments_are_sent_again_in_turn,
             an_illegal_step_changes_nothing,
             no_address_is_in_two_open_intents,
             nobody_is_unassigned_without_a_known_seat,
@@ -85,12 +91,14 @@ macro_rules! ledger_suite {
 pub(super) use ledger_suite;
 
 mod decisions;
+mod drift;
 mod past;
 mod requests;
 mod rosters;
 mod sequences;
 
 pub(super) use decisions::*;
+pub(super) use drift::*;
 pub(super) use past::*;
 pub(super) use requests::*;
 pub(super) use rosters::*;
@@ -238,7 +246,7 @@ fn record(ledger: &mut Ledger, lease: &Lease, plan: Plan, minutes: i64) {
 }
 
 fn begin(ledger: &mut Ledger, lease: &Lease, operation: Operation, names: &[&str], minutes: i64) -> IntentId {
-    let intent = Some(NewIntent { operation, addresses: addresses(names) });
+    let intent = Some(NewIntent { operation, addresses: addresses(names), again: false });
     let commit = Commit { intent, ..Commit::default() };
     ledger.commit(lease, RUN, &commit, at(minutes)).unwrap().unwrap()
 }

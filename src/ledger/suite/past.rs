@@ -8,7 +8,7 @@ pub(in crate::ledger) fn a_run_tells_whose_seats_it_changed(ledger: &mut Ledger)
     let other: RunId = uuid::Uuid::from_u128(2);
     let commit = |ledger: &mut Ledger, commit: Commit| ledger.commit(&lease, other, &commit, at(1)).unwrap();
     let intent = |operation, names: &[&str]| Commit {
-        intent: Some(NewIntent { operation, addresses: addresses(names) }),
+        intent: Some(NewIntent { operation, addresses: addresses(names), again: false }),
         ..Commit::default()
     };
     let id = commit(ledger, intent(Operation::Unassign, &["ann"])).unwrap();
@@ -104,7 +104,7 @@ pub(in crate::ledger) fn a_lost_lease_fences_every_write(ledger: &mut Ledger) {
     let new = ledger.acquire("contoso", &Owner("me".into()), TERM, at(2)).unwrap().unwrap();
     let before = told(ledger);
     let plan = with_departures(Plan { leaving: vec![leaving("ann")], ..Plan::default() });
-    let intent = Some(NewIntent { operation: Operation::Unassign, addresses: addresses(&["ann"]) });
+    let intent = Some(NewIntent { operation: Operation::Unassign, addresses: addresses(&["ann"]), again: false });
     let results = [
         ledger.hold(&old, Duration::ZERO, at(3)),
         ledger.begin_run(&old, RUN, Trigger::Start, at(3)),

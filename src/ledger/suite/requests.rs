@@ -9,7 +9,7 @@ pub(in crate::ledger) fn a_seat_is_given_and_told(ledger: &mut Ledger) {
     let intent = begin(ledger, &lease, Operation::Assign, &["ann"], 2);
     let commit = Commit {
         stats: Some(Stats { available: 10, assigned: 1 }),
-        habits: Some(Habits { batch_size: Some(50), puts_apply_rest: true, deletes_apply_rest: false }),
+        habits: Some(Habits { batch_size: Some(50), puts_apply_rest: true, ..Habits::default() }),
         ..settled(intent, &[("ann", Outcome::Assigned)])
     };
     ledger.commit(&lease, RUN, &commit, at(3)).unwrap();
@@ -45,7 +45,10 @@ pub(in crate::ledger) fn an_intent_makes_its_addresses_unknown_until_its_answer(
     assert_eq!(bob.waiting_since, Some(at(-9)));
     let intents = ledger.open_intents("contoso").unwrap();
     assert_eq!(intents.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [one, two]);
-    assert_eq!(intents[0].1, NewIntent { operation: Operation::Unassign, addresses: addresses(&["ann"]) });
+    assert_eq!(
+        intents[0].1,
+        NewIntent { operation: Operation::Unassign, addresses: addresses(&["ann"]), again: false }
+    );
 
     let outcome = Outcome::NotDone { cause: words() };
     ledger.commit(&lease, RUN, &settled(one, &[("ann", outcome.clone())]), at(3)).unwrap();
@@ -128,7 +131,10 @@ pub(in crate::ledger) fn an_unknown_outcome_keeps_its_intent_open(ledger: &mut L
     let outcomes = [("ann", lost.clone()), ("bob", Outcome::Assigned), ("cid", lost.clone())];
     ledger.commit(&lease, RUN, &settled(intent, &outcomes), at(2)).unwrap();
     let open = ledger.open_intents("contoso").unwrap();
-    assert_eq!(open, [(intent, NewIntent { operation: Operation::Assign, addresses: addresses(&["ann", "cid"]) })]);
+    assert_eq!(
+        open,
+        [(intent, NewIntent { operation: Operation::Assign, addresses: addresses(&["ann", "cid"]), again: false })]
+    );
     assert_eq!(member(ledger, "ann").unwrap().reason, "no answer to the request to assign it: timed out");
     // Lost again for the same cause: nothing new to tell. Then answered.
     ledger.commit(&lease, RUN, &settled(intent, &[("ann", lost.clone()), ("cid", lost)]), at(3)).unwrap();
@@ -182,7 +188,7 @@ pub(in crate::ledger) fn no_address_is_in_two_open_intents(ledger: &mut Ledger) 
     let lease = lease(ledger);
     begin(ledger, &lease, Operation::Assign, &["ann"], 1);
     for names in [["bob", "ann"], ["cid", "cid"]] {
-        let intent = Some(NewIntent { operation: Operation::Assign, addresses: addresses(&names) });
+        let intent = Some(NewIntent { operation: Operation::Assign, addresses: addresses(&names), again: false });
         let result = ledger.commit(&lease, RUN, &Commit { intent, ..Commit::default() }, at(2));
         assert!(matches!(result, Err(LedgerError::Illegal(_))), "{result:?}");
     }
@@ -194,7 +200,7 @@ pub(in crate::ledger) fn nobody_is_unassigned_without_a_known_seat(ledger: &mut 
     let left = vec![(address("ann"), Outcome::NoSeat)];
     ledger.commit(&lease, RUN, &Commit { left, ..Commit::default() }, at(0)).unwrap();
     for name in ["ann", "nobody"] {
-        let intent = Some(NewIntent { operation: Operation::Unassign, addresses: addresses(&[name]) });
+        let intent = Some(NewIntent { operation: Operation::Unassign, addresses: addresses(&[name]), again: false });
         let result = ledger.commit(&lease, RUN, &Commit { intent, ..Commit::default() }, at(2));
         assert!(matches!(result, Err(LedgerError::Illegal(_))), "{result:?}");
     }

@@ -62,7 +62,7 @@ fn perform(ledger: &mut Ledger, lease: &Lease, act: &Act, minutes: i64) -> Resul
         }
         Act::Ask(assign, who) => {
             let operation = if *assign { Operation::Assign } else { Operation::Unassign };
-            let intent = Some(NewIntent { operation, addresses: addresses(&all_names(who)) });
+            let intent = Some(NewIntent { operation, addresses: addresses(&all_names(who)), again: false });
             ledger.commit(lease, RUN, &Commit { intent, ..Commit::default() }, at(minutes)).map(drop)
         }
         Act::Answer(outcomes) => {
