@@ -410,8 +410,8 @@ fn a_page_that_is_not_json_is_no_answer_and_its_first_two_hundred_characters_are
 #[test]
 fn who_was_assigned_by_somebody_else_is_never_unassigned_unless_adopted() {
     let talk = Talk::new();
-    // Ninety have a seat at the server, of whom the roster knows nobody.
-    talk.sync(0, "ann", [done(10)]);
+    // Fifty have a seat at the server, of whom the roster knows nobody but ann.
+    talk.sync(0, "ann", [done(50)]);
     talk.sync(0, "bob", []);
     assert_eq!(talk.sent(), ["DELETE ann", "PUT bob"]);
     std::fs::write(talk.world.path("own.csv"), "email\nzoe@contoso.com\n").unwrap();

@@ -460,13 +460,13 @@ fn a_server_that_refuses_even_one_address_as_too_large_ends_the_run_and_nobody_i
     PUT a b c d
     PUT a b
     PUT a
-    commit | #1 a not done, b not done, c not done, d not done | left e not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false }
+    commit | #1 a not done, b not done, c not done, d not done | left e not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false, refuses_again: false }
     3 requests: 0+ 0- 0 pending, 0 quarantined, 0 unknown (the server refuses even a request with one address as too large (413))
     ");
     assert_snapshot!(script(1, unassign("a b"), too_large().take(1)), @r"
     commit | intent DELETE a
     DELETE a
-    commit | #1 a not done | left b not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false }
+    commit | #1 a not done | left b not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false, refuses_again: false }
     1 requests: 0+ 0- 0 pending, 0 quarantined, 0 unknown (the server refuses even a request with one address as too large (413))
     ");
     let habits = Habits { batch_size: Some(2), ..Habits::default() };
@@ -474,13 +474,13 @@ fn a_server_that_refuses_even_one_address_as_too_large_ends_the_run_and_nobody_i
     commit | intent PUT a b
     PUT a b
     PUT a
-    commit | #1 a not done, b not done | left c not done | Habits { batch_size: Some(2), puts_apply_rest: false, deletes_apply_rest: false }
+    commit | #1 a not done, b not done | left c not done | Habits { batch_size: Some(2), puts_apply_rest: false, deletes_apply_rest: false, refuses_again: false }
     2 requests: 0+ 0- 0 pending, 0 quarantined, 0 unknown (the server refuses even a request with one address as too large (413))
     ");
     let work = Work { resume: resume(Operation::Unassign, "z"), ..assign("c") };
     assert_snapshot!(script(4, work, too_large().take(1)), @r"
     DELETE z
-    commit | #7 z unknown | left c not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false }
+    commit | #7 z unknown | left c not done | Habits { batch_size: None, puts_apply_rest: false, deletes_apply_rest: false, refuses_again: false }
     1 requests: 0+ 0- 0 pending, 0 quarantined, 1 unknown (the server refuses even a request with one address as too large (413))
     ");
 }
