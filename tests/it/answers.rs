@@ -3,7 +3,8 @@
 //!
 //! First what a server may say of people and of seats, then of the key and of its own state, then what stands between, and
 //! what happens behind rosterd's back. Every combination of a server's habits is lived
-//! through in `src/dispatch/tests/dialects.rs`; a polite pace is held to in `src/dispatch/turns.rs`.
+//! through in `src/dispatch/tests/dialects.rs`; a polite pace is held to in `src/dispatch/turns.rs`, and what the count of
+//! seats tells of changes behind rosterd's back in `drift.rs`.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};

@@ -362,6 +362,14 @@ fn sources_that_do_not_exist_are_named_with_the_nearest() {
 }
 
 #[test]
+fn a_line_without_end_is_not_shown_for_each_mistake_in_it() {
+    let sources: Vec<String> = (0..1_200).map(|i| format!("\"source{i}\"")).collect();
+    let told = refused(&GOOD.replace("\"hr\"", &sources.join(", ")));
+    assert_eq!(told.matches("6 | (a line too long to be shown)").count(), 1_200, "{}", &told[..2_000]);
+    assert!(told.contains("there is no source `source7`") && told.len() < 400 * 1_200, "{} bytes", told.len());
+}
+
+#[test]
 fn a_mistake_in_the_syntax_is_reported_alone_with_its_place() {
     insta::assert_snapshot!(refused(&format!("{GOOD}path = \"drops/it\"\nsettle = \"2s\nshedule = 1\n")), @r#"
     error: this key is here twice
