@@ -37,7 +37,6 @@ pub(crate) struct Shared {
     pub(crate) broken: Vec<(Rule, String)>,
     pub(crate) log: Option<Vec<String>>,
     base: Timestamp,
-    latest: Timestamp,
     since: Instant,
     /// Requests that were held up on their way.
     late: [Vec<(Operation, Vec<u8>)>; CLIENTS],
@@ -101,7 +100,6 @@ impl Shared {
             broken: Vec::new(),
             log: None,
             base,
-            latest: base,
             since: Instant::now(),
             late: Default::default(),
             in_flight: Default::default(),
@@ -114,16 +112,8 @@ impl Shared {
     }
 
     pub(crate) fn set_clock(&mut self, seconds: i64) {
-        self.latest = self.latest.max(self.now());
         self.base += TimeDelta::seconds(seconds);
         self.note(|| format!("the clock is set by {seconds} s"));
-    }
-
-    pub(crate) fn catch_up(&mut self) {
-        let behind = (self.latest - self.now()).num_seconds();
-        if behind > 0 {
-            self.set_clock(behind + 1);
-        }
     }
 
     pub(crate) fn note(&mut self, what: impl FnOnce() -> String) {

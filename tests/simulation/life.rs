@@ -497,7 +497,6 @@ impl Life {
                 shared.deliver(client);
             }
             shared.processes = Default::default();
-            shared.catch_up();
         }
         sleep(PAST_DATES).await;
         for client in 0..CLIENTS {
