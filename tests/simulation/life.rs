@@ -640,7 +640,8 @@ impl Shared {
         let desired = self.truth.desired(client, now);
         let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
         let seats = self.server.subscription(id(client)).unwrap().seats();
-        let free = seats.saturating_sub(assigned.len() as u64);
+        // Two spellings of one address are two seats on some servers.
+        let free = seats.saturating_sub(self.assigned(client).len() as u64);
         let mut wrong = Vec::new();
         if !self.ledger.open_intents(&name(client)).unwrap().is_empty() {
             wrong.push("an intent is open".to_owned());
