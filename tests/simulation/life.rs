@@ -1,7 +1,6 @@
 //! One life: plays a script, checks every rule after each step, then lets the world stand still and sees it converge.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -11,17 +10,13 @@ use chrono::{TimeDelta, TimeZone, Utc};
 use rosterd::address::Address;
 use rosterd::clock::Timestamp;
 use rosterd::config::{self, Config, SubscriptionType};
-use rosterd::dispatch::machine::Work;
 use rosterd::dispatch::pace::Pacer;
 use rosterd::intake::{self, Intake};
-use rosterd::ledger::{Ledger, LedgerError, MemberState, Owner, RunOutcome, Trigger};
-use rosterd::licensing::wire::Operation;
+use rosterd::ledger::{Ledger, LedgerError, Owner, RunOutcome, Trigger};
 use rosterd::pass::{self, LOOKS_MAX, PassError, Passed, World};
 use rosterd::plan::Plan;
-use rosterd::roster::{Entry, Hasher, When};
-use rosterd::sandbox::dialect::{AlreadyAssigned, Case, Dialect, Errors, NoSeats, Partial, StatsOn402};
 use rosterd::sandbox::{self, State};
-use rosterd::source::{Incomplete, Reading, Snapshot};
+use rosterd::source::{Reading, Snapshot};
 use secrecy::SecretString;
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
@@ -29,9 +24,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::checks::Before;
 use crate::host::{Crash, Host, Shared, id, members, name};
-use crate::rules::{Listing, Mistake, Rule, Truth, Watch, email, is_offender, sources};
+use crate::rules::{Mistake, Rule, Truth, Watch, email};
 use crate::script::{Action, CLIENTS, Chances, How, SOURCES, Script, Setting};
+use crate::setting::{configuration, dialect, entries, entries_of, reading, rows};
 
 /// Longer than any lease, in seconds.
 const PAST_LEASES: i64 = 200;
@@ -527,168 +524,6 @@ impl Life {
     }
 }
 
-/// What a pass found.
-struct Before {
-    began: Timestamp,
-    holding: u64,
-    is_open: bool,
-    /// Seats, as far as they were known.
-    free: Option<u64>,
-    batch_size: usize,
-    /// Since when members wait for a seat.
-    waiting: BTreeMap<String, Timestamp>,
-    seated: BTreeSet<String>,
-}
-
-impl Shared {
-    fn guarded(&mut self, client: usize, watch: &Watch, before: &Before) {
-        let setting = self.truth.setting();
-        // Who is settled first may come to hold a seat by that.
-        let holding = before.holding + watch.open.values().filter(|open| **open == Operation::Assign).count() as u64;
-        let limit = (holding * setting.max_removals.0 / 100).max(setting.always_allow);
-        let removed = watch.removed.len() as u64;
-        if removed > limit {
-            let what = format!("c{client}: {removed} of {} were unassigned, {limit} may be", before.holding);
-            self.breaks(Rule::Guarded, what);
-        }
-    }
-
-    /// No batch was cut short for want of seats.
-    fn has_room(&self, client: usize) -> bool {
-        let stats = self.server.subscription(id(client)).unwrap().stats();
-        stats.available_licenses >= stats.assigned_licenses + self.truth.setting().batch_size as u64
-    }
-
-    /// What the ledger believes is so, where no answer is missing.
-    fn believes(&mut self, client: usize) {
-        if self.is_late(client) || !self.ledger.open_intents(&name(client)).unwrap().is_empty() {
-            return;
-        }
-        let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
-        let members = members(&self.ledger, client);
-        for (email, member) in &members {
-            if member.has_seat && !assigned.contains(email) && !self.truth.taken[client].contains(email) {
-                let what = format!("c{client}: {email} is {:?} with a seat, and has none", member.state);
-                self.breaks(Rule::IntentFirst, what);
-            }
-        }
-        for email in self.truth.given[client].clone() {
-            if assigned.contains(&email) && !members.get(&email).is_some_and(|member| member.has_seat) {
-                self.breaks(Rule::IntentFirst, format!("c{client}: {email} was given a seat, and that is forgotten"));
-            }
-        }
-    }
-
-    /// A pass that follows at once has nothing to do.
-    fn is_done(&mut self, client: usize, config: &Config) {
-        let subscription = &config.subscriptions[&name(client)];
-        let seen = pass::look_at(&self.ledger, config, subscription, false, self.now()).unwrap();
-        let Work { resume, unassign, rename, assign, .. } = &seen.work;
-        if !(resume.is_empty() && unassign.is_empty() && rename.is_empty() && assign.is_empty()) {
-            self.breaks(Rule::FewRequests, format!("c{client}: converged, and to be done again: {:?}", seen.work));
-        }
-    }
-
-    fn has_states(&mut self, client: usize, began: Timestamp) {
-        let members = members(&self.ledger, client);
-        // Of whom that can be said, wherever in the pass the clock was set.
-        let now = self.truth.has_a_state(client, self.now());
-        for email in self.truth.has_a_state(client, began).intersection(&now) {
-            let wrong = match members.get(email) {
-                None => "is in no state".to_owned(),
-                Some(member) if member.reason.is_empty() => format!("is {:?} without a reason", member.state),
-                Some(member) if member.state == MemberState::Quarantined && !is_offender(email) => {
-                    format!("is quarantined: {}", member.reason)
-                }
-                Some(_) => continue,
-            };
-            self.breaks(Rule::NothingDropped, format!("c{client}: {email} {wrong}"));
-        }
-    }
-
-    /// Nobody who waits would have come before somebody who was given a seat.
-    fn in_order(&mut self, client: usize, watch: &Watch, before: &Before) {
-        let members = members(&self.ledger, client);
-        let now = before.began;
-        // Who did not wait before the pass, waits since it.
-        let rank = |email: &str| {
-            // A person who is renamed keeps the place.
-            let same = |known: &&String| *known == email || has_id(email) && same_person(known, email);
-            let since = before.waiting.iter().filter(|(known, _)| same(known)).map(|(_, since)| *since).min();
-            let since = since.unwrap_or(now);
-            Some((self.truth.priority(client, email, now)?, since, email.to_owned()))
-        };
-        let given = watch.added.iter().filter(|email| !is_offender(email));
-        // A renamed person takes the old address's seat along.
-        let given = given.filter(|email| !before.seated.iter().any(|seated| same_person(seated, email)));
-        let last = given.filter_map(|email| rank(email)).max();
-        let waits = members.values().filter(|member| member.state == MemberState::Pending);
-        let first = waits
-            .filter(|member| !is_offender(member.address.identity()))
-            .filter_map(|member| rank(member.address.identity()))
-            .min();
-        if let (Some(last), Some(first)) = (last, first)
-            && first < last
-        {
-            self.breaks(Rule::Converges, format!("c{client}: {last:?} was given a seat, and {first:?} waits"));
-        }
-    }
-
-    /// What is not as it should be when everything stands still.
-    fn unconverged(&self, client: usize) -> Vec<String> {
-        let now = self.now();
-        let desired = self.truth.desired(client, now);
-        let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
-        let seats = self.server.subscription(id(client)).unwrap().seats();
-        // Two spellings of one address are two seats on some servers.
-        let free = seats.saturating_sub(self.assigned(client).len() as u64);
-        let mut wrong = Vec::new();
-        if !self.ledger.open_intents(&name(client)).unwrap().is_empty() {
-            wrong.push("an intent is open".to_owned());
-        }
-        for email in &self.truth.given[client] {
-            // A renamed person keeps the old address while a seat that is given back would be gone.
-            let has_heir = assigned.len() as u64 > seats && self.truth.is_renamed(client, email);
-            let stays = self.truth.kept[client].contains(email) || self.truth.is_protected(email) || has_heir;
-            if assigned.contains(email) && !desired.contains(email) && !stays {
-                wrong.push(format!("{email} has a seat and should have none"));
-            }
-        }
-        let without = |email: &&String| {
-            !assigned.contains(*email) && !is_offender(email) && !self.truth.taken[client].contains(*email)
-        };
-        let without: Vec<&String> = desired.iter().filter(without).collect();
-        if free > 0 && !without.is_empty() {
-            wrong.push(format!("{free} seats are free, and {without:?} have none"));
-        }
-        wrong
-    }
-
-    fn key_is_nowhere(&mut self, client: usize) {
-        let mut texts: Vec<String> = members(&self.ledger, client).into_values().map(|member| member.reason).collect();
-        texts.extend(self.ledger.subscription(&name(client)).unwrap().problem.map(|(problem, _)| problem));
-        self.ledger.for_each_history(&[name(client)], None, &mut |line| texts.push(line.detail)).unwrap();
-        for key in self.truth.keys.clone() {
-            if let Some(text) = texts.iter().find(|text| text.contains(&key)) {
-                self.breaks(Rule::KeyNowhere, text.clone());
-            }
-        }
-    }
-}
-
-fn person(email: &str) -> usize {
-    email[1..].split('.').next().unwrap_or_default().parse().unwrap()
-}
-
-fn same_person(one: &str, other: &str) -> bool {
-    person(one) == person(other)
-}
-
-/// Whether a stable id tells that it is the same person under another address.
-fn has_id(email: &str) -> bool {
-    !person(email).is_multiple_of(5)
-}
-
 fn joined(ended: Result<Result<Passed, PassError>, tokio::task::JoinError>) -> Result<Passed, PassError> {
     match ended {
         Ok(ended) => ended,
@@ -705,105 +540,4 @@ fn world(config: &Arc<Config>, host: &Host, born: usize) -> World<Host> {
         looks: Arc::new(tokio::sync::Semaphore::new(LOOKS_MAX)),
         shutdown: CancellationToken::new(),
     }
-}
-
-fn dialect(bits: u8) -> Dialect {
-    let flag = |place: u8| bits & (1 << place) != 0;
-    let partial = |place: u8| if flag(place) { Partial::ApplyRest } else { Partial::RefuseAll };
-    Dialect {
-        already_assigned: if flag(0) { AlreadyAssigned::Error } else { AlreadyAssigned::Ok },
-        bad_address: partial(1),
-        not_assigned: partial(2),
-        no_seats: if flag(3) { NoSeats::Fill } else { NoSeats::RefuseAll },
-        errors: if flag(4) { Errors::Anonymous } else { Errors::Named },
-        case: if flag(5) { Case::Sensitive } else { Case::Insensitive },
-        stats_on_402: if flag(6) { StatsOn402::Yes } else { StatsOn402::No },
-    }
-}
-
-fn configuration(setting: &Setting, mistake: Option<Mistake>) -> Config {
-    let (run, day) = setting.max_removals;
-    let guard = if mistake == Some(Mistake::NoGuard) {
-        "max_removals = \"100%\"\nmax_removals_per_day = \"100%\"\nalways_allow = 1000".to_owned()
-    } else {
-        let always = setting.always_allow;
-        format!("max_removals = \"{run}%\"\nmax_removals_per_day = \"{day}%\"\nalways_allow = {always}")
-    };
-    let batch_size = if mistake == Some(Mistake::Singly) { 1 } else { setting.batch_size };
-    let exclude = if setting.exclude { "exclude = [\"p3.*\"]\n" } else { "" };
-    let protect = if setting.protect { "protect = [\"p4.*\"]\n" } else { "" };
-    let mut text = format!(
-        "[ledger]\nurl = \"sqlite:none.db\"\n[licensing]\nbase_url = \"http://127.0.0.1:1\"\n\
-         requests_per_second = 10000.0\nburst = 1000\n\
-         [defaults]\nbatch_size = {batch_size}\nremoval_grace = \"{}s\"\n{exclude}{protect}[defaults.guard]\n{guard}\n",
-        setting.grace
-    );
-    for client in 0..CLIENTS {
-        let sources: Vec<String> = sources(client).iter().map(|source| format!("\"s{source}\"")).collect();
-        write!(
-            text,
-            "[subscriptions.c{client}]\ntype = \"Manual\"\nid = \"{}\"\napi_key = {{ env = \"NONE\" }}\nsources = [{}]\n",
-            id(client),
-            sources.join(", ")
-        )
-        .unwrap();
-    }
-    for source in 0..SOURCES {
-        write!(text, "[sources.s{source}]\nkind = \"csv\"\npath = \"drops/{source}\"\n").unwrap();
-    }
-    config::load_str(Path::new("simulation.toml"), &text).unwrap_or_else(|problems| panic!("{problems}"))
-}
-
-/// What a source says now.
-fn entries(truth: &Truth, source: usize, mistake: Option<Mistake>) -> Vec<Entry> {
-    let mut listed: Vec<Listing> = truth.listed[source].values().cloned().collect();
-    let is_known = |listing: &Listing| truth.accepted[source].contains_key(&listing.email().to_lowercase());
-    let dropped = match mistake {
-        Some(Mistake::EntryDropped) => listed.iter().position(|listing| !is_known(listing)),
-        Some(Mistake::DesiredTaken) => listed.iter().position(is_known),
-        _ => None,
-    };
-    if let Some(dropped) = dropped {
-        listed.remove(dropped);
-    }
-    if mistake == Some(Mistake::WorstFirst) {
-        for listing in &mut listed {
-            listing.priority = -listing.priority;
-        }
-    }
-    listed.iter().map(entry).collect()
-}
-
-fn entries_of(truth: &Truth, source: usize, count: usize) -> Vec<Entry> {
-    truth.listed[source].values().take(count).map(entry).collect()
-}
-
-fn entry(listing: &Listing) -> Entry {
-    // A fifth of the people have nothing that names them but the address.
-    let stable_id = has_id(&listing.email()).then(|| format!("id{}", listing.person).into());
-    Entry {
-        address: Address::parse(&listing.email()).unwrap(),
-        stable_id,
-        route: listing.only.map(|client| name(client).into()),
-        priority: listing.priority,
-        starts: listing.starts.map(When::At),
-        ends: listing.ends.map(When::At),
-        origin: "a list".into(),
-    }
-}
-
-fn reading(entries: &[Entry], how: How, hasher: &Hasher) -> Reading {
-    match how {
-        How::Whole => Reading::Complete(Snapshot::of(entries.to_vec(), hasher)),
-        How::Broken(_) => Reading::Incomplete(Incomplete::passing("The list broke off.")),
-        How::Empty => Reading::Complete(Snapshot::of(Vec::new(), hasher)),
-    }
-}
-
-/// The stored roster of a source, as it is compared.
-fn rows(ledger: &Ledger, source: usize) -> Vec<(rosterd::roster::EntryKey, u64)> {
-    let mut rows = Vec::new();
-    let all = rosterd::roster::Parts::all();
-    ledger.for_each_row(&format!("s{source}"), &all, &mut |key, content| rows.push((key, content))).unwrap();
-    rows
 }

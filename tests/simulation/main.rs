@@ -5,10 +5,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test can't do without")]
 
+mod checks;
 mod host;
 mod life;
 mod rules;
 mod script;
+mod setting;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

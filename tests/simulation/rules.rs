@@ -124,6 +124,19 @@ pub(crate) fn is_offender(identity: &str) -> bool {
     identity.contains("!@")
 }
 
+pub(crate) fn person(email: &str) -> usize {
+    email[1..].split('.').next().unwrap_or_default().parse().unwrap()
+}
+
+pub(crate) fn same_person(one: &str, other: &str) -> bool {
+    person(one) == person(other)
+}
+
+/// Whether a stable id tells that it is the same person under another address.
+pub(crate) fn has_id(email: &str) -> bool {
+    !person(email).is_multiple_of(5)
+}
+
 /// What is so, apart from what rosterd believes.
 #[derive(Debug)]
 pub(crate) struct Truth {

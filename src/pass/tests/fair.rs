@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::*;
@@ -25,9 +25,13 @@ use crate::source::Evidence;
 struct Stage {
     ledger: Mutex<Ledger>,
     log: Mutex<Vec<String>>,
+    /// Told of each request.
+    sent: Notify,
 }
 
 const LATENCY: Duration = Duration::from_millis(30);
+/// By the clock of the test, which stands still while there is work.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Stage {
     fn served(&self) -> usize {
@@ -72,6 +76,7 @@ impl Outside for Arc<Stage> {
     async fn send(&self, subscription: &Subscription, _: &SecretString, request: &Request) -> Answer {
         let line = format!("{} {}", subscription.name, request.operation.method());
         self.log.lock().unwrap().push(line);
+        self.sent.notify_one();
         sleep(LATENCY).await;
         Answer::Done { stats: None }
     }
@@ -95,7 +100,7 @@ fn world(folder: &std::path::Path, large: usize) -> World<Arc<Stage>> {
     World {
         pacer: Arc::new(Pacer::new(&config.licensing)),
         config: Arc::new(config),
-        outside: Arc::new(Stage { ledger, log: Mutex::default() }),
+        outside: Arc::new(Stage { ledger, log: Mutex::default(), sent: Notify::new() }),
         owner: Owner::this_process(),
         looks: Arc::new(Semaphore::new(LOOKS_MAX)),
         shutdown: CancellationToken::new(),
@@ -132,7 +137,7 @@ async fn pass_of(world: &World<Arc<Stage>>, name: &str) -> Passed {
     pass(world, &world.config.subscriptions[name], Trigger::Roster, false).await.unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn first_runs_of_many_people_delay_a_leaver_elsewhere_by_the_request_that_is_going_out() {
     const LARGE: usize = 4;
     let folder = tempfile::tempdir().unwrap();
@@ -147,9 +152,12 @@ async fn first_runs_of_many_people_delay_a_leaver_elsewhere_by_the_request_that_
         let world = world.clone();
         runs.push(tokio::spawn(async move { pass_of(&world, &name).await }));
     }
-    while world.outside.served() < 2 * LARGE {
-        sleep(LATENCY).await;
-    }
+    let all_are_served = async {
+        while world.outside.served() < 2 * LARGE {
+            world.outside.sent.notified().await;
+        }
+    };
+    timeout(PATIENCE, all_are_served).await.unwrap();
     let leaver = Change::Removed { entry: entry("small", 0), reason: Reason::Left, renamed_to: None };
     accept(&world, "small", vec![leaver]);
     let Passed::Ran { report, .. } = pass_of(&world, "small").await else { panic!("a leaver is to be removed") };

@@ -1,0 +1,162 @@
+//! What is checked after each pass, and when everything stands still.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rosterd::clock::Timestamp;
+use rosterd::config::Config;
+use rosterd::dispatch::machine::Work;
+use rosterd::ledger::MemberState;
+use rosterd::licensing::wire::Operation;
+use rosterd::pass;
+
+use crate::host::{Shared, id, members, name};
+use crate::rules::{Rule, Watch, has_id, is_offender, same_person};
+
+/// What a pass found.
+pub(crate) struct Before {
+    pub(crate) began: Timestamp,
+    pub(crate) holding: u64,
+    pub(crate) is_open: bool,
+    /// Seats, as far as they were known.
+    pub(crate) free: Option<u64>,
+    pub(crate) batch_size: usize,
+    /// Since when members wait for a seat.
+    pub(crate) waiting: BTreeMap<String, Timestamp>,
+    pub(crate) seated: BTreeSet<String>,
+}
+
+impl Shared {
+    pub(crate) fn guarded(&mut self, client: usize, watch: &Watch, before: &Before) {
+        let setting = self.truth.setting();
+        // Who is settled first may come to hold a seat by that.
+        let holding = before.holding + watch.open.values().filter(|open| **open == Operation::Assign).count() as u64;
+        let limit = (holding * setting.max_removals.0 / 100).max(setting.always_allow);
+        let removed = watch.removed.len() as u64;
+        if removed > limit {
+            let what = format!("c{client}: {removed} of {} were unassigned, {limit} may be", before.holding);
+            self.breaks(Rule::Guarded, what);
+        }
+    }
+
+    /// No batch was cut short for want of seats.
+    pub(crate) fn has_room(&self, client: usize) -> bool {
+        let stats = self.server.subscription(id(client)).unwrap().stats();
+        stats.available_licenses >= stats.assigned_licenses + self.truth.setting().batch_size as u64
+    }
+
+    /// What the ledger believes is so, where no answer is missing.
+    pub(crate) fn believes(&mut self, client: usize) {
+        if self.is_late(client) || !self.ledger.open_intents(&name(client)).unwrap().is_empty() {
+            return;
+        }
+        let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
+        let members = members(&self.ledger, client);
+        for (email, member) in &members {
+            if member.has_seat && !assigned.contains(email) && !self.truth.taken[client].contains(email) {
+                let what = format!("c{client}: {email} is {:?} with a seat, and has none", member.state);
+                self.breaks(Rule::IntentFirst, what);
+            }
+        }
+        for email in self.truth.given[client].clone() {
+            if assigned.contains(&email) && !members.get(&email).is_some_and(|member| member.has_seat) {
+                self.breaks(Rule::IntentFirst, format!("c{client}: {email} was given a seat, and that is forgotten"));
+            }
+        }
+    }
+
+    /// A pass that follows at once has nothing to do.
+    pub(crate) fn is_done(&mut self, client: usize, config: &Config) {
+        let subscription = &config.subscriptions[&name(client)];
+        let seen = pass::look_at(&self.ledger, config, subscription, false, self.now()).unwrap();
+        let Work { resume, unassign, rename, assign, .. } = &seen.work;
+        if !(resume.is_empty() && unassign.is_empty() && rename.is_empty() && assign.is_empty()) {
+            self.breaks(Rule::FewRequests, format!("c{client}: converged, and to be done again: {:?}", seen.work));
+        }
+    }
+
+    pub(crate) fn has_states(&mut self, client: usize, began: Timestamp) {
+        let members = members(&self.ledger, client);
+        // Of whom that can be said, wherever in the pass the clock was set.
+        let now = self.truth.has_a_state(client, self.now());
+        for email in self.truth.has_a_state(client, began).intersection(&now) {
+            let wrong = match members.get(email) {
+                None => "is in no state".to_owned(),
+                Some(member) if member.reason.is_empty() => format!("is {:?} without a reason", member.state),
+                Some(member) if member.state == MemberState::Quarantined && !is_offender(email) => {
+                    format!("is quarantined: {}", member.reason)
+                }
+                Some(_) => continue,
+            };
+            self.breaks(Rule::NothingDropped, format!("c{client}: {email} {wrong}"));
+        }
+    }
+
+    /// Nobody who waits would have come before somebody who was given a seat.
+    pub(crate) fn in_order(&mut self, client: usize, watch: &Watch, before: &Before) {
+        let members = members(&self.ledger, client);
+        let now = before.began;
+        // Who did not wait before the pass, waits since it.
+        let rank = |email: &str| {
+            // A person who is renamed keeps the place.
+            let same = |known: &&String| *known == email || has_id(email) && same_person(known, email);
+            let since = before.waiting.iter().filter(|(known, _)| same(known)).map(|(_, since)| *since).min();
+            let since = since.unwrap_or(now);
+            Some((self.truth.priority(client, email, now)?, since, email.to_owned()))
+        };
+        let given = watch.added.iter().filter(|email| !is_offender(email));
+        // A renamed person takes the old address's seat along.
+        let given = given.filter(|email| !before.seated.iter().any(|seated| same_person(seated, email)));
+        let last = given.filter_map(|email| rank(email)).max();
+        let waits = members.values().filter(|member| member.state == MemberState::Pending);
+        let first = waits
+            .filter(|member| !is_offender(member.address.identity()))
+            .filter_map(|member| rank(member.address.identity()))
+            .min();
+        if let (Some(last), Some(first)) = (last, first)
+            && first < last
+        {
+            self.breaks(Rule::Converges, format!("c{client}: {last:?} was given a seat, and {first:?} waits"));
+        }
+    }
+
+    /// What is not as it should be when everything stands still.
+    pub(crate) fn unconverged(&self, client: usize) -> Vec<String> {
+        let now = self.now();
+        let desired = self.truth.desired(client, now);
+        let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
+        let seats = self.server.subscription(id(client)).unwrap().seats();
+        // Two spellings of one address are two seats on some servers.
+        let free = seats.saturating_sub(self.assigned(client).len() as u64);
+        let mut wrong = Vec::new();
+        if !self.ledger.open_intents(&name(client)).unwrap().is_empty() {
+            wrong.push("an intent is open".to_owned());
+        }
+        for email in &self.truth.given[client] {
+            // A renamed person keeps the old address while a seat that is given back would be gone.
+            let has_heir = assigned.len() as u64 > seats && self.truth.is_renamed(client, email);
+            let stays = self.truth.kept[client].contains(email) || self.truth.is_protected(email) || has_heir;
+            if assigned.contains(email) && !desired.contains(email) && !stays {
+                wrong.push(format!("{email} has a seat and should have none"));
+            }
+        }
+        let without = |email: &&String| {
+            !assigned.contains(*email) && !is_offender(email) && !self.truth.taken[client].contains(*email)
+        };
+        let without: Vec<&String> = desired.iter().filter(without).collect();
+        if free > 0 && !without.is_empty() {
+            wrong.push(format!("{free} seats are free, and {without:?} have none"));
+        }
+        wrong
+    }
+
+    pub(crate) fn key_is_nowhere(&mut self, client: usize) {
+        let mut texts: Vec<String> = members(&self.ledger, client).into_values().map(|member| member.reason).collect();
+        texts.extend(self.ledger.subscription(&name(client)).unwrap().problem.map(|(problem, _)| problem));
+        self.ledger.for_each_history(&[name(client)], None, &mut |line| texts.push(line.detail)).unwrap();
+        for key in self.truth.keys.clone() {
+            if let Some(text) = texts.iter().find(|text| text.contains(&key)) {
+                self.breaks(Rule::KeyNowhere, text.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a life is set in: the server's dialect, the configuration, and what a source gives to read.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use rosterd::address::Address;
+use rosterd::config::{self, Config};
+use rosterd::ledger::Ledger;
+use rosterd::roster::{Entry, Hasher, When};
+use rosterd::sandbox::dialect::{AlreadyAssigned, Case, Dialect, Errors, NoSeats, Partial, StatsOn402};
+use rosterd::source::{Incomplete, Reading, Snapshot};
+
+use crate::host::{id, name};
+use crate::rules::{Listing, Mistake, Truth, has_id, sources};
+use crate::script::{CLIENTS, How, SOURCES, Setting};
+
+pub(crate) fn dialect(bits: u8) -> Dialect {
+    let flag = |place: u8| bits & (1 << place) != 0;
+    let partial = |place: u8| if flag(place) { Partial::ApplyRest } else { Partial::RefuseAll };
+    Dialect {
+        already_assigned: if flag(0) { AlreadyAssigned::Error } else { AlreadyAssigned::Ok },
+        bad_address: partial(1),
+        not_assigned: partial(2),
+        no_seats: if flag(3) { NoSeats::Fill } else { NoSeats::RefuseAll },
+        errors: if flag(4) { Errors::Anonymous } else { Errors::Named },
+        case: if flag(5) { Case::Sensitive } else { Case::Insensitive },
+        stats_on_402: if flag(6) { StatsOn402::Yes } else { StatsOn402::No },
+    }
+}
+
+pub(crate) fn configuration(setting: &Setting, mistake: Option<Mistake>) -> Config {
+    let (run, day) = setting.max_removals;
+    let guard = if mistake == Some(Mistake::NoGuard) {
+        "max_removals = \"100%\"\nmax_removals_per_day = \"100%\"\nalways_allow = 1000".to_owned()
+    } else {
+        let always = setting.always_allow;
+        format!("max_removals = \"{run}%\"\nmax_removals_per_day = \"{day}%\"\nalways_allow = {always}")
+    };
+    let batch_size = if mistake == Some(Mistake::Singly) { 1 } else { setting.batch_size };
+    let exclude = if setting.exclude { "exclude = [\"p3.*\"]\n" } else { "" };
+    let protect = if setting.protect { "protect = [\"p4.*\"]\n" } else { "" };
+    let mut text = format!(
+        "[ledger]\nurl = \"sqlite:none.db\"\n[licensing]\nbase_url = \"http://127.0.0.1:1\"\n\
+         requests_per_second = 10000.0\nburst = 1000\n\
+         [defaults]\nbatch_size = {batch_size}\nremoval_grace = \"{}s\"\n{exclude}{protect}[defaults.guard]\n{guard}\n",
+        setting.grace
+    );
+    for client in 0..CLIENTS {
+        let sources: Vec<String> = sources(client).iter().map(|source| format!("\"s{source}\"")).collect();
+        write!(
+            text,
+            "[subscriptions.c{client}]\ntype = \"Manual\"\nid = \"{}\"\napi_key = {{ env = \"NONE\" }}\nsources = [{}]\n",
+            id(client),
+            sources.join(", ")
+        )
+        .unwrap();
+    }
+    for source in 0..SOURCES {
+        write!(text, "[sources.s{source}]\nkind = \"csv\"\npath = \"drops/{source}\"\n").unwrap();
+    }
+    config::load_str(Path::new("simulation.toml"), &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// What a source says now.
+pub(crate) fn entries(truth: &Truth, source: usize, mistake: Option<Mistake>) -> Vec<Entry> {
+    let mut listed: Vec<Listing> = truth.listed[source].values().cloned().collect();
+    let is_known = |listing: &Listing| truth.accepted[source].contains_key(&listing.email().to_lowercase());
+    let dropped = match mistake {
+        Some(Mistake::EntryDropped) => listed.iter().position(|listing| !is_known(listing)),
+        Some(Mistake::DesiredTaken) => listed.iter().position(is_known),
+        _ => None,
+    };
+    if let Some(dropped) = dropped {
+        listed.remove(dropped);
+    }
+    if mistake == Some(Mistake::WorstFirst) {
+        for listing in &mut listed {
+            listing.priority = -listing.priority;
+        }
+    }
+    listed.iter().map(entry).collect()
+}
+
+pub(crate) fn entries_of(truth: &Truth, source: usize, count: usize) -> Vec<Entry> {
+    truth.listed[source].values().take(count).map(entry).collect()
+}
+
+pub(crate) fn entry(listing: &Listing) -> Entry {
+    // A fifth of the people have nothing that names them but the address.
+    let stable_id = has_id(&listing.email()).then(|| format!("id{}", listing.person).into());
+    Entry {
+        address: Address::parse(&listing.email()).unwrap(),
+        stable_id,
+        route: listing.only.map(|client| name(client).into()),
+        priority: listing.priority,
+        starts: listing.starts.map(When::At),
+        ends: listing.ends.map(When::At),
+        origin: "a list".into(),
+    }
+}
+
+pub(crate) fn reading(entries: &[Entry], how: How, hasher: &Hasher) -> Reading {
+    match how {
+        How::Whole => Reading::Complete(Snapshot::of(entries.to_vec(), hasher)),
+        How::Broken(_) => Reading::Incomplete(Incomplete::passing("The list broke off.")),
+        How::Empty => Reading::Complete(Snapshot::of(Vec::new(), hasher)),
+    }
+}
+
+/// The stored roster of a source, as it is compared.
+pub(crate) fn rows(ledger: &Ledger, source: usize) -> Vec<(rosterd::roster::EntryKey, u64)> {
+    let mut rows = Vec::new();
+    let all = rosterd::roster::Parts::all();
+    ledger.for_each_row(&format!("s{source}"), &all, &mut |key, content| rows.push((key, content))).unwrap();
+    rows
+}
