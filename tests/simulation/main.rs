@@ -21,7 +21,7 @@ use life::{Failure, play};
 use rules::Mistake;
 use script::Script;
 
-const SEEDS: Range<u64> = 0..2_500;
+const SEEDS: Range<u64> = 0..10_000;
 /// Within so many lives each deliberate mistake shows.
 const MISTAKES_SHOW_IN: u64 = 400;
 
