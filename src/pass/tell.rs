@@ -17,8 +17,8 @@ use crate::report::text::count;
 /// How a run ended, and the sentence for `status` where something is wrong.
 pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, Option<String>) {
     let problem = match &report.stopped {
-        // Braked: planned anew, without removals.
-        None | Some(Stop::Braked) => None,
+        // Overtaken: planned anew.
+        None | Some(Stop::Overtaken) => None,
         Some(Stop::KeyRefused { words }) => Some(format!(
             "the licensing server does not accept the key of {name} ({words}); put the key from the owner's page into its file"
         )),

@@ -14,7 +14,7 @@ use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{held_renames, looked, put_plan};
-use super::requests::{left, put_answer, put_intent, put_problem, settle_intent};
+use super::requests::{left, put_answer, put_intent, put_problem, settle_intent, turn_back};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
 use super::{Ledger, Result, fence, known_subscription, subscription_id};
@@ -139,6 +139,29 @@ impl Ledger {
         self.read(|connection| match known_subscription(connection, subscription)? {
             Some(id) => open_intents(connection, id),
             None => Ok(Vec::new()),
+        })
+    }
+
+    /// Whoever is named here and whose removal is in doubt is wanted again: the open request becomes one to assign them, so
+    /// that settling it gives the seat back or leaves it, and never makes sure of the removal. Nobody else's changes.
+    pub fn turn_back(&mut self, lease: &Lease, wanted: &[Address], now: Timestamp) -> Result<()> {
+        self.fenced(lease, |transaction, subscription| {
+            let mut books = Books::open(transaction, subscription, None, now);
+            turn_back(transaction, &mut books, subscription, wanted)?;
+            books.close()?;
+            Ok(())
+        })
+    }
+
+    /// Whether a roster has said something new of one of these addresses since a plan looked.
+    pub fn is_overtaken(&self, lease: &Lease, seen: Seen, addresses: &[Address]) -> Result<bool> {
+        let identities: Vec<&str> = addresses.iter().map(Address::identity).collect();
+        self.read(|connection| {
+            let sql = "
+                SELECT 1 FROM touched JOIN subscription ON subscription.id = subscription_id
+                WHERE name = ?1 AND touched.seq > ?2 AND identity IN (SELECT value FROM json_each(?3)) LIMIT 1";
+            let values = params![lease.subscription, seen.seq, Json(identities)];
+            Ok(connection.prepare_cached(sql)?.exists(values)?)
         })
     }
 
