@@ -303,8 +303,9 @@ fn take_over(books: &mut Books<'_>, from: &Address, to: &Address) -> Result<()> 
 
 /// Why somebody waits.
 const NONE_FREE: &str = "no seat is free";
-/// Why somebody waits who had a seat.
+/// Why somebody waits whose own removal was no longer wanted.
 const GONE: &str = "it was named again when its seat had been given back, and no seat is free";
+/// Why somebody waits who had a seat.
 const LOST: &str = "somebody unassigned it by other means than rosterd, and no seat is free";
 
 /// A member that waits for a seat. Who waited before keeps their place.
@@ -318,11 +319,12 @@ fn queue(
     // Who has a claim was to be given the seat at once, and nobody was told that they wait.
     let is_news = new.member.claim && before.is_some_and(|before| before.reason != NONE_FREE);
     let waited = before.filter(|before| before.state == MemberState::Pending && !is_news);
-    let lost = old.is_some_and(|old| old.member.has_seat) || waited.is_some_and(|before| before.reason == LOST);
-    let why = match (lost, new.member.claim) {
-        (true, true) => GONE,
-        (true, false) => LOST,
-        (false, _) => NONE_FREE,
+    let had_seat = old.is_some_and(|old| old.member.has_seat);
+    let why = match waited.map(|before| &*before.reason) {
+        Some(known @ (LOST | GONE)) => known,
+        _ if had_seat && new.member.claim => GONE,
+        _ if had_seat => LOST,
+        _ => NONE_FREE,
     };
     new.turn(state, why, books.now);
     if let Some(before) = waited {
