@@ -317,7 +317,8 @@ fn queue(
     before: Option<&Before>,
 ) -> Result<()> {
     // Who has a claim was to be given the seat at once, and nobody was told that they wait.
-    let is_news = new.member.claim && before.is_some_and(|before| before.reason != NONE_FREE);
+    let is_known = |before: &Before| matches!(&*before.reason, NONE_FREE | LOST | GONE);
+    let is_news = new.member.claim && !before.is_some_and(is_known);
     let waited = before.filter(|before| before.state == MemberState::Pending && !is_news);
     let had_seat = old.is_some_and(|old| old.member.has_seat);
     let why = match waited.map(|before| &*before.reason) {
