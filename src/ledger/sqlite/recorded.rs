@@ -15,7 +15,7 @@ use super::values::{Json, Ms};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
-use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Settlement, Then, Waiting};
+use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Settlement, Then, Waiting};
 use crate::report::text::count;
 use crate::roster::PRIORITY_DEFAULT;
 
@@ -192,35 +192,15 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
     }
 }
 
-/// The identities of held renames, old and new: no record says that they wait, so they stay touched.
-pub(super) fn held_renames(books: &Books<'_>, plan: &Plan) -> Result<Vec<String>> {
-    let Some(hold) = &plan.hold else { return Ok(Vec::new()) };
-    let leaving: HashSet<&str> = plan.leaving.iter().map(|leaving| leaving.address.identity()).collect();
-    let mut identities = Vec::new();
-    for Removal { address, .. } in hold.removals.iter().filter(|held| !leaving.contains(held.address.identity())) {
-        identities.push(address.identity().to_owned());
-        let renamed_to = books.touched_departure(address.identity())?.and_then(|departure| departure.renamed_to);
-        identities.extend(renamed_to.map(|to| to.identity().to_owned()));
-    }
-    Ok(identities)
-}
-
 /// Notes up to where a plan has looked, where that is news. It could decide nothing about whoever is asked about in an
-/// open request, nor about those whom it leaves `waiting`.
-pub(super) fn looked(
-    connection: &Connection,
-    subscription: i64,
-    scope: &str,
-    seen: Seen,
-    waiting: &[String],
-) -> Result<()> {
+/// open request.
+pub(super) fn looked(connection: &Connection, subscription: i64, scope: &str, seen: Seen) -> Result<()> {
     let sql = "
         DELETE FROM touched WHERE subscription_id = ?1 AND seq <= ?2
-          AND identity NOT IN (SELECT value FROM json_each(?3))
           AND NOT EXISTS (
             SELECT 1 FROM member WHERE member.subscription_id = ?1 AND member.identity = touched.identity
               AND intent_id IS NOT NULL)";
-    connection.prepare_cached(sql)?.execute(params![subscription, seen.seq, Json(waiting)])?;
+    connection.prepare_cached(sql)?.execute(params![subscription, seen.seq])?;
     // Looking at the same dates again does no harm, and a commit for each pass that changes nothing would.
     let sql = "
         UPDATE subscription SET scope = ?2, dates_until = ?4,

@@ -306,22 +306,3 @@ pub(in crate::ledger) fn a_run_that_is_asked_for_is_taken_once(ledger: &mut Ledg
     assert_eq!(ledger.take_asked().unwrap(), ["contoso", "fabrikam"]);
     assert_eq!(ledger.take_asked().unwrap(), Vec::<String>::new());
 }
-
-pub(in crate::ledger) fn a_held_rename_is_looked_at_until_it_is_decided(ledger: &mut Ledger) {
-    let lease = lease(ledger);
-    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
-    assign(ledger, &lease, &["ann", "bob"], 0);
-    record(ledger, &lease, Plan::default(), 0);
-    let renamed = Change::Removed { entry: entry("ann"), reason: Reason::Renamed, renamed_to: Some(address("anna")) };
-    ledger.accept(&acceptance(vec![renamed, Change::Added(entry("anna"))]), at(1)).unwrap();
-    for minutes in [2, 3] {
-        record(ledger, &lease, Plan { hold: Some(hold(&["ann"])), ..Plan::default() }, minutes);
-        assert_eq!(touched(ledger, minutes), ["ann", "anna"]);
-    }
-    let with_work = Plan { hold: Some(hold(&["ann"])), assign: vec![assignment("cid")], ..Plan::default() };
-    record(ledger, &lease, with_work, 4);
-    finish(ledger, &lease, None, 4);
-    assert_eq!(touched(ledger, 5), ["ann", "anna"]);
-    record(ledger, &lease, Plan::default(), 6);
-    assert_eq!(touched(ledger, 7), Vec::<String>::new());
-}

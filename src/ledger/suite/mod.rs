@@ -59,7 +59,6 @@ macro_rules! ledger_suite {
             the_plan_is_written_as_states_with_reasons,
             a_leaver_without_a_departure_is_no_plan,
             a_hold_is_told_once_and_keeps_its_time,
-            a_held_rename_is_looked_at_until_it_is_decided,
             a_rejected_removal_keeps_its_member_until_named_again,
             an_approval_ends_by_itself,
             an_approval_is_spent_by_its_run_and_lapses_for_whoever_returns,

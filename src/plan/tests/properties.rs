@@ -261,6 +261,10 @@ proptest! {
         let (lost, lost_anyway) = (losers(&with), losers(&without));
         prop_assert!(lost.is_superset(&lost_anyway));
         let held: BTreeSet<&str> = without.hold.iter().flat_map(|h| &h.removals).map(|r| r.address.identity()).collect();
+        // It is recorded with each of them that they wait, so that no plan forgets who is held.
+        let waits = |l: &Leaving| l.until == LeavingUntil::Approval;
+        let waiting = without.leaving.iter().filter(|l| waits(l)).map(|l| l.address.identity());
+        prop_assert_eq!(&waiting.collect::<BTreeSet<_>>(), &held);
         let released: BTreeSet<&str> = lost.intersection(&held).copied().collect();
         // Seats that an approval frees can let a rename go on that no guard had stopped.
         prop_assert!(!released.is_empty() || lost == lost_anyway);
