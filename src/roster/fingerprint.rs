@@ -108,7 +108,8 @@ impl Parts {
         for (part, _) in self.0.iter().enumerate().filter(|(_, is_in)| **is_in) {
             let (first, last) = bounds(part);
             match ranges.last_mut() {
-                Some(range) if part > 0 && self.0[part - 1] => range.1 = last,
+                // There is a range, so that a part comes before this one.
+                Some(range) if self.0[part - 1] => range.1 = last,
                 _ => ranges.push((first, last)),
             }
         }
@@ -165,6 +166,12 @@ mod tests {
             assert_ne!(other.to_bytes()[..16], before.to_bytes()[..16]);
             assert_ne!(other.differing(&before.to_bytes()), Parts(vec![false; PARTS]));
         }
+    }
+
+    #[test]
+    fn a_roster_that_an_older_rosterd_kept_is_the_same_today() {
+        let hex: String = of(&entries(3)).to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        insta::assert_snapshot!(hex, @"5db7c1b20f0e9e2231975cfeb12b2de40300000000000000");
     }
 
     #[test]
