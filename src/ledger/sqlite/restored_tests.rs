@@ -319,6 +319,7 @@ fn the_file_holds_the_two_newest_counts_and_nothing_else() {
         counts
     };
     let (_folder, path, mut ledger) = new_ledger();
+    assert_eq!(counts(&path), [0, 0]);
     for number in 0..5 {
         let newest = ledger.newest_generation();
         ledger.ask_for_run(&format!("s{number}"), NOW).unwrap();
@@ -328,6 +329,7 @@ fn the_file_holds_the_two_newest_counts_and_nothing_else() {
     drop(ledger);
     fs::write(beside(&path), "nonsense\n".repeat(99)).unwrap();
     let mut ledger = Ledger::open(&path, NOW).unwrap();
+    assert_eq!(counts(&path), [ledger.newest_generation(); 2]);
     ledger.believe("ann", NOW).unwrap();
     let newest = ledger.newest_generation();
     assert_eq!(counts(&path), [newest - 1, newest]);

@@ -317,11 +317,10 @@ pub(in crate::ledger) fn a_day_is_looked_at_until_it_has_come_everywhere(ledger:
     let day = When::parse("2027-01-20").unwrap();
     let midnight = (day.about() - at(0)).num_minutes();
     ledger.accept(&acceptance(vec![Change::Added(Entry { ends: Some(day), ..entry("ann") })]), at(0)).unwrap();
-    // Begun in Kiribati, fourteen hours ahead of Greenwich; not yet on Samoa's side of the date line.
-    record(ledger, &lease, Plan::default(), midnight - 16 * 60);
-    assert_eq!(touched(ledger, midnight - 14 * 60), ["ann"]);
+    record(ledger, &lease, Plan::default(), midnight - 30 * 60);
+    assert_eq!(touched(ledger, midnight - 14 * 60), ["ann"], "begun in Kiribati");
     record(ledger, &lease, Plan::default(), midnight + 5 * 60);
-    assert_eq!(touched(ledger, midnight + 11 * 60), ["ann"]);
-    record(ledger, &lease, Plan::default(), midnight + 16 * 60);
-    assert_eq!(touched(ledger, midnight + 17 * 60), Vec::<String>::new());
+    assert_eq!(touched(ledger, midnight + 11 * 60), ["ann"], "begun in Samoa, too");
+    record(ledger, &lease, Plan::default(), midnight + 30 * 60);
+    assert_eq!(touched(ledger, midnight + 31 * 60), Vec::<String>::new());
 }
