@@ -285,9 +285,9 @@ pub(in crate::ledger) fn files_are_done_with_once(ledger: &mut Ledger) {
 
 pub(in crate::ledger) fn an_acceptance_says_how_many_came_and_went(ledger: &mut Ledger) {
     ledger.accept(&acceptance(added(&["ann", "bob", "cid", "dan", "eva"])), at(0)).unwrap();
-    let changed = |name: &str| Change::Changed(Entry { priority: 1, ..entry(name) });
+    let edited = |name: &str| Change::Changed(Entry { priority: 1, ..entry(name) });
     let mut changes = added(&["fay"]);
-    changes.extend([changed("ann"), changed("bob"), removed("cid"), removed("dan"), removed("eva")]);
+    changes.extend([edited("ann"), edited("bob"), removed("cid"), removed("dan"), removed("eva")]);
     ledger.accept(&acceptance(changes), at(1)).unwrap();
     assert_eq!(told(ledger)[1..], ["RosterAccepted: hr: 7 entries: 1 new, 2 changed, 3 gone"]);
 }
