@@ -129,9 +129,7 @@ impl Shared {
                     dismiss(state.turns.dismiss(), pause);
                 }
                 let turn = state.turns.next(now, |waiter| !waiter.is_closed());
-                if turn.is_idle() {
-                    state.attended = false;
-                }
+                state.attended = !matches!(turn, Turn::Idle);
                 turn
             };
             match turn {

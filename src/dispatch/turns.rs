@@ -62,13 +62,6 @@ pub enum Turn<W> {
     Idle,
 }
 
-impl<W> Turn<W> {
-    /// Nobody waits.
-    pub fn is_idle(&self) -> bool {
-        matches!(self, Turn::Idle)
-    }
-}
-
 /// Those who wait to send, and the pace. `W` is whatever stands for a waiting request.
 #[derive(Debug)]
 pub struct Turns<W> {

@@ -43,8 +43,8 @@ pub struct Plan {
     pub leaving: Vec<Leaving>,
     /// Not to be sent: the address is one that the policy sets aside.
     pub quarantined: Vec<Quarantine>,
-    /// Members whose record changes without a request: was leaving and is desired again, no longer desired before a
-    /// seat was had, kept by a rejection.
+    /// Members whose record changes without a request: was leaving and is desired again, or no longer desired before a
+    /// seat was had.
     pub settle: Vec<Settlement>,
     /// Removals that a guard stopped.
     pub hold: Option<Hold>,
@@ -144,8 +144,6 @@ pub enum Settlement {
     Returned { address: Address },
     /// Had no seat and is no longer desired: forgotten.
     Dropped { address: Address, reason: Reason },
-    /// Keeps the seat though no roster names them, because a person turned the removal down: assigned as before.
-    Kept { address: Address, reason: String },
 }
 
 /// Removals that a guard stopped, waiting for a person.

@@ -154,16 +154,6 @@ impl<'t> Books<'t> {
         Ok(record.optional()?)
     }
 
-    /// How it stopped being named, where a change of a roster says so that no plan has been done with.
-    pub(super) fn touched_departure(&self, identity: &str) -> Result<Option<Departure>> {
-        let sql = "SELECT departure FROM touched WHERE subscription_id = ?1 AND identity = ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let departure = statement
-            .query_row(params![self.subscription, identity], |row| row.get::<_, Option<Json<Departure>>>(0))
-            .optional()?;
-        Ok(departure.flatten().map(|departure| departure.0))
-    }
-
     /// Writes a record, where it is not as it was. Says whether it was written.
     pub(super) fn put(&mut self, old: Option<&Record>, new: &Record) -> Result<bool> {
         let same_spelling = old.is_some_and(|old| old.member.address.spelling() == new.member.address.spelling());

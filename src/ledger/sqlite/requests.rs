@@ -6,7 +6,7 @@ use super::super::operation::{State, Step, step_of};
 use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
 use super::Result;
 use super::books::{Before, Books, Errand, Record, Seat, step};
-use super::recorded::{put_then, seatless};
+use super::recorded::put_then;
 use super::rosters::look_again;
 use super::run::open_intents;
 use super::values::{Json, Ms, Word, count, counted};
@@ -72,7 +72,6 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
         new.member.departure = Some(departure.clone());
     }
     let detail = match (order, approved) {
-        (None, _) if operation == Operation::Assign && state == State::UnknownWithSeat => "to be sure of it".to_owned(),
         (None, _) => "as a person asked".to_owned(),
         (Some(order @ Order::Unassign(_)), Some(by)) => format!("{}; approved by {by}", order.detail()),
         (Some(order), _) => order.detail(),
@@ -353,9 +352,6 @@ pub(super) fn left(books: &mut Books<'_>, address: &Address, outcome: &Outcome, 
                 new.member.waiting_since = new.member.waiting_since.or(order.since());
             }
             queue(books, old.as_ref(), new, state, before.as_ref())
-        }
-        Outcome::Refused { words } => {
-            seatless(books, address, Step::SetAside, words, None, Event::Quarantined, |member| member.refused = true)
         }
         // Nothing has become of it; that it is still to be done is known from the work.
         Outcome::NotDone { .. } => Ok(()),

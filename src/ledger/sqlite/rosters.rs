@@ -429,8 +429,9 @@ impl<'c> Touch<'c> {
         Ok(())
     }
 
-    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept any more,
-    /// by a person or for a bad row, whom a roster names again; a leaver's record is the plan's to change.
+    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept any more
+    /// by a person's word whom a roster names again, nor is a removal remembered that failed; a leaver's record is the
+    /// plan's to change.
     fn named(&mut self, name: &str, acceptance: &Acceptance, first: bool) -> Result<()> {
         let named = acceptance.changes.iter().filter_map(|change| match change {
             Change::Added(entry) | Change::Changed(entry) if concerns(entry, name) => Some(&entry.address),
