@@ -10,7 +10,9 @@ use rosterd::licensing::wire::Operation;
 use rosterd::pass;
 
 use crate::host::{Shared, id, members, name};
-use crate::rules::{Rule, Watch, has_id, is_offender, same_person};
+use crate::rules::Rule;
+use crate::truth::{has_id, is_offender, same_person};
+use crate::watch::Watch;
 
 /// What a pass found.
 pub(crate) struct Before {
@@ -134,6 +136,7 @@ impl Shared {
         for email in &self.truth.given[client] {
             // A renamed person keeps the old address while a seat that is given back would be gone.
             let has_heir = assigned.len() as u64 > seats && self.truth.is_renamed(client, email);
+            let has_heir = has_heir || self.truth.has_heir_to_come(client, email, now);
             let stays = self.truth.kept[client].contains(email) || self.truth.is_protected(email) || has_heir;
             if assigned.contains(email) && !desired.contains(email) && !stays {
                 wrong.push(format!("{email} has a seat and should have none"));

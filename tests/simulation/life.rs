@@ -26,9 +26,11 @@ use uuid::Uuid;
 
 use crate::checks::Before;
 use crate::host::{Crash, Host, Shared, id, members, name};
-use crate::rules::{Mistake, Rule, Truth, Watch, email};
+use crate::rules::{Mistake, Rule};
 use crate::script::{Action, CLIENTS, Chances, How, SOURCES, Script, Setting};
 use crate::setting::{configuration, dialect, entries, entries_of, reading, rows};
+use crate::truth::{Truth, email};
+use crate::watch::Watch;
 
 /// Longer than any lease, in seconds.
 const PAST_LEASES: i64 = 200;

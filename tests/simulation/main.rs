@@ -11,6 +11,8 @@ mod life;
 mod rules;
 mod script;
 mod setting;
+mod truth;
+mod watch;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

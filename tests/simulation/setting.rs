@@ -11,8 +11,9 @@ use rosterd::sandbox::dialect::{AlreadyAssigned, Case, Dialect, Errors, NoSeats,
 use rosterd::source::{Incomplete, Reading, Snapshot};
 
 use crate::host::{id, name};
-use crate::rules::{Listing, Mistake, Truth, has_id, sources};
+use crate::rules::Mistake;
 use crate::script::{CLIENTS, How, SOURCES, Setting};
+use crate::truth::{Listing, Truth, has_id, sources};
 
 pub(crate) fn dialect(bits: u8) -> Dialect {
     let flag = |place: u8| bits & (1 << place) != 0;
