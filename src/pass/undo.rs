@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Work};
 use crate::ledger::{Lease, Ledger, LedgerError, Trigger};
+use crate::licensing::wire::Operation;
 use crate::outside::Outside;
 use crate::plan::Plan;
 
@@ -47,11 +48,21 @@ async fn undo_under_lease<O: Outside>(
     let mut rim = Rim::begin(world, subscription, lease, Trigger::Command).await?;
     // Nor is the fleet's brake, for the same reason.
     rim.heeds_brake = false;
+    // Should this end before what was undone is noted, the next plan settles what became of these people.
+    let concerned: Vec<Address> = reverse.give_back.iter().chain(&reverse.take_back).cloned().collect();
+    rim.on_ledger(move |ledger, lease, _| ledger.look_again_at(lease, &concerned)).await?;
     let name = subscription.name.clone();
-    let resume = rim.on_ledger(move |ledger, _, _| ledger.open_intents(&name)).await?;
+    let open = rim.on_ledger(move |ledger, _, _| ledger.open_intents(&name)).await?;
+    let is_braked = seen.input.brake.is_some();
+    // While removals are stopped, what is in doubt of others' is not of what the person has seen, and waits.
+    let (resume, waiting): (Vec<_>, Vec<_>) = open.into_iter().partition(|(_, intent)| {
+        let seen = || intent.addresses.iter().all(|address| reverse.take_back.contains(address));
+        !is_braked || intent.operation == Operation::Assign || seen()
+    });
+    let waits = |address: &Address| waiting.iter().any(|(_, intent)| intent.addresses.contains(address));
     let work = Work {
         resume,
-        unassign: reverse.take_back.clone(),
+        unassign: reverse.take_back.iter().filter(|address| !waits(address)).cloned().collect(),
         assign: reverse.give_back.clone(),
         seats: seen.work.seats,
         probe: true,

@@ -185,6 +185,15 @@ impl Shared {
         if self.in_flight[client] > 1 && !leapt {
             self.breaks(Rule::OneWriter, format!("two requests for {name} at once"));
         }
+        let undone = |address: &rosterd::address::Address| {
+            self.watches[client].as_ref().is_some_and(|watch| watch.undone.contains(address.identity()))
+        };
+        if request.operation == Operation::Unassign
+            && self.ledger.brake().unwrap().is_some()
+            && !request.addresses.iter().all(undone)
+        {
+            self.breaks(Rule::Guarded, format!("{name}: a removal leaves while removals are stopped everywhere"));
+        }
         let open = self.ledger.open_intents(&name).unwrap();
         for address in &request.addresses {
             let is_open = |intent: &rosterd::dispatch::machine::NewIntent| {

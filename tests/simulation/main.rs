@@ -8,11 +8,13 @@
 mod checks;
 mod host;
 mod life;
+mod lives;
 mod rules;
 mod script;
 mod setting;
 mod truth;
 mod watch;
+mod words;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

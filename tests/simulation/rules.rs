@@ -56,10 +56,16 @@ pub(crate) enum Mistake {
     DesiredTaken,
     /// The plan that is shown comes from another configuration.
     OtherPlan,
+    /// The fleet's brake is off.
+    NoBrake,
+    /// A ledger that was restored is taken for the newest.
+    RestoredBelieved,
+    /// Removals that follow a change of the configuration are not held.
+    ChangeBelieved,
 }
 
 impl Mistake {
-    pub(crate) const ALL: [(Mistake, Rule); 12] = [
+    pub(crate) const ALL: [(Mistake, Rule); 15] = [
         (Mistake::EntryDropped, Rule::NothingDropped),
         (Mistake::StrangerTaken, Rule::OnlyOurs),
         (Mistake::BeyondIntent, Rule::IntentFirst),
@@ -72,5 +78,8 @@ impl Mistake {
         (Mistake::Singly, Rule::FewRequests),
         (Mistake::DesiredTaken, Rule::OnlyLeavers),
         (Mistake::OtherPlan, Rule::PlanIsRun),
+        (Mistake::NoBrake, Rule::Guarded),
+        (Mistake::RestoredBelieved, Rule::Guarded),
+        (Mistake::ChangeBelieved, Rule::Guarded),
     ];
 }

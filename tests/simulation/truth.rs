@@ -67,6 +67,7 @@ pub(crate) fn has_id(email: &str) -> bool {
 /// What is so, apart from what rosterd believes.
 #[derive(Debug)]
 pub(crate) struct Truth {
+    /// With the configuration in force.
     setting: Setting,
     /// What each source lists now.
     pub(crate) listed: [BTreeMap<usize, Listing>; SOURCES],
@@ -84,7 +85,28 @@ pub(crate) struct Truth {
     pub(crate) kept: [BTreeSet<String>; CLIENTS],
     /// Whose removal a person approved, ever.
     pub(crate) approved: [BTreeSet<String>; CLIENTS],
+    /// Who had a seat and fell out of what the configuration looks at.
+    pub(crate) fallen: [BTreeSet<String>; CLIENTS],
+    /// Whose seat a person took back: set aside until `retry`.
+    pub(crate) undone: [BTreeSet<String>; CLIENTS],
+    /// Who is listed and was given the seat back by a person: kept, until a pass finds them listed.
+    pub(crate) spared: [BTreeSet<String>; CLIENTS],
+    /// The ledger may not be the newest.
+    pub(crate) restored: bool,
+    /// The sources whose newest look failed.
+    pub(crate) failing: [bool; SOURCES],
     pub(crate) keys: Vec<String>,
+}
+
+/// What a copy of the ledger remembers.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    setting: Setting,
+    accepted: [BTreeMap<String, Listing>; SOURCES],
+    kept: [BTreeSet<String>; CLIENTS],
+    fallen: [BTreeSet<String>; CLIENTS],
+    undone: [BTreeSet<String>; CLIENTS],
+    failing: [bool; SOURCES],
 }
 
 impl Truth {
@@ -99,8 +121,55 @@ impl Truth {
             taken: Default::default(),
             kept: Default::default(),
             approved: Default::default(),
+            fallen: Default::default(),
+            undone: Default::default(),
+            spared: Default::default(),
+            restored: false,
+            failing: Default::default(),
             keys: Vec::new(),
         }
+    }
+
+    /// The configuration changes. `seated`: who has a seat at each client, and nobody knows of their leaving.
+    pub(crate) fn configure(&mut self, setting: Setting, seated: &[BTreeSet<String>; CLIENTS], now: Timestamp) {
+        let looked_at = self.setting.sources;
+        self.setting = setting;
+        for (client, seated) in seated.iter().enumerate() {
+            for email in seated {
+                let lived = listings(&self.accepted, looked_at[client], client, email).any(|l| l.is_live(client, now));
+                let named = self.listings(client, email).next().is_some();
+                if named {
+                    self.fallen[client].remove(email);
+                } else if lived {
+                    self.fallen[client].insert(email.clone());
+                }
+            }
+        }
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        Memory {
+            setting: self.setting.clone(),
+            accepted: self.accepted.clone(),
+            kept: self.kept.clone(),
+            fallen: self.fallen.clone(),
+            undone: self.undone.clone(),
+            failing: self.failing,
+        }
+    }
+
+    /// A copy of the ledger is put into its place, `seated`: who has a seat by
+    /// that copy at each client, and nobody knows of their leaving.
+    pub(crate) fn restore(&mut self, memory: &Memory, now: Timestamp, seated: &[BTreeSet<String>; CLIENTS]) {
+        let setting = std::mem::replace(&mut self.setting, memory.setting.clone());
+        self.accepted.clone_from(&memory.accepted);
+        self.kept.clone_from(&memory.kept);
+        self.fallen.clone_from(&memory.fallen);
+        self.undone.clone_from(&memory.undone);
+        self.failing = memory.failing;
+        self.restored = true;
+        self.approved = Default::default();
+        self.configure(setting, seated, now);
     }
 
     pub(crate) fn edit(&mut self, source: usize, person: usize, edit: &Edit, now: Timestamp) {
@@ -141,9 +210,18 @@ impl Truth {
         let listed = self.listed[source].values();
         let listed = listed.map(|listing| (listing.email().to_lowercase(), listing.clone())).collect();
         let before = std::mem::replace(&mut self.accepted[source], listed);
+        for client in self.setting.clients_of(source) {
+            let named = |email: &String| self.listings(client, email).next().is_some();
+            let back: Vec<String> = self.fallen[client].iter().filter(|email| named(email)).cloned().collect();
+            self.fallen[client].retain(|email| !back.contains(email));
+        }
         // Whoever is named as before is not named again.
         for (email, listing) in &self.accepted[source] {
-            for client in (0..CLIENTS).filter(|client| before.get(email) != Some(listing) && listing.is_for(*client)) {
+            for client in self
+                .setting
+                .clients_of(source)
+                .filter(|client| before.get(email) != Some(listing) && listing.is_for(*client))
+            {
                 self.kept[client].remove(email);
             }
         }
@@ -151,7 +229,7 @@ impl Truth {
 
     /// The listings of an address, at a client's sources.
     pub(crate) fn listings<'a>(&'a self, client: usize, email: &'a str) -> impl Iterator<Item = &'a Listing> {
-        listings(&self.accepted, client, email)
+        listings(&self.accepted, self.setting.sources[client], client, email)
     }
 
     pub(crate) fn is_excluded(&self, email: &str) -> bool {
@@ -168,13 +246,13 @@ impl Truth {
 
     /// Who should have a seat, as far as there are seats.
     pub(crate) fn desired(&self, client: usize, at: Timestamp) -> BTreeSet<String> {
-        let emails = sources(client).iter().flat_map(|source| self.accepted[*source].keys());
+        let emails = self.setting.sources[client].iter().flat_map(|source| self.accepted[*source].keys());
         emails.filter(|email| self.is_desired(client, email, at)).cloned().collect()
     }
 
     /// Everybody whom the client's rosters name and who has neither ended nor is excluded.
     pub(crate) fn has_a_state(&self, client: usize, at: Timestamp) -> BTreeSet<String> {
-        let emails = sources(client).iter().flat_map(|source| self.accepted[*source].keys());
+        let emails = self.setting.sources[client].iter().flat_map(|source| self.accepted[*source].keys());
         let lasts =
             |email: &&String| self.listings(client, email).any(|listing| listing.ends.is_none_or(|ends| at < ends));
         emails.filter(lasts).filter(|email| !self.is_excluded(email)).cloned().collect()
@@ -190,13 +268,13 @@ impl Truth {
         let person = |email: &str| -> Option<usize> { email.strip_prefix('p')?.split('.').next()?.parse().ok() };
         let Some(person) = person(email) else { return false };
         let listed = |source: &usize| self.accepted[*source].values().any(|l| l.person == person && l.is_for(client));
-        sources(client).iter().any(listed)
+        self.setting.sources[client].iter().any(listed)
     }
 
     /// Whether the person of this address is known to have another one now, whose start is ahead: the old one keeps its
     /// seat until the new one can have it. A clock that was set back makes it so.
     pub(crate) fn has_heir_to_come(&self, client: usize, email: &str, at: Timestamp) -> bool {
-        let heirs = sources(client).iter().flat_map(|source| self.accepted[*source].values());
+        let heirs = self.setting.sources[client].iter().flat_map(|source| self.accepted[*source].values());
         has_id(email)
             && heirs
                 .filter(|heir| heir.email().to_lowercase() != email && same_person(&heir.email().to_lowercase(), email))
@@ -230,13 +308,23 @@ impl Truth {
         if !self.ours[client].contains(&email) {
             return Some((Rule::OnlyOurs, format!("{email} was unassigned and never assigned")));
         }
+        // Nobody knows what has become of an old removal in between.
+        if self.restored {
+            return Some((Rule::Guarded, format!("{email} was unassigned from a ledger that may not be the newest")));
+        }
         let watch = watch?;
-        // What was asked for before the pass is settled as it was asked for, whatever is so by now.
-        if watch.open.get(&email) == Some(&Operation::Unassign) {
+        // What was asked for before the pass is settled as it was asked for, whatever is so by now; so is what a person
+        // asks for who has seen it.
+        if watch.open.get(&email) == Some(&Operation::Unassign) || watch.undone.contains(&email) {
             return None;
         }
-        if !self.is_renamed(client, &email) && !self.approved[client].contains(&email) {
+        let is_approved = self.approved[client].contains(&email);
+        if !self.is_renamed(client, &email) && !is_approved {
             watch.removed.insert(email.clone());
+        }
+        let excluded = self.is_excluded(&email) && self.listings(client, &email).next().is_some();
+        if self.setting.hold_after_change && !is_approved && (excluded || self.fallen[client].contains(&email)) {
+            return Some((Rule::Guarded, format!("{email} was unassigned for a change of the configuration, unasked")));
         }
         if self.is_desired(client, &email, now) && self.is_desired(client, &email, watch.began) {
             return Some((Rule::OnlyLeavers, format!("{email} is listed and was unassigned")));
@@ -266,18 +354,11 @@ impl Truth {
     }
 }
 
-/// The sources of each client.
-pub(crate) fn sources(client: usize) -> &'static [usize] {
-    if client == 2 { &[1] } else { &[0, 1] }
-}
-
 fn listings<'a>(
     accepted: &'a [BTreeMap<String, Listing>; SOURCES],
+    sources: &'static [usize],
     client: usize,
     email: &'a str,
 ) -> impl Iterator<Item = &'a Listing> {
-    sources(client)
-        .iter()
-        .filter_map(move |source| accepted[*source].get(email))
-        .filter(move |listing| listing.is_for(client))
+    sources.iter().filter_map(move |source| accepted[*source].get(email)).filter(move |listing| listing.is_for(client))
 }

@@ -13,6 +13,8 @@ pub(crate) struct Watch {
     pub(crate) open: BTreeMap<String, Operation>,
     /// Who lost a seat, renames and what a person approved left out.
     pub(crate) removed: BTreeSet<String>,
+    /// Whose seat a person wants to be taken back.
+    pub(crate) undone: BTreeSet<String>,
     pub(crate) added: BTreeSet<String>,
     pub(crate) requests: usize,
     /// Every request was answered with 200.
@@ -31,6 +33,7 @@ impl Watch {
             began,
             open,
             removed: BTreeSet::new(),
+            undone: BTreeSet::new(),
             added: BTreeSet::new(),
             requests: 0,
             clean: true,
