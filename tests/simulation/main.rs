@@ -27,7 +27,7 @@ use script::Script;
 
 const SEEDS: Range<u64> = 0..10_000;
 /// Within so many lives each deliberate mistake shows.
-const MISTAKES_SHOW_IN: u64 = 400;
+const MISTAKES_SHOW_IN: u64 = 2000;
 
 /// A life that fails, by a broken rule or a panic.
 fn failure(script: &Script) -> Option<String> {

@@ -341,7 +341,7 @@ fn action(rng: &mut Rng, trouble: u32) -> Action {
     let person = rng.usize(..PEOPLE);
     let source = rng.usize(..SOURCES);
     let troubled = rng.u32(..100) < trouble;
-    match rng.u32(..123) {
+    match rng.u32(..127) {
         0..12 => join(rng),
         12..20 => Action::Edit { source, person, edit: Edit::Leave },
         20..24 => Action::Edit { source, person, edit: Edit::Rename },
@@ -367,12 +367,12 @@ fn action(rng: &mut Rng, trouble: u32) -> Action {
         96..97 => Action::Reject { client },
         97..98 => Action::Adopt { client, person },
         100..107 => Action::Configure(change(rng)),
-        107..110 => Action::Copy,
-        110..113 => Action::Restore,
-        113..114 => Action::Believe,
-        114..117 => Action::Resume,
-        117..121 => Action::Undo { client, chances: chances(rng, trouble / 2) },
-        121..122 => Action::Forget { client, person },
+        107..112 => Action::Copy,
+        112..117 => Action::Restore,
+        117..118 => Action::Believe,
+        118..121 => Action::Resume,
+        121..125 => Action::Undo { client, chances: chances(rng, trouble / 2) },
+        125..126 => Action::Forget { client, person },
         _ => Action::Retry { client },
     }
 }
