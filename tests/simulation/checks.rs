@@ -186,8 +186,11 @@ impl Shared {
                 wrong.push(format!("{email} has a seat and should have none"));
             }
         }
+        // What was taken behind rosterd's back comes back where assignments are sent again.
+        let stays_taken = !self.truth.setting().sends_again();
         let without = |email: &&String| {
-            !assigned.contains(*email) && !is_offender(email) && !self.truth.taken[client].contains(*email)
+            let is_taken = self.truth.taken[client].contains(*email);
+            !assigned.contains(*email) && !is_offender(email) && !(is_taken && stays_taken)
         };
         let without: Vec<&String> = desired.iter().filter(without).collect();
         if free > 0 && !without.is_empty() {

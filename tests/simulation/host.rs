@@ -195,6 +195,12 @@ impl Shared {
             self.breaks(Rule::Guarded, format!("{name}: a removal leaves while removals are stopped everywhere"));
         }
         let open = self.ledger.open_intents(&name).unwrap();
+        let asks_again =
+            open.iter().any(|(_, intent)| intent.again && intent.addresses.contains(&request.addresses[0]));
+        if asks_again && let Some(watch) = &mut self.watches[client] {
+            watch.again.0.extend(request.addresses.iter().map(|address| address.identity().to_owned()));
+            watch.again.1 += 1;
+        }
         for address in &request.addresses {
             let is_open = |intent: &rosterd::dispatch::machine::NewIntent| {
                 intent.operation == request.operation && intent.addresses.contains(address)
@@ -281,6 +287,12 @@ impl Shared {
         }
         if let Some(what) = self.watches[client].as_mut().and_then(|watch| watch.sees(operation, emails)) {
             self.breaks(Rule::FreeFirst, what);
+        }
+        if operation == Operation::Assign
+            && let Some(watch) = &self.watches[client]
+            && let Some(email) = self.truth.beyond(client, emails, watch, self.now())
+        {
+            self.breaks(Rule::Converges, format!("a seat is asked for {email}, who should have none"));
         }
         let reply = self.apply(client, operation, body);
         if operation == Operation::Assign

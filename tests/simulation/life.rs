@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::checks::Before;
 use crate::host::{Crash, Host, Shared, id, members, name};
 use crate::rules::{Mistake, Rule};
-use crate::script::{Action, CLIENTS, Chances, Change, How, SOURCES, Script, Setting};
+use crate::script::{Action, CLIENTS, Chances, Change, How, PEOPLE, SOURCES, Script, Setting};
 use crate::setting::{configuration, dialect, edits, entries, entries_of, reading, rows};
 use crate::truth::{Memory, Truth, email};
 use crate::watch::Watch;
@@ -501,7 +501,9 @@ impl Life {
         for source in 0..SOURCES {
             self.read(source, How::Whole, None);
         }
-        for _ in 0..ROUNDS {
+        // One batch is sent again in each round.
+        let again = self.hosts[0].lock().truth.setting().sends_again();
+        for _ in 0..if again { ROUNDS + PEOPLE } else { ROUNDS } {
             for client in 0..CLIENTS {
                 self.resume();
                 self.approve(client);

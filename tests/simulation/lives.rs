@@ -15,6 +15,7 @@ fn setting() -> Setting {
         protect: false,
         hold_after_change: true,
         brake: false,
+        reassert: false,
         delta: false,
         sources: [&[0, 1], &[0, 1], &[1]],
         left_out: None,
@@ -34,7 +35,11 @@ fn pass(client: usize) -> Action {
 }
 
 fn plays_well(actions: Vec<Action>) {
-    if let Err(failure) = play(&Script { setting: setting(), actions }, None, true) {
+    plays_well_in(setting(), actions);
+}
+
+fn plays_well_in(setting: Setting, actions: Vec<Action>) {
+    if let Err(failure) = play(&Script { setting, actions }, None, true) {
         panic!("{}\n{:?}", failure.log.join("\n"), failure.broken);
     }
 }
@@ -60,4 +65,20 @@ fn a_client_that_was_left_out_misses_no_change_of_a_source_that_it_looked_at_onc
     let before = vec![names(&[0]), join(0, 9), join(1, 6), read(0), read(1), pass(1)];
     let after = vec![names(&[0, 1]), pass(1), left_out, join(1, 7), read(1)];
     plays_well([before, after].concat());
+}
+
+/// The server applies what is right of a refused request, and names nobody.
+#[test]
+fn who_is_in_doubt_is_not_taken_for_seatless_because_another_is() {
+    let setting = Setting { dialect: 0b101_0110, batch_size: 6, ..setting() };
+    let dies =
+        Action::Pass { client: 0, process: 0, ask: true, chances: Chances { crash: Some(24), ..Chances::default() } };
+    let by_hand = Action::ByHand { client: 0, person: 16, assign: false };
+    let seats = Action::Seats { client: 0, seats: 1 };
+    let short = Action::Edit {
+        source: 0,
+        person: 6,
+        edit: Edit::Join { priority: 100, starts: None, ends: Some(4796), only: None },
+    };
+    plays_well_in(setting, vec![join(0, 0), join(0, 16), short, read(0), dies, by_hand, seats]);
 }

@@ -28,6 +28,8 @@ pub(crate) struct Setting {
     pub(crate) hold_after_change: bool,
     /// Removals stop everywhere when more than a third of the clients are in trouble.
     pub(crate) brake: bool,
+    /// Known assignments are sent again, all of them within an hour.
+    pub(crate) reassert: bool,
     /// The first source gives edits.
     pub(crate) delta: bool,
     /// The sources of each client.
@@ -48,6 +50,11 @@ pub(crate) enum Change {
 }
 
 impl Setting {
+    /// Known assignments are sent again, and the server does not refuse that.
+    pub(crate) fn sends_again(&self) -> bool {
+        self.reassert && self.dialect & 1 == 0
+    }
+
     /// The clients that name a source.
     pub(crate) fn clients_of(&self, source: usize) -> impl Iterator<Item = usize> {
         let names = move |client: &usize| self.left_out != Some(*client) && self.sources[*client].contains(&source);
@@ -261,6 +268,7 @@ impl Script {
             delta: rng.u8(..4) == 0,
             sources: [&[0, 1], &[0, 1], &[1]],
             left_out: None,
+            reassert: rng.u8(..3) == 0,
         };
         // How bad this life is, in percent.
         let trouble = [0, 10, 30, 60][rng.usize(..4)];

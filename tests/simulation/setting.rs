@@ -39,11 +39,12 @@ pub(crate) fn configuration(setting: &Setting, mistake: Option<Mistake>) -> Conf
     };
     let batch_size = if mistake == Some(Mistake::Singly) { 1 } else { setting.batch_size };
     let exclude = if setting.exclude { "exclude = [\"p3.*\"]\n" } else { "" };
+    let reassert = if setting.reassert { "reassert = \"1h\"\n" } else { "" };
     let protect = if setting.protect { "protect = [\"p4.*\"]\n" } else { "" };
     let mut text = format!(
         "[ledger]\nurl = \"sqlite:none.db\"\n[licensing]\nbase_url = \"http://127.0.0.1:1\"\n\
          requests_per_second = 10000.0\nburst = 1000\n\
-         [defaults]\nbatch_size = {batch_size}\nremoval_grace = \"{}s\"\n{exclude}{protect}[defaults.guard]\n{guard}\nhold_after_change = {}\n",
+         [defaults]\nbatch_size = {batch_size}\nremoval_grace = \"{}s\"\n{exclude}{protect}{reassert}[defaults.guard]\n{guard}\nhold_after_change = {}\n",
         setting.grace,
         setting.hold_after_change && mistake != Some(Mistake::ChangeBelieved)
     );

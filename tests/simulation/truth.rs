@@ -288,6 +288,16 @@ impl Truth {
         }
     }
 
+    /// Who is asked for in a pass and should have no seat.
+    pub(crate) fn beyond(&self, client: usize, emails: &[String], watch: &Watch, now: Timestamp) -> Option<String> {
+        let may = |email: &&String| {
+            [now, watch.began].iter().any(|at| self.is_desired(client, email, *at))
+                || watch.open.contains_key(*email)
+                || watch.given_back.contains(*email)
+        };
+        emails.iter().find(|email| !may(email)).cloned()
+    }
+
     /// A request of rosterd's gave somebody a seat.
     pub(crate) fn gets(&mut self, client: usize, email: &str) {
         self.given[client].insert(email.to_lowercase());

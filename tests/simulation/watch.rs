@@ -15,6 +15,8 @@ pub(crate) struct Watch {
     pub(crate) removed: BTreeSet<String>,
     /// Whose seat a person wants to be taken back.
     pub(crate) undone: BTreeSet<String>,
+    /// Whose seat a person wants to be given back.
+    pub(crate) given_back: BTreeSet<String>,
     pub(crate) added: BTreeSet<String>,
     pub(crate) requests: usize,
     /// Every request was answered with 200.
@@ -23,6 +25,8 @@ pub(crate) struct Watch {
     pub(crate) calm: bool,
     /// One process alone is at work.
     pub(crate) alone: bool,
+    /// Who was asked for to be sure of it, and by how many requests.
+    pub(crate) again: (BTreeSet<String>, usize),
     put: Vec<String>,
     deleted: Vec<String>,
 }
@@ -34,11 +38,13 @@ impl Watch {
             open,
             removed: BTreeSet::new(),
             undone: BTreeSet::new(),
+            given_back: BTreeSet::new(),
             added: BTreeSet::new(),
             requests: 0,
             clean: true,
             calm: true,
             alone: true,
+            again: Default::default(),
             put: Vec::new(),
             deleted: Vec::new(),
         }
@@ -52,7 +58,7 @@ impl Watch {
         }
         match operation {
             Operation::Assign => {
-                self.put.extend(emails.iter().cloned());
+                self.put.extend(emails.iter().filter(|email| !self.again.0.contains(*email)).cloned());
                 None
             }
             Operation::Unassign => {
@@ -70,6 +76,6 @@ impl Watch {
     /// How many requests would do for what was asked.
     pub(crate) fn needed(&self, batch_size: usize) -> usize {
         let distinct = |emails: &[String]| emails.iter().collect::<BTreeSet<_>>().len();
-        distinct(&self.put).div_ceil(batch_size) + distinct(&self.deleted).div_ceil(batch_size)
+        distinct(&self.put).div_ceil(batch_size) + distinct(&self.deleted).div_ceil(batch_size) + self.again.1
     }
 }

@@ -89,12 +89,13 @@ impl Life {
             let (taken, given) = (identities(&reverse.take_back), identities(&reverse.give_back));
             let now = shared.now();
             let (listed, unlisted): (Vec<String>, Vec<String>) =
-                given.into_iter().partition(|email| shared.truth.is_desired(client, email, now));
+                given.iter().cloned().partition(|email| shared.truth.is_desired(client, email, now));
             shared.truth.kept[client].extend(unlisted);
             shared.truth.spared[client].extend(listed);
             shared.truth.undone[client].extend(taken.iter().cloned());
             if let Some(watch) = &mut shared.watches[client] {
                 watch.undone = taken;
+                watch.given_back = given;
             }
         }
         let stopped = Arc::clone(&self.hosts[0].lock().processes[0].stopped);
