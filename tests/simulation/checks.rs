@@ -153,8 +153,10 @@ impl Shared {
         let given = given.filter(|email| !before.seated.iter().any(|seated| same_person(seated, email)));
         let last = given.filter_map(|email| rank(email)).max();
         let waits = members.values().filter(|member| member.state == MemberState::Pending);
+        // Whose seat was found to be gone only when it was asked for again, after the others, waits from now on.
         let first = waits
             .filter(|member| !is_offender(member.address.identity()))
+            .filter(|member| !before.seated.contains(member.address.identity()))
             .filter_map(|member| rank(member.address.identity()))
             .min();
         if let (Some(last), Some(first)) = (last, first)
