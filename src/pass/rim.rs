@@ -167,7 +167,13 @@ impl<'a, O: Outside> Rim<'a, O> {
         // A fleet is looked over where something has begun.
         let begins = seen.record.hold.is_none() && seen.plan.hold.is_some();
         let fleet = begins.then(|| Fleet::of(&self.world.config));
+        // Before the new scope is recorded: a scope that is recorded is taken for one of which every change is known.
+        let follows = seen.record.scope.as_ref() != Some(&seen.scope);
+        let sources = follows.then(|| self.subscription.sources.clone()).unwrap_or_default();
         self.on_ledger(move |ledger, lease, now| {
+            if !sources.is_empty() {
+                ledger.follow(lease, &sources)?;
+            }
             ledger.record_plan(lease, run, &plan, &scope, seen_until, now)?;
             fleet.map_or(Ok(()), |fleet| fleet.look(ledger, now))
         })

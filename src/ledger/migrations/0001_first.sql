@@ -25,7 +25,7 @@ CREATE TABLE source (
   evidence TEXT NOT NULL,
   entries INTEGER NOT NULL DEFAULT 0,
   bad_rows TEXT NOT NULL DEFAULT '[]',
-  -- The names of the subscriptions that were ever told of its changes.
+  -- The names of the subscriptions that ever looked at it or were told of its changes.
   told TEXT NOT NULL DEFAULT '[]',
   -- Null: it was never read whole.
   accepted_at INTEGER,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::types::FromSqlError;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
-use super::super::{Acceptance, Event, SourceRecord};
+use super::super::{Acceptance, Event, Lease, SourceRecord};
 use super::books::{Seat, tell};
 use super::people::lapse;
 use super::values::{Json, Ms, address, count, counted, moment_or_none, spelling};
@@ -119,6 +119,18 @@ impl Ledger {
             note_file(transaction, source, &acceptance.evidence, now)?;
             let detail = acceptance_told(acceptance);
             tell(transaction, None, None, Event::RosterAccepted, None, &detail, Seat::Same, now)
+        })
+    }
+
+    /// The subscription looks at these sources from now on. What it misses of their changes while the configuration leaves
+    /// it out is noted ([`Ledger::accept`]), whether or not it was ever told of one.
+    pub fn follow(&mut self, lease: &Lease, sources: &[String]) -> Result<()> {
+        self.fenced(lease, |transaction, _| {
+            for name in sources {
+                let source = make_source(transaction, name)?;
+                tell_of_changes(transaction, source, &BTreeSet::from([lease.subscription().to_owned()]))?;
+            }
+            Ok(())
         })
     }
 
@@ -479,12 +491,11 @@ impl<'c> Touch<'c> {
     }
 }
 
-/// A subscription that was told of this source's changes and does not name the source now misses these. Should it ever
-/// name the source again, it looks at everybody.
+/// A subscription that looked at this source and does not name it now misses these changes. Should it ever name the
+/// source again, it looks at everybody.
 fn miss(connection: &Connection, source: i64, acceptance: &Acceptance) -> Result<()> {
-    let sql = "SELECT told FROM source WHERE id = ?1";
-    let told = connection.query_row(sql, [source], |row| row.get::<_, Json<BTreeSet<String>>>(0))?.0;
     let now: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
+    let told = tell_of_changes(connection, source, &now)?;
     if !acceptance.changes.is_empty() {
         let mut statement = connection
             .prepare_cached("UPDATE subscription SET seq = seq + 1, look_at_all = seq + 1 WHERE name = ?1")?;
@@ -492,11 +503,18 @@ fn miss(connection: &Connection, source: i64, acceptance: &Acceptance) -> Result
             statement.execute([missing])?;
         }
     }
-    if !now.is_subset(&told) {
-        let told: BTreeSet<&String> = told.union(&now).collect();
+    Ok(())
+}
+
+/// These subscriptions are told of the source's changes, too. Gives those that were before.
+fn tell_of_changes(connection: &Connection, source: i64, subscriptions: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+    let sql = "SELECT told FROM source WHERE id = ?1";
+    let told = connection.query_row(sql, [source], |row| row.get::<_, Json<BTreeSet<String>>>(0))?.0;
+    if !subscriptions.is_subset(&told) {
+        let told: BTreeSet<&String> = told.union(subscriptions).collect();
         connection.execute("UPDATE source SET told = ?2 WHERE id = ?1", params![source, Json(told)])?;
     }
-    Ok(())
+    Ok(told)
 }
 
 /// Whoever has a bad row, or had one, is looked at again in each subscription that knows them; their departure, where
