@@ -36,6 +36,8 @@ pub struct Read {
     pub config: Result<Config, Problems>,
     /// Of the files that were read, whether or not they can be used.
     pub standing: Standing,
+    /// Of what stands in them.
+    pub digest: blake3::Hash,
 }
 
 /// As [`load`], with what tells whether the files have changed since.
@@ -45,7 +47,8 @@ pub fn read(path: &Path) -> Read {
         Err(complaint) => {
             let problem = Problem::of_file(path.to_owned(), complaint);
             let problems = Problems::new(vec![problem], &[path.to_owned()]);
-            Read { config: Err(problems), standing: Standing::of(path, Stamp::at(path), Vec::new(), &[]) }
+            let standing = Standing::of(path, Stamp::at(path), Vec::new(), &[]);
+            Read { config: Err(problems), standing, digest: blake3::hash(&[]) }
         }
     }
 }
@@ -97,7 +100,11 @@ fn load_file(main: &File) -> Read {
         }
         _ => Err(Problems::new(build.problems, &order)),
     };
-    Read { config, standing }
+    let mut digest = blake3::Hasher::new();
+    for file in std::iter::once(main).chain(&others) {
+        digest.update(&file.text.len().to_le_bytes()).update(file.text.as_bytes());
+    }
+    Read { config, standing, digest: digest.finalize() }
 }
 
 /// The files that the main one includes.
