@@ -56,6 +56,11 @@ impl Change {
         }
     }
 
+    /// Of the sources that stay: those of which looks that have begun are out of date.
+    pub(super) fn looked_at_anew(&self) -> impl Iterator<Item = &String> {
+        self.sources.changed.keys().chain(&self.named)
+    }
+
     /// Whether nothing is another that can change while the program runs.
     pub(super) fn is_nothing(&self) -> bool {
         self.subscriptions == Names::default() && self.sources == Names::default() && self.keys.is_empty()
@@ -153,15 +158,11 @@ fn keep(old: &Config, new: &mut Config) -> Vec<String> {
     values.into_iter().filter(|(.., differs)| *differs).map(sentence).collect()
 }
 
-/// Without a password, wherever somebody wrote one into it.
+/// A password can't stand in it; what follows a `?` could hold anything.
 fn ledger(url: &LedgerUrl) -> String {
     match url {
         LedgerUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        LedgerUrl::Postgres(url) => {
-            let place = url.parse::<reqwest::Url>().ok();
-            let shown = place.map(|url| format!("postgres://{}{}", url.host_str().unwrap_or_default(), url.path()));
-            shown.unwrap_or_else(|| "a PostgreSQL database".to_owned())
-        }
+        LedgerUrl::Postgres(url) => url.split('?').next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -397,12 +398,17 @@ mod tests {
     fn what_was_opened_once_keeps_its_value_and_is_said_without_a_secret() {
         let old = config(LEAST);
         let mut new = config(&format!(
-            "{LEAST}[ledger]\nurl = \"postgres://rosterd:hunter2@db/rosterd\"\n[log]\nformat = \"json\"\n
+            "{LEAST}[ledger]\nurl = \"postgres://rosterd@db/rosterd\"\n[log]\nformat = \"json\"\n
              [http]\nlisten = \"0.0.0.0:80\"\ntoken = {{ file = \"web.token\" }}\n"
         ));
         let change = Change::to(&old, &mut new);
         assert!(change.is_nothing());
         assert_eq!((&new.ledger, &new.http, new.log), (&old.ledger, &old.http, old.log));
-        insta::assert_snapshot!(change.kept.join("\n"), @"");
+        insta::assert_snapshot!(change.kept.join("\n"), @"
+        ledger.url stays sqlite:/etc/rosterd/rosterd.db while rosterd runs; postgres://rosterd@db/rosterd, as the configuration has it now, takes effect at the next start
+        http.listen stays 127.0.0.1:8380 while rosterd runs; 0.0.0.0:80, as the configuration has it now, takes effect at the next start
+        http.token stays none while rosterd runs; the secret's file /etc/rosterd/web.token, as the configuration has it now, takes effect at the next start
+        log.format stays text while rosterd runs; json, as the configuration has it now, takes effect at the next start
+        ");
     }
 }

@@ -245,13 +245,13 @@ impl Daemon {
             self.eyes.remove(name);
             self.sources.remove(name);
         }
-        for name in change.sources.changed.keys().chain(&change.named) {
+        for name in change.looked_at_anew() {
             self.give_up_look(name);
         }
         for name in change.sources.changed.keys().chain(&change.sources.added) {
             self.eyes.insert(name.clone(), Eye::default());
         }
-        for name in change.sources.changed.keys().chain(&change.sources.added).chain(&change.named) {
+        for name in change.looked_at_anew().chain(&change.sources.added) {
             self.sources.renew(name, now, Trigger::Reload);
         }
     }
@@ -269,7 +269,6 @@ impl Daemon {
         for name in &change.subscriptions.removed {
             self.break_off(name);
             self.subscriptions.remove(name);
-            self.troubles.is_over(name);
         }
         let changed = change.subscriptions.changed.keys().chain(&change.scopes);
         let all = self.world.config.subscriptions.keys().filter(|_| change.way());
@@ -278,12 +277,20 @@ impl Daemon {
             self.break_off(name);
             self.subscriptions.renew(name, now + TimeDelta::seconds(1), Trigger::Reload);
         }
+        // A look that was given up may have taken in a roster and told nobody.
+        let sources: BTreeSet<&String> = change.looked_at_anew().collect();
+        let config = Arc::clone(&self.world.config);
+        let told = config.subscriptions.values().filter(|it| it.sources.iter().any(|name| sources.contains(name)));
+        for subscription in told {
+            self.subscriptions.want(&subscription.name, now, Trigger::Reload);
+        }
         // What is being looked at is the keys that were configured.
         self.keys = Tasks::new();
     }
 
     fn break_off(&mut self, name: &str) {
         self.frozen.thaw(name);
+        self.troubles.is_over(name);
         if let Some(end) = self.ends.get(name) {
             end.cancel();
         }
