@@ -95,7 +95,7 @@ mod tests {
     fn a_change_of_any_file_is_noticed_however_it_is_made() {
         for file in ["rosterd.toml", "clients/a.toml"] {
             assert_noticed("written in place", |folder| {
-                fs::write(folder.join(file), format!("{MAIN}# More\n")).unwrap()
+                fs::write(folder.join(file), format!("{MAIN}# More\n")).unwrap();
             });
             assert_noticed("emptied", |folder| fs::write(folder.join(file), "").unwrap());
             assert_noticed("renamed into place", |folder| {
@@ -114,7 +114,7 @@ mod tests {
             });
             assert_noticed("no longer readable", |folder| {
                 let path = folder.join(file);
-                a_moment_later(&path, || fs::set_permissions(&path, Permissions::from_mode(0)).unwrap());
+                a_moment_later(&path, || fs::set_permissions(&path, Permissions::from_mode(0o0)).unwrap());
             });
             assert_noticed("deleted", |folder| fs::remove_file(folder.join(file)).unwrap());
         }
