@@ -15,7 +15,7 @@ use super::values::{Json, Ms};
 use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::dispatch::machine::Outcome;
+use crate::dispatch::machine::{Habits, Outcome};
 use crate::licensing::wire::Operation;
 use crate::plan::Hold;
 use crate::report::text::count;
@@ -108,6 +108,18 @@ impl Ledger {
             books.put(Some(&old), &new)?;
             books.tell(Event::Retried, address, &format!("by {by}"), Seat::Same)?;
             Ok(true)
+        })
+    }
+
+    /// What the server was seen to do is learned anew. Whether anything had been learned.
+    pub fn forget_habits(&mut self, lease: &Lease) -> Result<bool> {
+        self.fenced(lease, |transaction, subscription| {
+            let known: Json<Habits> =
+                transaction
+                    .query_row("SELECT habits FROM subscription WHERE id = ?1", [subscription], |row| row.get(0))?;
+            let sql = "UPDATE subscription SET habits = ?2 WHERE id = ?1";
+            transaction.execute(sql, params![subscription, Json(Habits::default())])?;
+            Ok(known.0 != Habits::default())
         })
     }
 

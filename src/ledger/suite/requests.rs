@@ -22,6 +22,9 @@ pub(in crate::ledger) fn a_seat_is_given_and_told(ledger: &mut Ledger) {
     let known = ledger.subscription("contoso").unwrap();
     assert_eq!(known.seats, Some(Seats { available: 10, assigned: 1, as_of: at(3) }));
     assert_eq!(known.habits.batch_size, Some(50));
+    assert!(ledger.forget_habits(&lease).unwrap());
+    assert_eq!(ledger.subscription("contoso").unwrap().habits, Habits::default());
+    assert!(!ledger.forget_habits(&lease).unwrap());
     let run = known.last_run.unwrap();
     assert_eq!((run.id, run.trigger, run.outcome), (RUN, Trigger::Roster, Some(RunOutcome::Converged)));
     assert_eq!((run.started_at, run.finished_at, run.requests, run.assigned), (at(1), Some(at(4)), 1, 1));
