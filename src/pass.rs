@@ -150,6 +150,8 @@ async fn under_lease<O: Outside>(
             seen.input.candidates = Vec::new();
             let work = mem::take(&mut seen.work);
             report = rim::sum(&report, rim.dispatch(&seen, work).await?);
+        } else if let Some(stop) = report.stopped.as_ref().filter(|stop| **stop != Stop::Overtaken) {
+            rim.leave(&seen, stop.in_short()).await?;
         }
         if report.stopped != Some(Stop::Overtaken) {
             break;

@@ -25,7 +25,7 @@ use crate::licensing::wire::{Answer, Operation, Stats};
 use crate::member::IntentId;
 
 /// At most so many are said to be left in one commit.
-const LEFT_MAX: usize = 1000;
+pub const LEFT_MAX: usize = 1000;
 
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,7 @@ pub struct Commit {
     /// The intent that begins with it.
     pub intent: Option<NewIntent>,
     /// What is left of the work at the end of a run, never asked for in it: `NoSeat`, or `NotDone` where the run
-    /// stopped before its end.
+    /// stopped before its end: who wants a seat waits for the next run. Where it was overtaken, nothing.
     pub left: Vec<(Address, Outcome)>,
     /// From the answer.
     pub stats: Option<Stats>,
@@ -491,13 +491,16 @@ impl Machine {
     /// A batch of which something is not decided. `None`: the run has stopped, and it is settled as far as can be.
     fn go_on(&mut self, mut flight: Flight) -> Option<Phase> {
         if let Some(stop) = &self.stopped {
-            let cause = stop.to_string();
+            let (cause, in_short) = (stop.to_string(), stop.in_short().to_owned());
             self.cut_short = true;
             if flight.batch.is_uncertain() && !flight.decided.is_empty() {
                 return Some(self.carry(flight));
             }
-            let outcome =
-                if flight.batch.is_uncertain() { Outcome::Unknown { cause } } else { Outcome::NotDone { cause } };
+            let outcome = if flight.batch.is_uncertain() {
+                Outcome::Unknown { cause }
+            } else {
+                Outcome::NotDone { cause: in_short }
+            };
             flight.decided.extend(flight.batch.undecided().map(|address| (address.clone(), outcome.clone())));
             self.settle(flight);
             return None;
@@ -585,7 +588,14 @@ impl Machine {
     /// ledger.
     fn end(&mut self) -> Phase {
         let outcome = match &self.stopped {
-            Some(stop) => Outcome::NotDone { cause: stop.to_string() },
+            // All of it is planned anew in this run.
+            Some(Stop::Overtaken) => {
+                self.cut_short |= !(self.unassign.is_empty() && self.assign.is_empty() && self.resume.is_empty());
+                self.unassign.clear();
+                self.assign.clear();
+                Outcome::NoSeat
+            }
+            Some(stop) => Outcome::NotDone { cause: stop.in_short().to_owned() },
             None => Outcome::NoSeat,
         };
         let now = self.unassign.len().min(LEFT_MAX);
@@ -649,6 +659,20 @@ fn place(operation: Operation) -> usize {
 
 fn cause_of(status: u16, words: &str) -> String {
     if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") }
+}
+
+impl Stop {
+    /// Why a run stopped, in words that are the same each time: for everybody who was not asked for.
+    pub fn in_short(&self) -> &'static str {
+        match self {
+            Stop::KeyRefused { .. } => "the server does not accept the API key",
+            Stop::Unreachable { .. } => "the server gives no answer that counts",
+            Stop::Redirect { .. } => "the server redirects to another place",
+            Stop::Overtaken => "something has changed since it was planned",
+            Stop::TooLarge => "the server refuses every request as too large",
+            Stop::Shutdown => "rosterd was stopped",
+        }
+    }
 }
 
 /// Why a run stopped, as a fragment.

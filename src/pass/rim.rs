@@ -9,10 +9,11 @@ use tracing::{error, warn};
 
 use super::look::{Seen, look};
 use super::{PassError, World};
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::{KeyMark, Subscription};
 use crate::dispatch::drive::{self, Commits, Sends};
-use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Stop, Work};
+use crate::dispatch::machine::{Commit, LEFT_MAX, Machine, Outcome, Report, Request, Settings, Stop, Work};
 use crate::fleet::Fleet;
 use crate::ledger::sqlite::Seen as SeenUntil;
 use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
@@ -124,6 +125,8 @@ impl<'a, O: Outside> Rim<'a, O> {
                 if known.as_ref() != Some(&problem) {
                     error!("{problem}");
                 }
+                let seen = look(world, subscription, false).await?;
+                keyless.leave(&seen, "its subscription's key can't be read").await?;
                 keyless.finish(RunOutcome::Failed, &Report::default(), Some(problem)).await?;
                 Err(error)
             }
@@ -178,6 +181,20 @@ impl<'a, O: Outside> Rim<'a, O> {
             fleet.map_or(Ok(()), |fleet| fleet.look(ledger, now))
         })
         .await
+    }
+
+    /// Writes down what the plan says where nothing can be sent: everybody for whom it would ask waits, and why.
+    pub(super) async fn leave(&self, seen: &Seen, why: &'static str) -> Result<(), LedgerError> {
+        self.record_plan(seen).await?;
+        let Work { rename, assign, .. } = &seen.work;
+        let wanted: Vec<&Address> = rename.iter().map(|(_, to)| to).chain(assign).collect();
+        for part in wanted.chunks(LEFT_MAX) {
+            let not_done = |address: &&Address| ((*address).clone(), Outcome::NotDone { cause: why.to_owned() });
+            let commit = Commit { left: part.iter().map(not_done).collect(), ..Commit::default() };
+            let run = self.run;
+            self.on_ledger(move |ledger, lease, now| ledger.commit(lease, run, &commit, now)).await?;
+        }
+        Ok(())
     }
 
     /// Sends what is to be sent, step by step.

@@ -439,9 +439,10 @@ impl Life {
         if is_brief && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. }) {
             shared.is_done(client, &self.config, before.began);
         }
+        // Also of a run that stopped: who was not asked for waits, and why.
+        shared.has_states(client, before.began);
         let stopped = matches!(&ended, Passed::Ran { report, .. } if report.stopped.is_some());
         if !stopped {
-            shared.has_states(client, before.began);
             let (now, began) = (shared.now(), before.began);
             let Truth { spared, .. } = &shared.truth;
             let listed = |email: &&String| [now, began].iter().all(|at| shared.truth.is_desired(client, email, *at));
