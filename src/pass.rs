@@ -97,7 +97,7 @@ pub async fn pass<O: Outside>(
         let turn = world.looks.acquire().await;
         let looked = look(world, subscription, ask_for_seats).await;
         drop(turn);
-        if let Err(another @ LedgerError::Another { .. }) = &looked {
+        if let Err(another @ (LedgerError::Another { .. } | LedgerError::AnotherName { .. })) = &looked {
             let (name, problem) = (subscription.name.clone(), another.to_string());
             world.outside.on_ledger(move |ledger, now| ledger.note_problem(&name, &problem, now)).await?;
         }

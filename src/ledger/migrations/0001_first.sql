@@ -104,6 +104,7 @@ CREATE TABLE subscription (
   -- All addresses are to be looked at, since this count.
   look_at_all INTEGER
 ) STRICT;
+CREATE INDEX subscription_remote ON subscription (remote) WHERE remote IS NOT NULL;
 CREATE INDEX subscription_asked ON subscription (name) WHERE asked_at IS NOT NULL;
 CREATE INDEX subscription_held ON subscription (held_at) WHERE held_at IS NOT NULL;
 

@@ -104,7 +104,7 @@ impl Ledger {
     /// [`LedgerError::AnotherName`] where it has another name here: its members are there.
     pub fn stand_for(&mut self, lease: &Lease, remote: &str) -> Result<()> {
         let known = self.subscription(&lease.subscription)?;
-        known.check_remote(&lease.subscription, remote)?;
+        self.check_remote(&lease.subscription, &known, remote)?;
         if known.remote.is_some() {
             return Ok(());
         }

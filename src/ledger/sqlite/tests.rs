@@ -439,3 +439,11 @@ fn what_every_plan_asks_is_found_by_an_index() {
         assert!(plan.len() == 1 && plan[0].contains("INDEX"), "{sql}: {plan:?}");
     }
 }
+
+#[test]
+fn a_full_disk_is_one_wherever_sqlite_notices_it() {
+    for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR_SHMSIZE] {
+        let cause = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        assert!(matches!(named(Path::new("x"), cause.into()), LedgerError::DiskFull), "{code}");
+    }
+}
