@@ -112,10 +112,11 @@ impl Ledger {
             if connection.is_readonly("main")? {
                 return Err(LedgerError::ReadOnly { path: path.to_owned() });
             }
-            if check_version(connection, path)? == 0 && stood {
+            let version = check_version(connection, path)?;
+            check_sound(connection, path)?;
+            if version == 0 && stood {
                 return Err(generation::lost(path));
             }
-            check_sound(connection, path)?;
             prepare_for_writing(connection)?;
             migrations::migrate(connection)?;
             let noted = "INSERT OR IGNORE INTO meta (key, value) VALUES ('made_at', CAST (?1 AS BLOB))";
@@ -128,14 +129,18 @@ impl Ledger {
 
     /// Opens for reading; never makes or migrates.
     pub fn open_readonly(path: &Path) -> Result<Ledger> {
-        let missing = || LedgerError::Missing { path: path.to_owned() };
-        let none = if generation::stood(path)? { generation::lost(path) } else { missing() };
+        let stood = generation::stood(path);
+        let none = || match stood {
+            Ok(true) => generation::lost(path),
+            Ok(false) => LedgerError::Missing { path: path.to_owned() },
+            Err(error) => error,
+        };
         if is_empty(path) {
-            return Err(none);
+            return Err(none());
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Ledger::connect(path, flags, |connection| match check_version(connection, path)? {
-            0 => Err(none),
+            0 => Err(none()),
             found if found < migrations::KNOWN => {
                 Err(LedgerError::Older { path: path.to_owned(), found, known: migrations::KNOWN })
             }

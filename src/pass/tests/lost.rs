@@ -135,7 +135,11 @@ fn a_key_that_is_refused_in_between_settles_nothing() {
         play.at_the_server(|subscription| subscription.set_key(OTHER_KEY.into()));
         play.roster("ann cid");
         assert_eq!(play.pass(&[]), "PUT ann bob: key refused", "nothing else is sent");
-        assert_eq!(play.members(), "ann unknown, bob unknown", "a refused key does not say who has a seat");
+        assert_eq!(
+            play.members(),
+            "ann unknown, bob unknown, cid pending",
+            "a refused key does not say who has a seat"
+        );
         assert!(play.problem().contains("key"), "{}", play.problem());
         *play.world.outside.key.lock().unwrap() = OTHER_KEY.into();
         assert_eq!(play.pass(&[]), "PUT ann bob: done\nDELETE bob: done\nPUT cid: done");
