@@ -139,7 +139,8 @@ CREATE TABLE member (
   departure TEXT,
   kept INTEGER NOT NULL DEFAULT 0,
   refused INTEGER NOT NULL DEFAULT 0,
-  claim INTEGER NOT NULL DEFAULT 0,
+  -- Null: it waits like everybody.
+  claim TEXT,
   -- The open intent that names it, and what its request is for.
   intent_id INTEGER,
   errand TEXT,

@@ -13,7 +13,7 @@ use super::values::{Json, Ms, Word, address, moment, moment_or_none, ms, spellin
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::drift::Moves;
-use crate::member::Departure;
+use crate::member::{Claim, Departure};
 use crate::plan::Then;
 
 /// A member as it stands in its row.
@@ -80,7 +80,7 @@ impl Record {
             departure: None,
             kept: false,
             refused: false,
-            claim: false,
+            claim: None,
         };
         Record { member, intent: None, errand: None }
     }
@@ -111,7 +111,9 @@ impl Record {
         self.member.has_seat = state.has_seat();
         self.member.reason = reason.into();
         self.member.refused &= member_state == MemberState::Quarantined;
-        self.member.claim &= matches!(member_state, MemberState::Pending | MemberState::Unknown);
+        if !matches!(member_state, MemberState::Pending | MemberState::Unknown) {
+            self.member.claim = None;
+        }
         if state.has_seat() {
             self.member.waiting_since = None;
         }
@@ -186,7 +188,7 @@ impl<'t> Books<'t> {
             departure.as_ref().map(Json),
             kept,
             refused,
-            claim,
+            claim.as_ref().map(Json),
             new.intent,
             new.errand.as_ref().map(Json),
         ])?;
@@ -251,7 +253,7 @@ pub(super) fn member(row: &Row<'_>) -> rusqlite::Result<Member> {
         departure: row.get::<_, Option<Json<Departure>>>(8)?.map(|departure| departure.0),
         kept: row.get(9)?,
         refused: row.get(10)?,
-        claim: row.get(11)?,
+        claim: row.get::<_, Option<Json<Claim>>>(11)?.map(|claim| claim.0),
     })
 }
 
