@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::super::*;
 use crate::address::Address;
-use crate::config::{SecretError, SubscriptionType, load_str};
+use crate::config::{BrakeLimits, Limit, SecretError, SubscriptionType, load_str};
 use crate::dispatch::machine::Request;
 use crate::intake::{Intake, take_reading};
 use crate::ledger::{Ledger, MemberState};
@@ -21,7 +21,7 @@ use crate::licensing::wire::{self, Answer, Headers};
 use crate::roster::Entry;
 use crate::sandbox::dialect::{AlreadyAssigned, Dialect, Errors, NoSeats, Partial, StatsOn402};
 use crate::sandbox::{self, State};
-use crate::source::{Reading, Snapshot};
+use crate::source::{Incomplete, Reading, Snapshot};
 
 const KEY: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
 const OTHER_KEY: &str = "11111111-4e5f-6071-8293-a4b5c6d7e8f9";
@@ -514,4 +514,36 @@ fn a_lost_answer_holds_up_those_alone_whom_it_concerns() {
     assert_eq!(play.pass(&[LostAfter]), "PUT eve fay: lost", "a server that does not answer is asked once");
     assert_eq!(play.pass(&[]), "PUT eve fay: done\nDELETE ann: done");
     play.is_settled("bob cid dan eve fay");
+}
+
+/// Where a brake is configured only now, what went before is as if the process had died between the two.
+#[test]
+fn removals_that_were_noted_as_held_by_a_process_that_died_are_seen_by_the_next() {
+    let mut play = Play::new(Dialect::default());
+    play.roster("ann bob cid dan eve fay gus");
+    play.pass(&[Answered, Answered]);
+    Arc::make_mut(&mut play.world.config).brake = None;
+    play.roster("ann");
+    assert_eq!(play.pass(&[]), "");
+    let brake = |play: &Play| play.world.outside.ledger.lock().unwrap().brake().unwrap().map(|brake| brake.reason);
+    assert_eq!(brake(&play), None);
+    play.restart();
+    Arc::make_mut(&mut play.world.config).brake = Some(BrakeLimits { share: Limit::Count(0), at_least: 1 });
+    assert_eq!(play.pass(&[]), "");
+    assert!(brake(&play).unwrap().starts_with("Within an hour removals were held in 1 "));
+}
+
+#[test]
+fn a_source_that_was_noted_as_failing_by_a_process_that_died_is_seen_by_the_next() {
+    let mut play = Play::new(Dialect::default());
+    let refuse = |play: &Play| {
+        let reading = Reading::Incomplete(Incomplete::lasting("no header".to_owned()));
+        let (config, source) = (&play.world.config, &play.world.config.sources["hr"]);
+        take_reading(config, &play.world.outside, source, reading).unwrap();
+        play.world.outside.ledger.lock().unwrap().brake().unwrap().map(|brake| brake.reason)
+    };
+    Arc::make_mut(&mut play.world.config).brake = None;
+    assert_eq!(refuse(&play), None);
+    Arc::make_mut(&mut play.world.config).brake = Some(BrakeLimits { share: Limit::Count(0), at_least: 1 });
+    assert!(refuse(&play).unwrap().contains("sources failed in 1 of 1 subscription"));
 }
