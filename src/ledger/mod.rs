@@ -39,6 +39,8 @@ pub struct SourceRecord {
     pub evidence: Evidence,
     pub entries: u64,
     pub bad_rows: Vec<BadRow>,
+    /// Counts the rosters that were accepted.
+    pub revision: u64,
     /// When the roster was last accepted, or a look at something new (another file) found it unchanged. `None`: it has
     /// never been read whole.
     pub accepted_at: Option<Timestamp>,
@@ -56,6 +58,8 @@ pub struct Acceptance {
     pub subscriptions: Vec<String>,
     /// Edits of the stored roster.
     pub changes: Vec<Change>,
+    /// [`SourceRecord::revision`] of the stored roster that they were computed from. `None`: they hold for any.
+    pub base: Option<u64>,
     /// Of the roster after the changes.
     pub fingerprint: crate::roster::Fingerprint,
     pub entries: u64,

@@ -67,6 +67,8 @@ macro_rules! ledger_suite {
             problems_are_told_once,
             removals_stop_everywhere_until_a_person_says_so,
             what_began_within_the_hour_counts_once,
+            what_began_in_the_future_does_not_count,
+            who_may_have_lost_a_seat_is_looked_at_when_removals_go_on,
             what_was_held_a_day_ago,
             adopting_takes_over_who_has_no_seat_yet,
             forgetting_needs_no_request,
@@ -78,6 +80,8 @@ macro_rules! ledger_suite {
             a_commit_renews_the_lease,
             a_lost_lease_fences_every_write,
             a_run_that_is_asked_for_is_taken_once,
+            what_is_asked_for_during_a_run_is_not_done_by_it,
+            changes_of_another_roster_than_the_stored_one_are_not_made,
             any_sequence_keeps_the_books_right,
         );
     };
@@ -146,6 +150,7 @@ fn acceptance(changes: Vec<Change>) -> Acceptance {
         scope: "columns".into(),
         subscriptions: vec!["contoso".into()],
         changes,
+        base: None,
         fingerprint: Fingerprint::default(),
         entries: 7,
         bad_rows: Vec::new(),
