@@ -51,6 +51,10 @@ pub struct Member {
     /// Otherwise the policy set it aside, and it follows the policy.
     #[serde(default)]
     pub refused: bool,
+    /// Its person gave a seat up on the way to this one, under another address or by a removal that was no longer
+    /// wanted: it comes before all others who wait.
+    #[serde(default)]
+    pub claim: bool,
 }
 
 /// How an address stopped being named by a source.

@@ -86,6 +86,7 @@ mod tests {
             departure: None,
             kept: false,
             refused: false,
+            claim: false,
         }
     }
 

@@ -162,8 +162,9 @@ pub enum Stop {
     Unreachable { cause: String },
     /// A redirect.
     Redirect { target: String },
-    /// Removals were stopped everywhere while one was on its way.
-    Braked,
+    /// A removal was due, and what it rests on was not so any more: removals were stopped everywhere, or a roster has
+    /// changed.
+    Overtaken,
     /// Even a request with one address was answered 413: it is not its size that is refused.
     TooLarge,
     /// The daemon is ending.
@@ -362,10 +363,10 @@ impl Machine {
         self.stopped.get_or_insert(Stop::Shutdown);
     }
 
-    /// Removals are stopped everywhere, and the next request was one: what was planned is not to be carried out. Settles as
-    /// [`Machine::stop`] does.
-    pub fn brake(&mut self) {
-        self.stopped.get_or_insert(Stop::Braked);
+    /// The next request was a removal, and what it rests on is not so any more: what was planned is not to be carried out.
+    /// Settles as [`Machine::stop`] does.
+    pub fn overtake(&mut self) {
+        self.stopped.get_or_insert(Stop::Overtaken);
     }
 
     // ---- answers
@@ -658,7 +659,7 @@ impl std::fmt::Display for Stop {
             Stop::KeyRefused { words } => write!(f, "the server does not accept the API key: {words}"),
             Stop::Unreachable { cause } => write!(f, "the server can't be reached: {cause}"),
             Stop::Redirect { target } => write!(f, "the server redirects to {target}, which is not followed"),
-            Stop::Braked => f.write_str("removals were stopped everywhere"),
+            Stop::Overtaken => f.write_str("something has changed since it was planned"),
             Stop::TooLarge => f.write_str("the server refuses even a request with one address as too large (413)"),
             Stop::Shutdown => f.write_str("rosterd was ending"),
         }

@@ -141,6 +141,8 @@ pub enum Trigger {
     /// Known assignments are sent again.
     Reassert,
     Start,
+    /// The configuration changed.
+    Reload,
     /// An earlier run could not finish.
     Retry,
     /// A person: `sync`, `approve`, `undo` …

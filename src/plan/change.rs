@@ -148,16 +148,16 @@ impl<'a> Judgement<'a> {
     }
 
     fn verdict_on_holder(&self, judged: &Judged<'_>, member: &Member) -> Verdict {
-        let address = member.address.clone();
         if matches!(judged.desired, Desired::Wanted { .. }) {
             let settled = member.state == MemberState::Assigned && !member.kept && member.departure.is_none();
-            return if settled { Verdict::Right } else { Verdict::Settle(Settlement::Returned { address }) };
+            return if settled {
+                Verdict::Right
+            } else {
+                Verdict::Settle(Settlement::Returned { address: member.address.clone() })
+            };
         }
-        if member.kept {
-            let kept = Settlement::Kept { address, reason: "a person turned its removal down".to_owned() };
-            return if member.state == MemberState::Leaving { Verdict::Settle(kept) } else { Verdict::Right };
-        }
-        self.verdict_on_leaver(judged, member)
+        // A person turned the removal down.
+        if member.kept { Verdict::Right } else { self.verdict_on_leaver(judged, member) }
     }
 
     fn verdict_on_leaver(&self, judged: &Judged<'_>, member: &Member) -> Verdict {

@@ -148,6 +148,13 @@ impl Ledger {
         })
     }
 
+    /// Has the next plan look at these addresses, whatever has become of them by then.
+    pub fn look_again_at(&mut self, lease: &Lease, addresses: &[Address]) -> Result<()> {
+        self.fenced(lease, |transaction, subscription| {
+            addresses.iter().try_for_each(|address| look_again(transaction, subscription, address))
+        })
+    }
+
     /// A ledger that may not be the newest is believed from now on. What it remembers of a person's approvals and of
     /// removals that were under way is of the past, and done with. Every subscription is asked for a run.
     pub fn believe(&mut self, by: &str, now: Timestamp) -> Result<()> {

@@ -6,8 +6,9 @@ use super::super::operation::{State, Step, step_of};
 use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
 use super::Result;
 use super::books::{Before, Books, Errand, Record, Seat, step};
-use super::recorded::{put_then, seatless};
+use super::recorded::put_then;
 use super::rosters::look_again;
+use super::run::open_intents;
 use super::values::{Json, Ms, Word, count, counted};
 use super::work::{Order, Work};
 use crate::address::Address;
@@ -71,7 +72,6 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
         new.member.departure = Some(departure.clone());
     }
     let detail = match (order, approved) {
-        (None, _) if operation == Operation::Assign && state == State::UnknownWithSeat => "to be sure of it".to_owned(),
         (None, _) => "as a person asked".to_owned(),
         (Some(order @ Order::Unassign(_)), Some(by)) => format!("{}; approved by {by}", order.detail()),
         (Some(order), _) => order.detail(),
@@ -90,6 +90,61 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
     };
     new.errand = Some(Errand { before, detail, counts, renamed_to, then });
     books.put(old.as_ref(), &new)?;
+    Ok(())
+}
+
+/// Makes open requests to unassign these into requests to assign them.
+pub(super) fn turn_back(
+    connection: &Connection,
+    books: &mut Books<'_>,
+    subscription: i64,
+    wanted: &[Address],
+) -> Result<()> {
+    let removals = open_intents(connection, subscription)?;
+    for (id, intent) in removals.into_iter().filter(|(_, intent)| intent.operation == Operation::Unassign) {
+        let (back, rest): (Vec<Address>, Vec<Address>) =
+            intent.addresses.into_iter().partition(|address| wanted.contains(address));
+        if back.is_empty() {
+            continue;
+        }
+        // Still that run's: what comes of it is news for the run that settles it.
+        let sql = "
+            INSERT INTO intent (subscription_id, run, operation, addresses, again, at)
+            SELECT subscription_id, run, ?2, ?3, 0, ?4 FROM intent WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![id.0, Word(&Operation::Assign), Json(&back), Ms(books.now)])?;
+        let turned = connection.last_insert_rowid();
+        keep_open(connection, id, rest)?;
+        for address in &back {
+            wants_back(books, turned, address)?;
+        }
+    }
+    Ok(())
+}
+
+fn wants_back(books: &mut Books<'_>, intent: i64, address: &Address) -> Result<()> {
+    let old = books.record(address.identity())?;
+    let Some((old, errand)) = old.and_then(|old| Some((old.clone(), old.errand?))) else {
+        return Err(LedgerError::Illegal(format!("{}: no request about it is open", address.masked())));
+    };
+    let mut new = old.clone();
+    let why = "named again while the answer to its removal is missing";
+    new.turn(old.state()?, why, books.now);
+    new.member.claim = true;
+    new.intent = Some(intent);
+    let detail = why.to_owned();
+    new.errand = Some(Errand { detail, counts: false, renamed_to: None, then: None, ..errand });
+    books.put(Some(&old), &new)?;
+    Ok(())
+}
+
+/// An intent stays open for these; with none it ends.
+fn keep_open(connection: &Connection, intent: IntentId, addresses: Vec<Address>) -> Result<()> {
+    if addresses.is_empty() {
+        connection.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([intent.0])?;
+    } else {
+        let sql = "UPDATE intent SET addresses = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![intent.0, Json(addresses)])?;
+    }
     Ok(())
 }
 
@@ -123,12 +178,9 @@ pub(super) fn settle_intent(
             look_again(connection, subscription, address)?;
         }
     }
-    if unknown.is_empty() {
-        connection.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([intent.0])?;
-    } else if unknown.len() < addresses.len() {
+    if unknown.len() < addresses.len() {
         addresses.retain(|address| unknown.contains(&address));
-        let sql = "UPDATE intent SET addresses = ?2 WHERE id = ?1";
-        connection.prepare_cached(sql)?.execute(params![intent.0, Json(addresses)])?;
+        keep_open(connection, intent, addresses)?;
     }
     Ok(())
 }
@@ -227,10 +279,31 @@ fn unassigned(books: &mut Books<'_>, old: &Record, errand: &Errand, outcome: &Ou
     }
     if let Some(to) = &errand.renamed_to {
         books.tell(Event::Renamed, address, &format!("to {to}"), Seat::Same)?;
+        take_over(books, address, to)?;
     }
     errand.then.as_deref().map_or(Ok(()), |then| put_then(books, then))
 }
 
+/// The seat that was given back under the old address is for the new one, whenever that is asked for.
+fn take_over(books: &mut Books<'_>, from: &Address, to: &Address) -> Result<()> {
+    let old = books.record(to.identity())?;
+    // Whoever was given a seat meanwhile, or was set aside, has no use for another.
+    if !matches!(old.as_ref().map(Record::state).transpose()?, None | Some(State::Pending)) {
+        return Ok(());
+    }
+    let state = step(old.as_ref(), to, Step::Queued)?;
+    let mut new = old.clone().unwrap_or_else(|| Record::new(to.clone(), PRIORITY_DEFAULT, books.now));
+    new.turn(state, format!("takes over the seat of {from}"), books.now);
+    new.member.waiting_since = new.member.waiting_since.or(Some(books.now));
+    new.member.claim = true;
+    books.put(old.as_ref(), &new)?;
+    Ok(())
+}
+
+/// Why somebody waits.
+const NONE_FREE: &str = "no seat is free";
+/// Why somebody waits whose own removal was no longer wanted.
+const GONE: &str = "it was named again when its seat had been given back, and no seat is free";
 /// Why somebody waits who had a seat.
 const LOST: &str = "somebody unassigned it by other means than rosterd, and no seat is free";
 
@@ -242,9 +315,17 @@ fn queue(
     state: State,
     before: Option<&Before>,
 ) -> Result<()> {
-    let waited = before.filter(|before| before.state == MemberState::Pending);
-    let lost = old.is_some_and(|old| old.member.has_seat) || waited.is_some_and(|before| before.reason == LOST);
-    let why = if lost { LOST } else { "no seat is free" };
+    // Who has a claim was to be given the seat at once, and nobody was told that they wait.
+    let is_known = |before: &Before| matches!(&*before.reason, NONE_FREE | LOST | GONE);
+    let is_news = new.member.claim && !before.is_some_and(is_known);
+    let waited = before.filter(|before| before.state == MemberState::Pending && !is_news);
+    let had_seat = old.is_some_and(|old| old.member.has_seat);
+    let why = match waited.map(|before| &*before.reason) {
+        Some(known @ (LOST | GONE)) => known,
+        _ if had_seat && new.member.claim => GONE,
+        _ if had_seat => LOST,
+        _ => NONE_FREE,
+    };
     new.turn(state, why, books.now);
     if let Some(before) = waited {
         new.member.since = before.since;
@@ -271,9 +352,6 @@ pub(super) fn left(books: &mut Books<'_>, address: &Address, outcome: &Outcome, 
                 new.member.waiting_since = new.member.waiting_since.or(order.since());
             }
             queue(books, old.as_ref(), new, state, before.as_ref())
-        }
-        Outcome::Refused { words } => {
-            seatless(books, address, Step::SetAside, words, None, Event::Quarantined, |member| member.refused = true)
         }
         // Nothing has become of it; that it is still to be done is known from the work.
         Outcome::NotDone { .. } => Ok(()),
