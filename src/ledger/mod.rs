@@ -73,8 +73,9 @@ pub struct SubscriptionRecord {
     /// What the licensing server called it at its runs so far: type and id.
     pub remote: Option<String>,
     pub seats: Option<Seats>,
-    /// Since when no seat was free for a waiting member, and when that was last asked.
+    /// Since when no seat was free for a waiting member.
     pub full_since: Option<Timestamp>,
+    /// When the server last refused a seat to a waiting member.
     pub probed_at: Option<Timestamp>,
     pub habits: crate::dispatch::machine::Habits,
     /// What the server counts, held against the members; `None`: it has never said.
@@ -110,9 +111,7 @@ impl SubscriptionRecord {
             _ => Ok(()),
         }
     }
-}
 
-impl SubscriptionRecord {
     /// When the server last said that no seat is free: by refusing one, or by its stats.
     pub fn told_full_at(&self) -> Option<Timestamp> {
         let by_stats = self.seats.filter(|seats| seats.free() == 0).map(|seats| seats.as_of);
