@@ -324,15 +324,19 @@ fn what_is_held_for_a_restored_ledger_is_no_sign_of_a_fault_elsewhere() {
         reasons: vec![reason.into()],
         braked: false,
     };
-    let held = |ledger: &mut Ledger, reason: &str| {
+    let troubles = |ledger: &mut Ledger, reason: &str| {
         let plan = Plan { hold: Some(hold(reason)), ..Plan::default() };
         let seen = ledger.candidates("contoso", &[], Look::Touched, now).unwrap().seen;
         ledger.record_plan(&lease, RUN, &std::sync::Arc::new(plan), "", seen, now).unwrap();
         ledger.troubles(now).unwrap().held.into_iter().collect::<Vec<_>>()
     };
-    assert_eq!(held(&mut ledger, "It may not be the newest."), Vec::<String>::new());
+    assert_eq!(troubles(&mut ledger, "It may not be the newest."), Vec::<String>::new());
     ledger.believe("ann", now).unwrap();
-    assert_eq!(held(&mut ledger, "Too many at once."), ["contoso"], "what is held still, is held for another reason");
+    assert_eq!(
+        troubles(&mut ledger, "Too many at once."),
+        ["contoso"],
+        "what is held still, is held for another reason"
+    );
 }
 
 #[test]
