@@ -228,6 +228,8 @@ impl<'t> Books<'t> {
         }
         let held: i64 = self.tally.iter().filter(|((_, has_seat), _)| *has_seat).map(|(_, change)| change).sum();
         if held != 0 {
+            // What a clock that was ahead wrote must not be taken for the newest once time has come there.
+            self.connection.prepare_cached(sql_text::NOT_YET)?.execute(params![self.subscription, Ms(self.now)])?;
             self.connection.prepare_cached(sql_text::HELD)?.execute(params![self.subscription, Ms(self.now)])?;
         }
         Ok(held)
@@ -309,6 +311,7 @@ mod sql_text {
           claim = excluded.claim, intent_id = excluded.intent_id, errand = excluded.errand";
     pub(super) const COUNT: &str = "
         UPDATE member_count SET members = members + ?4 WHERE subscription_id = ?1 AND state = ?2 AND has_seat = ?3";
+    pub(super) const NOT_YET: &str = "DELETE FROM seats_held WHERE subscription_id = ?1 AND at > ?2";
     pub(super) const HELD: &str = "
         INSERT OR REPLACE INTO seats_held (subscription_id, at, held)
         SELECT ?1, ?2, coalesce(sum(members), 0) FROM member_count WHERE subscription_id = ?1 AND has_seat = 1";

@@ -410,9 +410,10 @@ fn put_stats(connection: &Connection, subscription: i64, books: &Books<'_>, stat
     let Stats { available, assigned } = stats;
     let sql = "SELECT seats_available FROM subscription WHERE id = ?1 AND seats_available IS NOT NULL";
     let known = connection.prepare_cached(sql)?.query_row([subscription], |row| counted(row, 0)).optional()?;
+    // A refusal that a clock that was ahead noted is no newer than what is told now.
     let sql = "
         UPDATE subscription SET seats_available = ?2, seats_assigned = ?3, seats_as_of = ?4,
-          full_since = CASE WHEN ?2 > ?3 THEN NULL ELSE full_since END
+          full_since = CASE WHEN ?2 > ?3 THEN NULL ELSE full_since END, probed_at = min(probed_at, ?4)
         WHERE id = ?1";
     let values = params![subscription, count(available), count(assigned), Ms(books.now)];
     connection.prepare_cached(sql)?.execute(values)?;
