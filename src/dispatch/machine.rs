@@ -11,7 +11,7 @@
 //! intent. The outcome of one request and the intent of the next are one `Commit`, so that the disk is asked once for
 //! each request. Never are two intents open for one address.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -178,7 +178,8 @@ pub struct Work {
     pub resume: Vec<(IntentId, NewIntent)>,
     /// In order.
     pub unassign: Vec<Address>,
-    /// Old address, new address: the old one's DELETE goes with `unassign`, the new one is assigned before all others.
+    /// Old address, new address: the new one is assigned before all others. Where there are seats for all of them the old
+    /// one is unassigned when the new one has its seat; else its DELETE goes with `unassign`.
     pub rename: Vec<(Address, Address)>,
     /// In the order in which seats are given.
     pub assign: Vec<Address>,
@@ -210,10 +211,7 @@ pub struct Machine {
     resume: VecDeque<(IntentId, NewIntent)>,
     unassign: VecDeque<Address>,
     assign: VecDeque<Address>,
-    /// Of these, those who take over the seat of an old address.
-    heirs: HashSet<Address>,
-    /// One of them was refused.
-    heir_refused: bool,
+    renames: Renames,
     reassert: VecDeque<Address>,
     seats: Seats,
     probe: bool,
@@ -269,7 +267,11 @@ enum Phase {
 
 impl Machine {
     pub fn new(settings: Settings, work: Work) -> Machine {
+        let seats = Seats::new(work.seats);
+        let room = seats.free().map_or(0, |free| free.saturating_add(work.unassign.len() as u64));
+        let renames = Renames::new(&work.rename, room);
         let (from, to): (Vec<_>, Vec<_>) = work.rename.into_iter().unzip();
+        let from = if renames.assigned_first { Vec::new() } else { from };
         let batch_size = work.habits.batch_size.map_or(settings.batch_size, |seen| seen.min(settings.batch_size));
         Machine {
             retry_for: settings.retry_for,
@@ -277,11 +279,10 @@ impl Machine {
             batch_size: batch_size.max(1),
             resume: work.resume.into(),
             unassign: work.unassign.into_iter().chain(from).collect(),
-            heir_refused: false,
-            heirs: to.iter().cloned().collect(),
             assign: to.into_iter().chain(work.assign).collect(),
             reassert: work.reassert.into(),
-            seats: Seats::new(work.seats),
+            seats,
+            renames,
             probe: work.probe,
             habits: work.habits,
             batch_size_before: work.habits.batch_size,
@@ -534,7 +535,7 @@ impl Machine {
             self.note_habit(flight.batch.operation(), applies_rest);
         }
         self.settle(flight);
-        if self.heir_refused {
+        if self.renames.heirless {
             // The seat is the old address's again, and nobody else's.
             self.overtake();
         }
@@ -617,7 +618,7 @@ impl Machine {
     /// `again`: of a batch of those who hold a seat.
     fn count(&mut self, decided: &Decided, again: bool) {
         for (address, outcome) in decided {
-            self.heir_refused |= matches!(outcome, Outcome::Refused { .. }) && self.heirs.contains(address);
+            self.unassign.extend(self.renames.settled(address, outcome));
             let counter = match outcome {
                 Outcome::Assigned | Outcome::AssignedAlready { .. } if again => &mut self.report.reasserted,
                 Outcome::Assigned | Outcome::AssignedAlready { .. } => &mut self.report.assigned,
@@ -640,6 +641,37 @@ impl Machine {
         }
         let addresses = flight.batch.start(flight.request.len).cloned().collect();
         Some(Request { operation, addresses, attempt: flight.request.made.saturating_add(1) })
+    }
+}
+
+/// Those that move from an old address to a new one.
+#[derive(Debug)]
+struct Renames {
+    /// By the new address.
+    old: HashMap<Address, Address>,
+    /// There are seats enough to assign all new ones before the old ones are unassigned: nobody is without a seat in
+    /// between, and who is refused loses nothing.
+    assigned_first: bool,
+    /// A new address was refused whose old one had given its seat back.
+    heirless: bool,
+}
+
+impl Renames {
+    fn new(renames: &[(Address, Address)], room: u64) -> Renames {
+        let old = renames.iter().map(|(from, to)| (to.clone(), from.clone())).collect();
+        Renames { old, assigned_first: renames.len() as u64 <= room, heirless: false }
+    }
+
+    /// What became of an address. The old one that is to be unassigned now.
+    fn settled(&mut self, address: &Address, outcome: &Outcome) -> Option<Address> {
+        match outcome {
+            Outcome::Assigned | Outcome::AssignedAlready { .. } if self.assigned_first => self.old.remove(address),
+            Outcome::Refused { .. } if !self.assigned_first => {
+                self.heirless |= self.old.contains_key(address);
+                None
+            }
+            _ => None,
+        }
     }
 }
 

@@ -123,3 +123,15 @@ fn the_old_address_comes_first_when_its_seat_can_t_be_given_back_at_once() {
         assert_eq!(play.members(), "ann leaving, anna! quarantined, bob assigned, cid pending");
     }
 }
+
+#[test]
+fn with_a_seat_to_spare_the_old_address_gives_up_its_own_last() {
+    let play = Play::new(Dialect::default());
+    play.roster("1:ann 2:bob");
+    play.pass(&[]);
+    play.roster("1:anna 2:bobby!");
+    assert_eq!(play.pass(&[]), "PUT anna bobby!: refused\nPUT anna: done\nDELETE ann: done");
+    assert_eq!(play.members(), "anna assigned, bob assigned, bobby! quarantined");
+    play.pass(&[]);
+    assert_eq!(play.members(), "anna assigned, bob leaving, bobby! quarantined");
+}

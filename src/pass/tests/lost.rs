@@ -110,7 +110,7 @@ fn who_was_renamed_while_the_answer_was_lost_has_one_seat_under_the_new_address(
         play.roster("1:ann 2:bob");
         play.pass(&[fate]);
         play.roster("1:anna 2:bob");
-        assert_eq!(play.pass(&[]), "PUT ann bob: done\nDELETE ann: done\nPUT anna: done", "{fate:?}");
+        assert_eq!(play.pass(&[]), "PUT ann bob: done\nPUT anna: done\nDELETE ann: done", "{fate:?}");
         play.is_settled("anna bob");
         assert!(play.history("ann").ends_with("Renamed: to anna@contoso.com"), "{}", play.history("ann"));
     }
