@@ -20,6 +20,7 @@ use super::batch::{Batch, Decided};
 use super::offenders;
 use super::retry::Backoff;
 use super::seats::Seats;
+use super::wording;
 use crate::address::Address;
 use crate::licensing::wire::{Answer, Operation, Stats};
 use crate::member::IntentId;
@@ -331,6 +332,7 @@ impl Machine {
     /// What came of the last `Send`.
     pub fn answered(&mut self, now: Duration, answer: Answer) {
         let Phase::Send = self.phase else { return };
+        let want_of_seats = self.is_want_of_seats(&answer);
         let Some(flight) = &mut self.flight else { return };
         flight.request.made += 1;
         self.report.requests += u64::from(!matches!(answer, Answer::NotSent { .. }));
@@ -338,6 +340,7 @@ impl Machine {
         self.told = false;
         match answer {
             Answer::Done { stats } => self.accepted(stats),
+            Answer::Refused { stats, .. } if want_of_seats => self.no_seats(stats),
             Answer::Refused { errors, stats } => self.refused(&errors, stats),
             Answer::NoSeats { stats, .. } if flight.batch.operation() == Operation::Assign => self.no_seats(stats),
             Answer::TooLarge => self.too_large(),
@@ -414,6 +417,18 @@ impl Machine {
             (None, Some(done), Operation::Assign) => self.seats.took(done),
             (None, Some(done), Operation::Unassign) => self.seats.freed(done),
         }
+    }
+
+    /// Whether a refusal has only words of want of seats, and as many seats as were asked for are not known to be free.
+    fn is_want_of_seats(&self, answer: &Answer) -> bool {
+        let Answer::Refused { errors, stats } = answer else { return false };
+        let Some(Flight { batch, request, .. }) = &self.flight else { return false };
+        let free = stats.map_or(self.seats.free(), |stats| Some(stats.available.saturating_sub(stats.assigned)));
+        batch.operation() == Operation::Assign
+            && !batch.is_again()
+            && !errors.is_empty()
+            && errors.iter().all(|error| wording::speaks_of_seats(error))
+            && (request.len == 1 || free.is_none_or(|free| free < request.len as u64))
     }
 
     fn no_seats(&mut self, stats: Option<Stats>) {
