@@ -16,7 +16,7 @@ use crate::licensing::wire::{Operation, Stats};
 use crate::member::Departure;
 use crate::plan::{Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Waiting};
 use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
-use crate::source::Incomplete;
+use crate::source::{DeltaFile, FileDone, FileMark, Incomplete};
 
 /// Lists the suite for one backend: `$with` makes an empty ledger and gives it to the test.
 macro_rules! ledger_suite {
@@ -150,6 +150,7 @@ fn acceptance(changes: Vec<Change>) -> Acceptance {
         entries: 7,
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     }
 }
 
