@@ -31,7 +31,7 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
              nothing can be sent; which limit on requests stands between?"
                 .to_owned(),
         ),
-        Some(Stop::Shutdown) => Some("rosterd was stopped in the middle of the run; the next one goes on".to_owned()),
+        Some(Stop::Shutdown) => Some("rosterd was stopped, or configured anew, in the middle of the run; the next one goes on".to_owned()),
     };
     let left = report.pending + report.quarantined + report.unknown > 0
         || plan.hold.is_some()

@@ -51,6 +51,9 @@ async fn undo_under_lease<O: Outside>(
     }
     // What the person has seen of the run may have changed since.
     let reverse = rim.on_ledger(move |ledger, lease, _| still(ledger, lease.subscription(), reverse)).await?;
+    // Should this end before what was undone is noted, the next plan settles what became of these people.
+    let concerned: Vec<Address> = reverse.give_back.iter().chain(&reverse.take_back).cloned().collect();
+    rim.on_ledger(move |ledger, lease, _| ledger.look_again_at(lease, &concerned)).await?;
     rim.is_a_persons = true;
     let work = Work {
         unassign: reverse.take_back.clone(),

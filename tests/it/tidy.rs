@@ -28,6 +28,7 @@ const DECIDES: &[&str] = &[
     "source/csv_record.rs",
     "source/csv_row.rs",
     "source/csv_text.rs",
+    "daemon/change.rs",
     "daemon/frozen.rs",
     "daemon/schedule.rs",
     "daemon/wake.rs",

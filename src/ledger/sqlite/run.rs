@@ -13,7 +13,7 @@ use super::drift::{is_in_doubt, note_drift};
 use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
-use super::recorded::{held_renames, looked, put_plan};
+use super::recorded::{looked, put_plan};
 use super::requests::{left, put_answer, put_intent, put_problem, settle_intent, turn_back};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
@@ -188,16 +188,13 @@ impl Ledger {
         let work = self.fenced(lease, |transaction, subscription| {
             let mut books = Books::open(transaction, subscription, Some(run), now);
             put_plan(transaction, subscription, &mut books, plan)?;
-            let waiting = held_renames(&books, plan)?;
             books.close()?;
             if !Work::asks(plan) {
-                looked(transaction, subscription, scope, seen, &waiting)?;
+                looked(transaction, subscription, scope, seen)?;
                 return Ok(None);
             }
             let approvals = approvals(transaction, subscription, now)?;
-            let mut work = Work::new(run, plan, scope, seen, &approvals);
-            work.waiting = waiting;
-            Ok(Some(work))
+            Ok(Some(Work::new(run, plan, scope, seen, &approvals)))
         })?;
         self.works.remove(&lease.subscription);
         if let Some(work) = work {
@@ -283,7 +280,7 @@ impl Ledger {
             ];
             transaction.execute(sql, values)?;
             if let Some(work) = work {
-                looked(transaction, subscription, &work.scope, work.seen, &work.waiting)?;
+                looked(transaction, subscription, &work.scope, work.seen)?;
                 carried_out(transaction, subscription, |identity| work.order(Operation::Unassign, identity).is_some())?;
             }
             let books = Books::open(transaction, subscription, Some(run), now);
