@@ -23,7 +23,7 @@ pub use crate::member::{Approval, IntentId, Member, MemberState, Restored, Seats
 
 use crate::clock::Timestamp;
 use crate::roster::change::Change;
-use crate::source::{BadRow, Evidence};
+use crate::source::{BadRow, DeltaFile, Evidence};
 
 /// Names a run: a UUID of version 7, so that runs sort by time.
 pub type RunId = uuid::Uuid;
@@ -65,6 +65,8 @@ pub struct Acceptance {
     pub entries: u64,
     pub bad_rows: Vec<BadRow>,
     pub evidence: Evidence,
+    /// Of a delta that came from a file.
+    pub delta: Option<DeltaFile>,
 }
 
 /// What is known of a subscription beside its members.

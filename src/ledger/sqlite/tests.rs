@@ -392,6 +392,7 @@ pub(super) fn entries(count: usize) -> Acceptance {
         entries: count as u64,
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     }
 }
 

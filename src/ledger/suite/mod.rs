@@ -18,7 +18,7 @@ use crate::plan::{
     Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Then, Waiting,
 };
 use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
-use crate::source::Incomplete;
+use crate::source::{DeltaFile, FileDone, FileMark, Incomplete};
 
 /// Lists the suite for one backend: `$with` makes an empty ledger and gives it to the test.
 macro_rules! ledger_suite {
@@ -169,6 +169,7 @@ fn acceptance(changes: Vec<Change>) -> Acceptance {
         entries: 7,
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     }
 }
 
