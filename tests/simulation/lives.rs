@@ -82,3 +82,10 @@ fn who_is_in_doubt_is_not_taken_for_seatless_because_another_is() {
     };
     plays_well_in(setting, vec![join(0, 0), join(0, 16), short, read(0), dies, by_hand, seats]);
 }
+
+#[test]
+fn who_was_forgotten_is_known_again_to_a_copy_that_is_older() {
+    let forget = Action::Forget { client: 0, person: 6 };
+    let leave = Action::Edit { source: 0, person: 6, edit: Edit::Leave };
+    plays_well(vec![join(0, 6), join(0, 7), read(0), pass(0), Action::Copy, forget, Action::Restore, leave]);
+}

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rosterd::clock::Timestamp;
 use rosterd::licensing::wire::Operation;
 
 /// What is seen of one client during one pass.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
-    pub(crate) began: Timestamp,
+    /// Who was desired when it began.
+    pub(crate) desired: BTreeSet<String>,
+    /// Who was to be in a state when it began.
+    pub(crate) lasting: BTreeSet<String>,
     /// What was open before, and is settled first.
     pub(crate) open: BTreeMap<String, Operation>,
     /// Who lost a seat, renames and what a person approved left out.
@@ -23,6 +25,8 @@ pub(crate) struct Watch {
     pub(crate) clean: bool,
     /// Nothing went wrong on the way.
     pub(crate) calm: bool,
+    /// A roster has been read during it.
+    pub(crate) disturbed: bool,
     /// One process alone is at work.
     pub(crate) alone: bool,
     /// Who was asked for to be sure of it, and by how many requests.
@@ -32,9 +36,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(began: Timestamp, open: BTreeMap<String, Operation>) -> Watch {
+    pub(crate) fn new(
+        desired: BTreeSet<String>,
+        lasting: BTreeSet<String>,
+        open: BTreeMap<String, Operation>,
+    ) -> Watch {
         Watch {
-            began,
+            desired,
+            lasting,
             open,
             removed: BTreeSet::new(),
             undone: BTreeSet::new(),
@@ -43,6 +52,7 @@ impl Watch {
             requests: 0,
             clean: true,
             calm: true,
+            disturbed: false,
             alone: true,
             again: Default::default(),
             put: Vec::new(),
