@@ -11,7 +11,7 @@
 //! intent. The outcome of one request and the intent of the next are one `Commit`, so that the disk is asked once for
 //! each request. Never are two intents open for one address.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -210,6 +210,10 @@ pub struct Machine {
     resume: VecDeque<(IntentId, NewIntent)>,
     unassign: VecDeque<Address>,
     assign: VecDeque<Address>,
+    /// Of these, those who take over the seat of an old address.
+    heirs: HashSet<Address>,
+    /// One of them was refused.
+    heir_refused: bool,
     reassert: VecDeque<Address>,
     seats: Seats,
     probe: bool,
@@ -273,6 +277,8 @@ impl Machine {
             batch_size: batch_size.max(1),
             resume: work.resume.into(),
             unassign: work.unassign.into_iter().chain(from).collect(),
+            heir_refused: false,
+            heirs: to.iter().cloned().collect(),
             assign: to.into_iter().chain(work.assign).collect(),
             reassert: work.reassert.into(),
             seats: Seats::new(work.seats),
@@ -528,6 +534,10 @@ impl Machine {
             self.note_habit(flight.batch.operation(), applies_rest);
         }
         self.settle(flight);
+        if self.heir_refused {
+            // The seat is the old address's again, and nobody else's.
+            self.overtake();
+        }
         self.news.comparable = self.told && self.resume.is_empty();
     }
 
@@ -606,7 +616,8 @@ impl Machine {
 
     /// `again`: of a batch of those who hold a seat.
     fn count(&mut self, decided: &Decided, again: bool) {
-        for (_, outcome) in decided {
+        for (address, outcome) in decided {
+            self.heir_refused |= matches!(outcome, Outcome::Refused { .. }) && self.heirs.contains(address);
             let counter = match outcome {
                 Outcome::Assigned | Outcome::AssignedAlready { .. } if again => &mut self.report.reasserted,
                 Outcome::Assigned | Outcome::AssignedAlready { .. } => &mut self.report.assigned,

@@ -238,19 +238,19 @@ impl Plan {
         taken: &BTreeSet<usize>,
     ) {
         let queue = judgement.queue();
-        let mut claims = BTreeSet::new();
+        let claims = judgement.claims();
+        let mut claimed = BTreeSet::new();
         for (index, address, priority) in wanted {
             if !taken.contains(&index) {
-                let candidate = judgement.all[index].candidate;
                 let since = queue.get(&index).copied().unwrap_or(input.at);
-                let detail = change::origins(&candidate.entries);
-                if candidate.member.as_ref().is_some_and(|member| member.claim) {
-                    claims.insert(address.clone());
+                let detail = judgement.all[index].wanted_by();
+                if claims.contains(&index) {
+                    claimed.insert(address.clone());
                 }
                 self.assign.push(Assignment { address, priority, since, detail });
             }
         }
-        let place = |a: &Assignment| (!claims.contains(&a.address), a.priority, a.since);
+        let place = |a: &Assignment| (!claimed.contains(&a.address), a.priority, a.since);
         self.assign.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.address.cmp(&b.address)));
         // Seats beyond what is available are given back before anybody gets one.
         self.fits = input.seats.map(|seats| {

@@ -28,7 +28,7 @@ impl Ledger {
     pub fn source(&self, name: &str) -> Result<Option<SourceRecord>> {
         self.read(|connection| {
             let sql = "
-                SELECT name, scope, fingerprint, evidence, entries, bad_rows, accepted_at, problem, problem_since
+                SELECT name, scope, fingerprint, evidence, entries, bad_rows, accepted_at, problem, problem_since, revision
                 FROM source WHERE name = ?1";
             Ok(connection.prepare_cached(sql)?.query_row([name], source_record).optional()?)
         })
@@ -84,12 +84,17 @@ impl Ledger {
         })
     }
 
-    /// The reading becomes the roster; its changes are noted for the subscriptions.
-    pub fn accept(&mut self, acceptance: &Acceptance, now: Timestamp) -> Result<()> {
+    /// The reading becomes the roster; its changes are noted for the subscriptions. Gives false, and nothing is written,
+    /// where the changes were computed from another roster than the one that is stored.
+    pub fn accept(&mut self, acceptance: &Acceptance, now: Timestamp) -> Result<bool> {
         let hasher = self.hasher.clone();
         self.write(|transaction| {
             let first = !was_accepted(transaction, &acceptance.source)?;
             let source = make_source(transaction, &acceptance.source)?;
+            let stored = revision(transaction, source)?;
+            if acceptance.base.is_some_and(|base| base != stored) {
+                return Ok(false);
+            }
             edit_roster(transaction, source, &acceptance.changes, &hasher)?;
             let bad_before = bad_rows(transaction, source)?;
             for subscription in &acceptance.subscriptions {
@@ -103,7 +108,7 @@ impl Ledger {
             touch_bad_rows(transaction, &bad_before, &acceptance.bad_rows)?;
             let sql = "
                 UPDATE source SET scope = ?2, fingerprint = ?3, evidence = ?4, entries = ?5, bad_rows = ?6,
-                  accepted_at = ?7, problem = NULL, problem_since = NULL WHERE id = ?1";
+                  accepted_at = ?7, revision = revision + 1, problem = NULL, problem_since = NULL WHERE id = ?1";
             transaction.execute(
                 sql,
                 params![
@@ -118,7 +123,8 @@ impl Ledger {
             )?;
             note_file(transaction, source, &acceptance.evidence, now)?;
             let detail = acceptance_told(acceptance);
-            tell(transaction, None, None, Event::RosterAccepted, None, &detail, Seat::Same, now)
+            tell(transaction, None, None, Event::RosterAccepted, None, &detail, Seat::Same, now)?;
+            Ok(true)
         })
     }
 
@@ -246,6 +252,7 @@ fn source_record(row: &Row<'_>) -> rusqlite::Result<SourceRecord> {
         bad_rows: row.get::<_, Json<Vec<BadRow>>>(5)?.0,
         accepted_at: moment_or_none(row, 6)?,
         problem: problem.zip(moment_or_none(row, 8)?),
+        revision: counted(row, 9)?,
     })
 }
 
@@ -310,6 +317,11 @@ fn make_source(connection: &Connection, name: &str) -> Result<i64> {
     let sql = "INSERT INTO source (name, evidence) VALUES (?1, ?2)";
     connection.execute(sql, params![name, Json(Evidence::default())])?;
     Ok(connection.last_insert_rowid())
+}
+
+fn revision(connection: &Connection, source: i64) -> Result<u64> {
+    let sql = "SELECT revision FROM source WHERE id = ?1";
+    Ok(connection.query_row(sql, [source], |row| counted(row, 0))?)
 }
 
 fn bad_rows(connection: &Connection, source: i64) -> Result<Vec<BadRow>> {

@@ -283,6 +283,16 @@ pub(in crate::ledger) fn files_are_done_with_once(ledger: &mut Ledger) {
     assert!(!ledger.file_done("ad", "1.csv", "d1").unwrap());
 }
 
+pub(in crate::ledger) fn changes_of_another_roster_than_the_stored_one_are_not_made(ledger: &mut Ledger) {
+    let mut accept = |base, changes| ledger.accept(&Acceptance { base: Some(base), ..acceptance(changes) }, at(0));
+    assert!(accept(0, added(&["ann", "bob"])).unwrap());
+    assert!(accept(1, added(&["cid"])).unwrap());
+    assert!(!accept(1, vec![removed("cid"), removed("ann")]).unwrap(), "it was computed before Cid was there");
+    assert_eq!(touched(ledger, 1), ["ann", "bob", "cid"]);
+    assert_eq!(ledger.source("hr").unwrap().unwrap().revision, 2);
+    assert_eq!(ledger.candidate("contoso", &sources(), address("cid").identity()).unwrap().entries.len(), 1);
+}
+
 pub(in crate::ledger) fn an_acceptance_says_how_many_came_and_went(ledger: &mut Ledger) {
     ledger.accept(&acceptance(added(&["ann", "bob", "cid", "dan", "eva"])), at(0)).unwrap();
     let edited = |name: &str| Change::Changed(Entry { priority: 1, ..entry(name) });
