@@ -139,7 +139,7 @@ impl Shared {
             return;
         }
         let is_next = |member: &Member| {
-            member.state == MemberState::Unknown || member.state == MemberState::Pending && member.claim
+            member.state == MemberState::Unknown || member.state == MemberState::Pending && member.claim.is_some()
         };
         let members = members(&self.ledger, client);
         let next: BTreeSet<String> = members.iter().filter(|(_, m)| is_next(m)).map(|(email, _)| who(email)).collect();
@@ -203,8 +203,8 @@ impl Shared {
         // Whose seat was found to be gone only when it was asked for again, after the others, waits from now on.
         let first = waits
             .filter(|member| !is_offender(member.address.identity()))
-            .filter(|member| member.claim || !before.seated.contains(member.address.identity()))
-            .filter_map(|member| rank(member.address.identity(), member.claim))
+            .filter(|member| member.claim.is_some() || !before.seated.contains(member.address.identity()))
+            .filter_map(|member| rank(member.address.identity(), member.claim.is_some()))
             .min();
         if let (Some(last), Some(first)) = (last, first)
             && first < last

@@ -25,7 +25,7 @@ use crate::host::{Host, Shared, id, members, name};
 use crate::rules::{Mistake, Rule};
 use crate::script::{Action, CLIENTS, Chances, Change, How, PEOPLE, SOURCES, Script, Setting};
 use crate::setting::{configuration, dialect};
-use crate::truth::{Memory, Truth, email, who};
+use crate::truth::{Memory, Truth, email, is_offender, who};
 use crate::watch::Watch;
 
 /// Longer than any lease, in seconds.
@@ -211,6 +211,8 @@ impl Life {
         if let (Some(shown), Ok(Passed::Ran { plan, .. })) = (shown, &ended)
             && chances.jump.is_none()
             && !self.is_disturbed(client)
+            // Whose new address is refused has the old one's seat again, which is planned for in the same run.
+            && !shown.rename.iter().any(|rename| is_offender(rename.to.identity()))
             && was_braked == self.is_braked()
             && *shown != **plan
         {
@@ -343,7 +345,7 @@ impl Life {
 
     /// Whether a roster has been read during the pass.
     fn is_disturbed(&self, client: usize) -> bool {
-        self.hosts[0].lock().watches[client].as_ref().is_some_and(|watch| watch.disturbed)
+        self.hosts[0].lock().watches[client].as_ref().is_some_and(|watch| watch.disturbed.is_some())
     }
 
     pub(crate) fn not_alone(&self, client: usize) {
@@ -382,7 +384,7 @@ impl Life {
                 .filter_map(|m| Some((m.address.identity().to_owned(), m.waiting_since?)))
                 .collect(),
             seated: members.values().filter(|m| m.has_seat).map(|m| m.address.identity().to_owned()).collect(),
-            claims: members.values().filter(|m| m.claim).map(|m| m.address.identity().to_owned()).collect(),
+            claims: members.values().filter(|m| m.claim.is_some()).map(|m| m.address.identity().to_owned()).collect(),
         }
     }
 
@@ -403,7 +405,8 @@ impl Life {
         }
         let took = shared.now() - before.began;
         let is_brief = took >= TimeDelta::zero() && took < TimeDelta::minutes(1);
-        if is_brief && !watch.disturbed && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. }) {
+        if is_brief && watch.disturbed.is_none() && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. })
+        {
             shared.is_done(client, &self.config, before.began);
         }
         let stopped = matches!(&ended, Passed::Ran { report, .. } if report.stopped.is_some());
@@ -416,11 +419,11 @@ impl Life {
             let spared: BTreeSet<String> = spared[client].iter().filter(|email| !listed(email)).cloned().collect();
             shared.truth.spared[client] = spared;
         }
-        if watch.calm && !watch.disturbed && !before.is_open && !stopped {
+        if watch.calm && watch.disturbed.is_none() && !before.is_open && !stopped {
             shared.in_order(client, &watch, before);
         }
         let fits = before.free.is_none_or(|free| free >= watch.wanted()) && shared.has_room(client);
-        if watch.clean && !watch.disturbed && !before.is_open && fits {
+        if watch.clean && watch.disturbed.is_none() && !before.is_open && fits {
             let needed = watch.needed(before.batch_size);
             if watch.requests > needed {
                 let what = format!("c{client}: {} requests where {needed} would do", watch.requests);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rosterd::intake::{self, Intake};
 use rosterd::source::{Reading, Snapshot};
 
-use crate::host::{Crash, Host};
+use crate::host::{Crash, Host, Shared};
 use crate::rules::{Mistake, Rule};
 use crate::script::How;
 use crate::setting::{edits, entries, entries_of, reading, rows};
@@ -71,12 +71,18 @@ impl Host {
             let due = shared.processes[self.process].read_due();
             if due.is_some() {
                 shared.note(|| "another process looks at a source".to_owned());
-                shared.watches.iter_mut().flatten().for_each(|watch| watch.disturbed = true);
             }
             due
         };
-        if let Some(source) = due {
-            Host { shared: Arc::clone(&self.shared), process: READER }.read(source, How::Whole);
+        let Some(source) = due else { return };
+        Host { shared: Arc::clone(&self.shared), process: READER }.read(source, How::Whole);
+        let mut shared = self.lock();
+        let now = shared.now();
+        let Shared { watches, truth, .. } = &mut *shared;
+        for (client, watch) in watches.iter_mut().enumerate() {
+            if let Some(watch) = watch {
+                watch.disturbed = Some(truth.desired(client, now));
+            }
         }
     }
 }

@@ -319,8 +319,11 @@ impl Truth {
         let may = |email: &&String| {
             self.is_desired(client, email, now)
                 || watch.desired.contains(*email)
+                || watch.disturbed.as_ref().is_some_and(|desired| desired.contains(*email))
                 || watch.open.contains_key(*email)
                 || watch.given_back.contains(*email)
+                // Once the new address has been refused the old one is to have its seat again.
+                || is_offender(email) && self.is_renamed(client, email)
         };
         emails.iter().find(|email| !may(email)).cloned()
     }
@@ -355,7 +358,9 @@ impl Truth {
         if watch.undone.contains(&email) {
             return None;
         }
-        let stays = self.is_desired(client, &email, now) && watch.desired.contains(&email);
+        let stays = self.is_desired(client, &email, now)
+            && watch.desired.contains(&email)
+            && watch.disturbed.as_ref().is_none_or(|desired| desired.contains(&email));
         if stays && !late {
             return Some((Rule::OnlyLeavers, format!("{email} is listed and was unassigned")));
         }

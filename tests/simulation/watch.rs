@@ -25,8 +25,8 @@ pub(crate) struct Watch {
     pub(crate) clean: bool,
     /// Nothing went wrong on the way.
     pub(crate) calm: bool,
-    /// A roster has been read during it.
-    pub(crate) disturbed: bool,
+    /// A roster has been read during it, and who was desired then.
+    pub(crate) disturbed: Option<BTreeSet<String>>,
     /// One process alone is at work.
     pub(crate) alone: bool,
     /// Who was asked for to be sure of it, and by how many requests.
@@ -52,7 +52,7 @@ impl Watch {
             requests: 0,
             clean: true,
             calm: true,
-            disturbed: false,
+            disturbed: None,
             alone: true,
             again: Default::default(),
             put: Vec::new(),
