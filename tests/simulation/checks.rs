@@ -228,7 +228,9 @@ impl Shared {
         for email in &self.truth.given[client] {
             // A renamed person keeps the old address while a seat that is given back would be gone.
             let has_heir = assigned.len() as u64 > seats && self.truth.is_renamed(client, email);
-            let has_heir = has_heir || self.truth.has_heir_to_come(client, email, now);
+            let has_heir = has_heir
+                || self.truth.has_heir_to_come(client, email, now)
+                || self.truth.has_refused_heir(client, email, now);
             let stays = self.truth.kept[client].contains(email) || self.truth.spared[client].contains(email);
             let stays = stays || self.truth.is_protected(email) || has_heir;
             if assigned.contains(email) && !desired.contains(email) && !stays {

@@ -211,6 +211,8 @@ impl Life {
         if let (Some(shown), Ok(Passed::Ran { plan, .. })) = (shown, &ended)
             && chances.jump.is_none()
             && !self.is_disturbed(client)
+            // What is settled first is planned for after that.
+            && !before.is_open
             // Whose new address is refused has the old one's seat again, which is planned for in the same run.
             && !shown.rename.iter().any(|rename| is_offender(rename.to.identity()))
             && was_braked == self.is_braked()

@@ -11,7 +11,7 @@ use rosterd::sandbox::State;
 
 use crate::host::id;
 use crate::rules::{Mistake, Rule};
-use crate::script::{CLIENTS, Edit, SOURCES, Setting};
+use crate::script::{CLIENTS, Edit, OFFENDERS, SOURCES, Setting};
 use crate::watch::Watch;
 
 /// One person as a source lists them.
@@ -41,9 +41,10 @@ impl Listing {
     }
 }
 
-/// The first two people have addresses that the server refuses.
+/// The first two people have addresses that the server refuses, and the third has every other one.
 pub(crate) fn email(person: usize, version: u32) -> String {
-    let refused = if person < crate::script::OFFENDERS { "!" } else { "" };
+    let is_refused = person < OFFENDERS || person == OFFENDERS && version % 2 == 1;
+    let refused = if is_refused { "!" } else { "" };
     format!("p{person}.v{version}{refused}@x.example")
 }
 
@@ -307,6 +308,11 @@ impl Truth {
                 .any(|heir| heir.is_for(client) && heir.starts.is_some_and(|starts| at < starts))
     }
 
+    /// Whether the person of this address has another one now, which the server refuses: the old one keeps its seat.
+    pub(crate) fn has_refused_heir(&self, client: usize, email: &str, at: Timestamp) -> bool {
+        has_id(email) && self.wanted(client, at).any(|(_, heir)| is_offender(heir) && same_person(heir, email))
+    }
+
     /// rosterd has asked for this.
     pub(crate) fn asked(&mut self, client: usize, operation: Operation, emails: &[String]) {
         if operation == Operation::Assign {
@@ -323,7 +329,7 @@ impl Truth {
                 || watch.open.contains_key(*email)
                 || watch.given_back.contains(*email)
                 // Once the new address has been refused the old one is to have its seat again.
-                || is_offender(email) && self.is_renamed(client, email)
+                || self.has_refused_heir(client, email, now)
         };
         emails.iter().find(|email| !may(email)).cloned()
     }
