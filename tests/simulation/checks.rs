@@ -12,7 +12,7 @@ use rosterd::pass;
 use crate::host::{Shared, id, members, name};
 use crate::rules::Rule;
 use crate::script::{CLIENTS, OFFENDERS};
-use crate::truth::{has_id, is_offender, person, same_person, who};
+use crate::truth::{Truth, has_id, is_offender, person, same_person, who};
 use crate::watch::Watch;
 
 /// What a pass found.
@@ -130,8 +130,10 @@ impl Shared {
         let people = |emails: &BTreeSet<String>| emails.iter().map(|email| who(email)).collect::<BTreeSet<_>>();
         let holders: BTreeSet<String> = self.assigned(client).iter().map(|email| who(&email.to_lowercase())).collect();
         // By hand, by a person's word.
-        let (taken, undone) = (people(&self.truth.taken[client]), people(&self.truth.undone[client]));
-        let is_let_go = |who: &String| taken.contains(who) || undone.contains(who) || person(who) < OFFENDERS;
+        let Truth { taken, undone, approved, .. } = &self.truth;
+        let let_go: BTreeSet<String> =
+            [taken, undone, approved].into_iter().flat_map(|emails| people(&emails[client])).collect();
+        let is_let_go = |who: &String| let_go.contains(who) || person(who) < OFFENDERS;
         self.truth.owed[client].retain(|(_, who)| !is_let_go(who));
         let without: BTreeSet<&String> =
             self.truth.owed[client].iter().map(|(_, who)| who).filter(|who| !holders.contains(*who)).collect();
