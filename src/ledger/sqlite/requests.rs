@@ -63,6 +63,7 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
     if operation == Operation::Assign && !new.member.has_seat {
         // The server will know it as this request spells it, and takes the seat back under no other spelling.
         new.member.address = address.clone();
+        new.member.claim = order.as_ref().and_then(Order::claim).cloned().or(new.member.claim);
         let since = new.member.waiting_since.or_else(|| order.and_then(|order| order.since()));
         new.member.waiting_since = Some(since.unwrap_or(books.now));
     }
@@ -377,6 +378,7 @@ pub(super) fn left(books: &mut Books<'_>, address: &Address, outcome: &Outcome, 
             if let Some(order) = order {
                 new.member.priority = order.priority().unwrap_or(new.member.priority);
                 new.member.waiting_since = new.member.waiting_since.or(order.since());
+                new.member.claim = order.claim().cloned().or(new.member.claim);
             }
             queue(books, old.as_ref(), new, state, before.as_ref())
         }

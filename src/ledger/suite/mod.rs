@@ -214,7 +214,7 @@ fn told(ledger: &Ledger) -> Vec<String> {
 }
 
 fn assignment(name: &str) -> Assignment {
-    Assignment { address: address(name), priority: 5, since: at(-9), detail: format!("hr: {name}'s line") }
+    Assignment { address: address(name), priority: 5, since: at(-9), claim: None, detail: format!("hr: {name}'s line") }
 }
 
 fn removal(name: &str) -> Removal {
