@@ -23,8 +23,7 @@ impl Fleet {
         Fleet { limits: config.brake, subscriptions: config.subscriptions.values().map(names).collect() }
     }
 
-    /// To be called when removals have begun to be held, or a source to fail, somewhere. Says it where this puts the brake
-    /// on.
+    /// To be called when removals are held, or a source fails, somewhere. Says it where this puts the brake on.
     pub fn look(&self, ledger: &mut Ledger, now: Timestamp) -> Result<(), LedgerError> {
         let Some(limits) = self.limits else { return Ok(()) };
         if ledger.brake()?.is_some() {

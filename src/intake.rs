@@ -3,6 +3,7 @@
 //! A reading that is not complete changes nothing but the note that says so. What is accepted is one transaction,
 //! together with the note of which subscriptions have to be looked at again.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
@@ -21,8 +22,13 @@ use crate::report::text::{count, moment};
 use crate::roster::change::{self, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
-use crate::source::{BadRow, Delta, Edit, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
+use crate::source::{
+    BadRow, Delta, DeltaFile, Edit, Evidence, FileDone, FileMark, Incomplete, Known, Reading, Row, Snapshot, csv,
+};
 use crate::telemetry::Masked;
+
+/// How long after another process took in the same source it is looked at again.
+const MEANWHILE: Duration = Duration::from_secs(1);
 
 /// What a look at a source came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +37,7 @@ pub enum Intake {
     Accepted { changes: usize },
     /// It says what it said before, or there is nothing to read.
     Unchanged,
-    /// A file is still being written; look again after this.
+    /// A file is still being written, or another process took one in meanwhile; look again after this.
     Settling(Duration),
     /// It gave nothing that can be believed; why.
     Refused(Incomplete),
@@ -57,16 +63,19 @@ pub fn take_in(
     };
     let _lock = (files == Files::PutAway).then(|| lock(&csv.path));
     let desk = Desk::new(config, outside, source, files)?;
+    let last_delta = desk.last_delta(csv)?;
+    let judged_by = desk.judged_by(csv);
     let seen = state.look(Look {
         config: csv,
         hasher: &desk.hasher,
         accepted: desk.accepted(),
         known: desk.known(),
         is_route: &|name| desk.is_route(name),
-        is_done: &mut |name, digest| desk.is_done(name, digest),
+        done: &mut |file| desk.done(file, &judged_by),
+        last_delta: last_delta.as_deref(),
         now: outside.now(),
     });
-    let written = seen.iter().filter_map(|one| one.found.as_ref().map(|found| found.written_at(outside.now()))).max();
+    let written = seen.iter().filter_map(|one| one.found.as_ref()?.written_at(outside.now())).max();
     let is_whole = |one: &Seen| one.found.is_some() && matches!(one.reading, Reading::Unchanged | Reading::Complete(_));
     let told = csv.mode == Mode::Snapshot && seen.iter().any(is_whole);
     let mut intakes = Vec::with_capacity(seen.len());
@@ -86,7 +95,7 @@ pub fn take_reading(
     source: &Source,
     reading: Reading,
 ) -> Result<Intake, LedgerError> {
-    Desk::new(config, outside, source, Files::Leave)?.take_reading(reading)
+    Desk::new(config, outside, source, Files::Leave)?.take_reading(reading, None)
 }
 
 /// Takes in a file as if the source had said it: a whole roster, whatever the source's own mode; without a file, nobody.
@@ -136,6 +145,8 @@ struct Desk<'a, O> {
     files: Files,
     hasher: Hasher,
     record: Option<SourceRecord>,
+    /// The stored roster's revision, with what was accepted here.
+    revision: Cell<u64>,
     /// Of what is looked at.
     scope: String,
     /// Those that name the source.
@@ -147,9 +158,10 @@ impl<'a, O: Outside> Desk<'a, O> {
         let name = source.name.clone();
         let (hasher, record) =
             outside.blocking_on_ledger(move |ledger, _| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
-        let scope = blake3::hash(source.scope().as_bytes()).to_hex()[..32].to_owned();
+        let scope = short_hash(&format!("{}{}", source.scope(), link_of(source)));
         let subscriptions = config.subscriptions_of(&source.name);
-        Ok(Desk { config, outside, source, files, hasher, record, scope, subscriptions })
+        let revision = Cell::new(record.as_ref().map_or(0, |record| record.revision));
+        Ok(Desk { config, outside, source, files, hasher, record, revision, scope, subscriptions })
     }
 
     /// Whether what is looked at is what was looked at when the roster was accepted.
@@ -173,28 +185,44 @@ impl<'a, O: Outside> Desk<'a, O> {
         self.subscriptions.iter().any(|known| known == name)
     }
 
-    fn is_done(&self, file: &str, digest: &str) -> bool {
-        let (source, file, digest) = (self.source.name.clone(), file.to_owned(), digest.to_owned());
+    fn done(&self, file: &FileMark, judged_by: &str) -> Option<FileDone> {
+        let (source, file, judged_by) = (self.source.name.clone(), file.clone(), judged_by.to_owned());
         // A ledger that fails here fails at the entry, too, and says so there.
-        self.outside.blocking_on_ledger(move |ledger, _| ledger.file_done(&source, &file, &digest)).unwrap_or(false)
+        self.outside.blocking_on_ledger(move |ledger, _| ledger.file_done(&source, &file, &judged_by)).unwrap_or(None)
+    }
+
+    fn last_delta(&self, csv: &Csv) -> Result<Option<String>, LedgerError> {
+        if csv.mode != Mode::Delta {
+            return Ok(None);
+        }
+        let (source, place) = (self.source.name.clone(), csv_source::place(csv));
+        self.outside.blocking_on_ledger(move |ledger, _| ledger.last_delta(&source, &place))
+    }
+
+    /// All that a file is judged by: where that changes, a refused one that still lies there is judged anew.
+    fn judged_by(&self, csv: &Csv) -> String {
+        let canaries: Vec<&str> = self.source.must_include.iter().map(Address::identity).collect();
+        short_hash(&format!("{csv:?} {canaries:?} {:?}", self.subscriptions))
     }
 
     fn take(&self, csv: &Csv, seen: Seen) -> Result<Intake, LedgerError> {
         let Seen { found, reading } = seen;
-        let intake = self.take_reading(reading)?;
+        let delta = found.as_ref().map(|found| found.delta(csv));
+        let intake = self.take_reading(reading, delta)?;
         if let (Some(found), Files::PutAway) = (found, self.files) {
             self.put_away(csv, &found, &intake)?;
         }
         Ok(intake)
     }
 
-    fn take_reading(&self, reading: Reading) -> Result<Intake, LedgerError> {
+    /// `file` is where a delta comes from, if from a file.
+    fn take_reading(&self, reading: Reading, file: Option<DeltaFile>) -> Result<Intake, LedgerError> {
         match reading {
             Reading::Nothing | Reading::Unchanged => Ok(Intake::Unchanged),
             Reading::Settling(wait) => Ok(Intake::Settling(wait)),
             Reading::Incomplete(why) => self.refuse(why),
             Reading::Complete(snapshot) => self.take_snapshot(snapshot),
-            Reading::Delta(delta) => self.take_delta(delta),
+            Reading::Delta(delta) => self.take_delta(delta, file),
         }
     }
 
@@ -209,9 +237,15 @@ impl<'a, O: Outside> Desk<'a, O> {
         let known = self.record.as_ref().filter(|record| record.accepted_at.is_some());
         if known.is_some_and(|known| known.fingerprint == snapshot.fingerprint.to_bytes()) && self.same_scope() {
             let (name, evidence, bad_rows) = (self.source.name.clone(), snapshot.evidence, snapshot.bad_rows);
-            self.outside
-                .blocking_on_ledger(move |ledger, now| ledger.accept_unchanged(&name, &evidence, &bad_rows, now))?;
-            return Ok(Intake::Unchanged);
+            let base = self.revision.get();
+            let still = self.outside.blocking_on_ledger(move |ledger, now| {
+                let still = ledger.source(&name)?.is_some_and(|stored| stored.revision == base);
+                if still {
+                    ledger.accept_unchanged(&name, &evidence, &bad_rows, now)?;
+                }
+                Ok(still)
+            })?;
+            return Ok(if still { Intake::Unchanged } else { Intake::Settling(MEANWHILE) });
         }
         let name = self.source.name.clone();
         let (rows, alike) = (std::mem::take(&mut snapshot.rows), std::mem::take(&mut snapshot.alike));
@@ -247,13 +281,15 @@ impl<'a, O: Outside> Desk<'a, O> {
             subscriptions: self.subscriptions.clone(),
             entries: entries + edits.kept.len() as u64,
             changes: edits.changes,
+            base: Some(self.revision.get()),
             fingerprint,
             bad_rows: snapshot.bad_rows,
             evidence: snapshot.evidence,
+            delta: None,
         })
     }
 
-    fn take_delta(&self, delta: Delta) -> Result<Intake, LedgerError> {
+    fn take_delta(&self, delta: Delta, file: Option<DeltaFile>) -> Result<Intake, LedgerError> {
         let Delta { edits, bad_rows, mut evidence } = delta;
         if let Some(canary) = edits.iter().find_map(|edit| self.canary_removed_by(edit)) {
             return self.refuse(self.not_believed(
@@ -278,11 +314,13 @@ impl<'a, O: Outside> Desk<'a, O> {
             scope: self.scope.clone(),
             subscriptions: self.subscriptions.clone(),
             changes: edits.changes,
+            base: Some(self.revision.get()),
             // Edits are not compared as a whole: each file counts once.
             fingerprint: Fingerprint::default(),
             entries,
             bad_rows,
             evidence,
+            delta: file,
         })
     }
 
@@ -295,7 +333,11 @@ impl<'a, O: Outside> Desk<'a, O> {
         let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
         let file = acceptance.evidence.file.clone().unwrap_or_default();
         let complaint = complaint(&acceptance.bad_rows, &file);
-        self.outside.blocking_on_ledger(move |ledger, now| ledger.accept(&acceptance, now))?;
+        // What was read may be older than what another process took in meanwhile.
+        if !self.outside.blocking_on_ledger(move |ledger, now| ledger.accept(&acceptance, now))? {
+            return Ok(Intake::Settling(MEANWHILE));
+        }
+        self.revision.set(self.revision.get() + 1);
         let name = &self.source.name;
         let is = if self.files == Files::PutAway { "is the roster now" } else { "would be the roster" };
         let (people, told) = (count(entries, "person", "people"), count(changes as u64, "change", "changes"));
@@ -317,12 +359,12 @@ impl<'a, O: Outside> Desk<'a, O> {
         if known != Some(&why.reason) {
             warn!(source = %self.source.name, "{}", alert::source_failed(&self.source.name, &why.reason));
         }
-        // A fleet is looked over where something has begun.
-        let fleet = known.is_none().then(|| Fleet::of(self.config));
+        // Also where it is no news: whoever noted it may have died before.
+        let fleet = Fleet::of(self.config);
         let (source, noted) = (self.source.name.clone(), why.clone());
         self.outside.blocking_on_ledger(move |ledger, now| {
             ledger.refuse(&source, &noted, now)?;
-            fleet.map_or(Ok(()), |fleet| fleet.look(ledger, now))
+            fleet.look(ledger, now)
         })?;
         Ok(Intake::Refused(why))
     }
@@ -359,23 +401,55 @@ impl<'a, O: Outside> Desk<'a, O> {
             Intake::Accepted { .. } | Intake::Unchanged => Verdict::Taken,
             Intake::Settling(_) => return Ok(()),
         };
-        if let (Intake::Refused(why), Some(digest)) = (intake, &found.digest)
-            && !why.passing
-        {
-            let (source, name, digest) = (self.source.name.clone(), found.name.clone(), digest.clone());
-            self.outside.blocking_on_ledger(move |ledger, now| ledger.refuse_file(&source, &name, &digest, now))?;
+        let is_passing = matches!(intake, Intake::Refused(why) if why.passing);
+        if let (Verdict::Refused(_), false, Some(mark)) = (verdict, is_passing, found.mark()) {
+            let (source, judged_by) = (self.source.name.clone(), self.judged_by(csv));
+            self.outside.blocking_on_ledger(move |ledger, now| ledger.refuse_file(&source, &mark, &judged_by, now))?;
         }
         if let Err(cause) = csv_source::finish(csv, found, verdict, self.outside.now()) {
             let name = &self.source.name;
             warn!(source = %name, "{name}: {}", crate::telemetry::chain(&cause));
+            return Ok(());
+        }
+        if is_passing || csv.after == After::Leave {
+            return Ok(());
+        }
+        if csv.mode == Mode::Delta {
+            self.is_put_away(&found.name, *intake == Intake::Unchanged)?;
         }
         // The file is gone from now on, and with it what tells when it came.
-        if *intake == Intake::Unchanged && self.source.max_age.is_some() && csv.after != After::Leave {
+        if *intake == Intake::Unchanged && self.source.max_age.is_some() {
             let name = self.source.name.clone();
             self.outside.blocking_on_ledger(move |ledger, now| ledger.source_heard(&name, now))?;
         }
         Ok(())
     }
+
+    /// A delta is out of the way: the next one of its name is another. `counted` is whether it had been taken by an
+    /// earlier look, which did not come to putting it away.
+    fn is_put_away(&self, file: &str, counted: bool) -> Result<(), LedgerError> {
+        let source = &self.source.name;
+        if counted {
+            warn!(
+                source = %source,
+                "{source}: {file} had been applied before and could only now be put away; it was not applied again. If \
+                 somebody has put it there anew, it is to be dropped once more."
+            );
+        }
+        let (source, file) = (source.clone(), file.to_owned());
+        self.outside.blocking_on_ledger(move |ledger, _| ledger.file_put_away(&source, &file))
+    }
+}
+
+fn short_hash(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// What a link leads to, whether that is there or not, where the place that is looked at is one: who points it elsewhere
+/// has another place looked at.
+fn link_of(source: &Source) -> String {
+    let SourceKind::Csv(csv) = &source.kind else { return String::new() };
+    std::fs::read_link(&csv.path).map(|target| format!(" link={target:?}")).unwrap_or_default()
 }
 
 /// What is to be said of a file's rows that can't be used: how many, the first of them, and where all of them stand.

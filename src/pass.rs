@@ -103,6 +103,7 @@ pub async fn pass<O: Outside>(
         }
         let seen = looked?;
         if seen.nothing_to_do() {
+            rim::look_over_fleet(world, &seen).await?;
             let next = seen.next_moments(subscription);
             return Ok(Passed::Quiet { plan: seen.plan, next });
         }

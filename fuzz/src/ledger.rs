@@ -21,7 +21,7 @@ use rosterd::report::status::SubscriptionStatus;
 use rosterd::report::{history, members};
 use rosterd::roster::change::Change;
 use rosterd::roster::{Entry, Fingerprint, Parts, Reason, When};
-use rosterd::source::{BadRow, Evidence};
+use rosterd::source::{BadRow, Evidence, FileMark};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -196,6 +196,7 @@ fn accept(ledger: &mut Ledger, changes: Vec<Change>, minutes: i64) -> Result<(),
         scope: "columns".to_owned(),
         subscriptions: vec!["contoso".to_owned()],
         changes,
+        base: None,
         fingerprint: Fingerprint::default(),
         entries: 12,
         bad_rows: vec![BadRow {
@@ -205,8 +206,9 @@ fn accept(ledger: &mut Ledger, changes: Vec<Change>, minutes: i64) -> Result<(),
             address: None,
         }],
         evidence: Evidence { file: Some("staff.csv".to_owned()), ..Evidence::default() },
+        delta: None,
     };
-    ledger.accept(&acceptance, at(minutes))
+    ledger.accept(&acceptance, at(minutes)).map(drop)
 }
 
 fn fill(ledger: &mut Ledger) -> Result<(), LedgerError> {
@@ -249,7 +251,8 @@ fn fill(ledger: &mut Ledger) -> Result<(), LedgerError> {
         }
     };
     ledger.finish_run(&lease, run, RunOutcome::Failed, &report, Some("no answer"), at(72))?;
-    ledger.refuse_file("hr", "old.csv", "abc", at(72))?;
+    let old = FileMark { name: "old.csv".to_owned(), digest: "abc".to_owned(), written: 72 };
+    ledger.refuse_file("hr", &old, "columns", at(72))?;
     ledger.release(lease)
 }
 

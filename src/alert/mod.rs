@@ -86,7 +86,7 @@ mod tests {
             departure: None,
             kept: false,
             refused: false,
-            claim: false,
+            claim: None,
         }
     }
 

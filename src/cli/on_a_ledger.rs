@@ -116,10 +116,12 @@ fn members_of_several_batches_are_listed_with_their_origins() {
         scope: String::new(),
         subscriptions: vec!["contoso".into()],
         changes: vec![crate::roster::change::Change::Added(entry)],
+        base: None,
         fingerprint: crate::roster::Fingerprint::default(),
         entries: 1,
         bad_rows: vec![],
         evidence: crate::source::Evidence::default(),
+        delta: None,
     };
     ledger.accept(&acceptance, at(NOW)).unwrap();
     drop(ledger);

@@ -11,7 +11,7 @@
 //! intent. The outcome of one request and the intent of the next are one `Commit`, so that the disk is asked once for
 //! each request. Never are two intents open for one address.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use super::batch::{Batch, Decided};
 use super::offenders;
 use super::retry::Backoff;
 use super::seats::Seats;
+use super::wording;
 use crate::address::Address;
 use crate::licensing::wire::{Answer, Operation, Stats};
 use crate::member::IntentId;
@@ -178,7 +179,8 @@ pub struct Work {
     pub resume: Vec<(IntentId, NewIntent)>,
     /// In order.
     pub unassign: Vec<Address>,
-    /// Old address, new address: the old one's DELETE goes with `unassign`, the new one is assigned before all others.
+    /// Old address, new address: the new one is assigned before all others. Where there are seats for all of them the old
+    /// one is unassigned when the new one has its seat; else its DELETE goes with `unassign`.
     pub rename: Vec<(Address, Address)>,
     /// In the order in which seats are given.
     pub assign: Vec<Address>,
@@ -210,6 +212,7 @@ pub struct Machine {
     resume: VecDeque<(IntentId, NewIntent)>,
     unassign: VecDeque<Address>,
     assign: VecDeque<Address>,
+    renames: Renames,
     reassert: VecDeque<Address>,
     seats: Seats,
     probe: bool,
@@ -265,7 +268,11 @@ enum Phase {
 
 impl Machine {
     pub fn new(settings: Settings, work: Work) -> Machine {
+        let seats = Seats::new(work.seats);
+        let room = seats.free().map_or(0, |free| free.saturating_add(work.unassign.len() as u64));
+        let renames = Renames::new(&work.rename, room);
         let (from, to): (Vec<_>, Vec<_>) = work.rename.into_iter().unzip();
+        let from = if renames.assigned_first { Vec::new() } else { from };
         let batch_size = work.habits.batch_size.map_or(settings.batch_size, |seen| seen.min(settings.batch_size));
         Machine {
             retry_for: settings.retry_for,
@@ -275,7 +282,8 @@ impl Machine {
             unassign: work.unassign.into_iter().chain(from).collect(),
             assign: to.into_iter().chain(work.assign).collect(),
             reassert: work.reassert.into(),
-            seats: Seats::new(work.seats),
+            seats,
+            renames,
             probe: work.probe,
             habits: work.habits,
             batch_size_before: work.habits.batch_size,
@@ -324,6 +332,7 @@ impl Machine {
     /// What came of the last `Send`.
     pub fn answered(&mut self, now: Duration, answer: Answer) {
         let Phase::Send = self.phase else { return };
+        let want_of_seats = self.is_want_of_seats(&answer);
         let Some(flight) = &mut self.flight else { return };
         flight.request.made += 1;
         self.report.requests += u64::from(!matches!(answer, Answer::NotSent { .. }));
@@ -331,6 +340,7 @@ impl Machine {
         self.told = false;
         match answer {
             Answer::Done { stats } => self.accepted(stats),
+            Answer::Refused { stats, .. } if want_of_seats => self.no_seats(stats),
             Answer::Refused { errors, stats } => self.refused(&errors, stats),
             Answer::NoSeats { stats, .. } if flight.batch.operation() == Operation::Assign => self.no_seats(stats),
             Answer::TooLarge => self.too_large(),
@@ -407,6 +417,18 @@ impl Machine {
             (None, Some(done), Operation::Assign) => self.seats.took(done),
             (None, Some(done), Operation::Unassign) => self.seats.freed(done),
         }
+    }
+
+    /// Whether a refusal has only words of want of seats, and as many seats as were asked for are not known to be free.
+    fn is_want_of_seats(&self, answer: &Answer) -> bool {
+        let Answer::Refused { errors, stats } = answer else { return false };
+        let Some(Flight { batch, request, .. }) = &self.flight else { return false };
+        let free = stats.map_or(self.seats.free(), |stats| Some(stats.available.saturating_sub(stats.assigned)));
+        batch.operation() == Operation::Assign
+            && !batch.is_again()
+            && !errors.is_empty()
+            && errors.iter().all(|error| wording::speaks_of_seats(error))
+            && (request.len == 1 || free.is_none_or(|free| free < request.len as u64))
     }
 
     fn no_seats(&mut self, stats: Option<Stats>) {
@@ -531,6 +553,10 @@ impl Machine {
             self.note_habit(flight.batch.operation(), applies_rest);
         }
         self.settle(flight);
+        if self.renames.heirless {
+            // The seat is the old address's again, and nobody else's.
+            self.overtake();
+        }
         self.news.comparable = self.told && self.resume.is_empty();
     }
 
@@ -616,7 +642,8 @@ impl Machine {
 
     /// `again`: of a batch of those who hold a seat.
     fn count(&mut self, decided: &Decided, again: bool) {
-        for (_, outcome) in decided {
+        for (address, outcome) in decided {
+            self.unassign.extend(self.renames.settled(address, outcome));
             let counter = match outcome {
                 Outcome::Assigned | Outcome::AssignedAlready { .. } if again => &mut self.report.reasserted,
                 Outcome::Assigned | Outcome::AssignedAlready { .. } => &mut self.report.assigned,
@@ -639,6 +666,37 @@ impl Machine {
         }
         let addresses = flight.batch.start(flight.request.len).cloned().collect();
         Some(Request { operation, addresses, attempt: flight.request.made.saturating_add(1) })
+    }
+}
+
+/// Those that move from an old address to a new one.
+#[derive(Debug)]
+struct Renames {
+    /// By the new address.
+    old: HashMap<Address, Address>,
+    /// There are seats enough to assign all new ones before the old ones are unassigned: nobody is without a seat in
+    /// between, and who is refused loses nothing.
+    assigned_first: bool,
+    /// A new address was refused whose old one had given its seat back.
+    heirless: bool,
+}
+
+impl Renames {
+    fn new(renames: &[(Address, Address)], room: u64) -> Renames {
+        let old = renames.iter().map(|(from, to)| (to.clone(), from.clone())).collect();
+        Renames { old, assigned_first: renames.len() as u64 <= room, heirless: false }
+    }
+
+    /// What became of an address. The old one that is to be unassigned now.
+    fn settled(&mut self, address: &Address, outcome: &Outcome) -> Option<Address> {
+        match outcome {
+            Outcome::Assigned | Outcome::AssignedAlready { .. } if self.assigned_first => self.old.remove(address),
+            Outcome::Refused { .. } if !self.assigned_first => {
+                self.heirless |= self.old.contains_key(address);
+                None
+            }
+            _ => None,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Subscription};
 use crate::dispatch::machine::{NewIntent, Work};
 use crate::ledger::sqlite::{Look, Seen as SeenUntil};
-use crate::ledger::{IntentId, Ledger, LedgerError, Seats, SubscriptionRecord, Trigger};
+use crate::ledger::{IntentId, Ledger, LedgerError, Restored, Seats, SubscriptionRecord, Trigger};
 use crate::licensing::wire::{Operation, Stats};
 use crate::outside::Outside;
 use crate::plan::input::{Candidate, PlanInput, SourceFacts};
@@ -111,8 +111,21 @@ pub fn look_at(
     ask_for_seats: bool,
     now: Timestamp,
 ) -> Result<Seen, LedgerError> {
+    let restored = ledger.restored()?;
+    // Candidates and what is said of their sources belong together, while another process may accept a roster.
+    ledger.in_one_snapshot(|ledger| gather(ledger, config, subscription, ask_for_seats, restored, now))
+}
+
+fn gather(
+    ledger: &Ledger,
+    config: &Config,
+    subscription: &Subscription,
+    ask_for_seats: bool,
+    restored: Option<Restored>,
+    now: Timestamp,
+) -> Result<Seen, LedgerError> {
     let name = subscription.name.as_str();
-    let record = ledger.subscription(name)?;
+    let record = SubscriptionRecord { restored, ..ledger.subscription(name)? };
     ledger.check_remote(name, &record, &subscription.remote())?;
     let scope = scope(config, subscription);
     let look = if record.scope.as_ref() == Some(&scope) { Look::Touched } else { Look::All };

@@ -167,9 +167,6 @@ impl<'a, O: Outside> Rim<'a, O> {
     /// Writes down what the plan says without a request, and why the rest is asked for.
     pub(super) async fn record_plan(&self, seen: &Seen) -> Result<(), LedgerError> {
         let (run, plan, scope, seen_until) = (self.run, seen.plan.clone(), seen.scope.clone(), seen.seen_until);
-        // A fleet is looked over where something has begun.
-        let begins = seen.record.hold.is_none() && seen.plan.hold.is_some();
-        let fleet = begins.then(|| Fleet::of(&self.world.config));
         // Before the new scope is recorded: a scope that is recorded is taken for one of which every change is known.
         let follows = seen.record.scope.as_ref() != Some(&seen.scope);
         let sources = follows.then(|| self.subscription.sources.clone()).unwrap_or_default();
@@ -177,10 +174,10 @@ impl<'a, O: Outside> Rim<'a, O> {
             if !sources.is_empty() {
                 ledger.follow(lease, &sources)?;
             }
-            ledger.record_plan(lease, run, &plan, &scope, seen_until, now)?;
-            fleet.map_or(Ok(()), |fleet| fleet.look(ledger, now))
+            ledger.record_plan(lease, run, &plan, &scope, seen_until, now)
         })
-        .await
+        .await?;
+        look_over_fleet(self.world, seen).await
     }
 
     /// Writes down what the plan says where nothing can be sent: everybody for whom it would ask waits, and why.
@@ -268,6 +265,16 @@ impl<O: Outside> Sends for Rim<'_, O> {
     async fn send(&self, request: &Request) -> Answer {
         self.world.outside.send(self.subscription, &self.key, request).await
     }
+}
+
+/// Looks over the whole fleet where this look found removals held: also where that is no news, for whoever noted it may
+/// have died before.
+pub(super) async fn look_over_fleet<O: Outside>(world: &World<O>, seen: &Seen) -> Result<(), LedgerError> {
+    if seen.plan.hold.is_none() || seen.input.brake.is_some() {
+        return Ok(());
+    }
+    let fleet = Fleet::of(&world.config);
+    world.outside.on_ledger(move |ledger, now| fleet.look(ledger, now)).await
 }
 
 /// Both parts of one run.

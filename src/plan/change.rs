@@ -11,7 +11,7 @@ use super::{Leaving, LeavingUntil, Quarantine, Settlement, Then, Waiting};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Policy;
-use crate::member::{Departure, Member, MemberState};
+use crate::member::{Claim, Departure, Member, MemberState};
 use crate::roster::membership::{Desired, NotDesired, day_in, desired, grace};
 use crate::roster::{Entry, Reason};
 
@@ -20,6 +20,16 @@ use crate::roster::{Entry, Reason};
 pub(super) struct Judged<'a> {
     pub(super) candidate: &'a Candidate,
     pub(super) desired: Desired,
+}
+
+impl Judged<'_> {
+    /// Why it wants a seat, as a fragment.
+    pub(super) fn wanted_by(&self) -> String {
+        match (&self.candidate.member, &self.desired) {
+            (Some(member), Desired::Not(_)) => member.reason.clone(),
+            _ => origins(&self.candidate.entries),
+        }
+    }
 }
 
 /// What a candidate's state should become.
@@ -105,16 +115,53 @@ impl<'a> Judgement<'a> {
         for (index, judged) in self.all.iter().enumerate() {
             let waiting = judged.candidate.member.as_ref().filter(|member| !member.has_seat);
             let Some(since) = waiting.and_then(|member| member.waiting_since) else { continue };
-            let index = match known_departure(judged.candidate) {
-                Some(departure) => match self.fate(judged, departure) {
-                    Fate::Takes(heir) => heir,
-                    _ => index,
-                },
-                None => index,
-            };
+            let index = self.heir(judged).unwrap_or(index);
             queue.entry(index).and_modify(|earlier| *earlier = since.min(*earlier)).or_insert(since);
         }
         queue
+    }
+
+    /// Who comes before all others who wait, by index, and why. Whoever is renamed keeps the claim.
+    pub(super) fn claims(&self) -> BTreeMap<usize, Claim> {
+        let mut claims = BTreeMap::new();
+        for (index, judged) in self.all.iter().enumerate() {
+            let Some(member) = &judged.candidate.member else { continue };
+            let Some(claim) = &member.claim else { continue };
+            match (self.heir(judged), known_departure(judged.candidate)) {
+                (Some(heir), Some(departure)) => {
+                    let inherited = || self.inherited(member, claim, departure, heir);
+                    claims.entry(heir).or_insert_with(inherited);
+                }
+                _ => drop(claims.insert(index, claim.clone())),
+            }
+        }
+        claims
+    }
+
+    /// What a member's claim is under the address that the person has now: the seat was that of the same old one.
+    fn inherited(&self, member: &Member, claim: &Claim, departure: &Departure, heir: usize) -> Claim {
+        let (old, departure) = match claim {
+            Claim::Own => (&member.address, departure),
+            Claim::From { old, departure } => (old, &**departure),
+        };
+        let to = &self.all[heir].candidate.address;
+        if old == to {
+            return Claim::Own;
+        }
+        let departure = Departure { renamed_to: Some(to.clone()), ..departure.clone() };
+        Claim::From { old: old.clone(), departure: Box::new(departure) }
+    }
+
+    fn has_claim(&self, index: usize) -> bool {
+        self.all[index].candidate.member.as_ref().is_some_and(|member| member.claim.is_some())
+    }
+
+    /// The new address of whoever waits under an old one.
+    fn heir(&self, judged: &Judged<'_>) -> Option<usize> {
+        match self.fate(judged, known_departure(judged.candidate)?) {
+            Fate::Takes(heir) => Some(heir),
+            _ => None,
+        }
     }
 
     pub(super) fn verdict(&self, judged: &Judged<'_>) -> Verdict {
@@ -128,6 +175,15 @@ impl<'a> Judgement<'a> {
     /// Of an address that has no seat.
     fn verdict_on_other(&self, judged: &Judged<'_>, member: Option<&Member>) -> Verdict {
         if let (Desired::Not(why), Some(member)) = (&judged.desired, member) {
+            match known_departure(judged.candidate).map(|departure| self.fate(judged, departure)) {
+                // The new address was refused: this one has its seat again.
+                Some(Fate::Unusable(_)) if member.claim.is_some() => {
+                    return Verdict::Assign { address: member.address.clone(), priority: member.priority };
+                }
+                // Until it is on disk that the claim is the new address's.
+                Some(Fate::Takes(heir)) if member.claim.is_some() && !self.has_claim(heir) => return Verdict::Right,
+                _ => {}
+            }
             let reason = self.departure(judged.candidate, why).reason;
             return Verdict::Settle(Settlement::Dropped { address: member.address.clone(), reason });
         }
@@ -372,7 +428,7 @@ fn place(departure: &Departure, preposition: &str) -> String {
 }
 
 /// Where an address is named, as a fragment: `hr: staff.csv line 7`.
-pub(super) fn origins(entries: &[(String, Entry)]) -> String {
+fn origins(entries: &[(String, Entry)]) -> String {
     const SHOWN_MAX: usize = 3;
     let mut origins: Vec<String> =
         entries.iter().take(SHOWN_MAX).map(|(source, entry)| format!("{source}: {}", entry.origin)).collect();

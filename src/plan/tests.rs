@@ -79,7 +79,7 @@ fn member(raw: &str, state: MemberState) -> Member {
         departure: None,
         kept: false,
         refused: false,
-        claim: false,
+        claim: None,
     }
 }
 

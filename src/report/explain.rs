@@ -174,7 +174,7 @@ impl<'a> QueuePlace<'a> {
 
 /// Whoever has a claim first, then the lowest priority, then who has waited longest.
 fn queue_key(member: &Member) -> (bool, i32, Timestamp, &str) {
-    (!member.claim, member.priority, member.waiting_since.unwrap_or(member.since), member.address.identity())
+    (member.claim.is_none(), member.priority, member.waiting_since.unwrap_or(member.since), member.address.identity())
 }
 
 impl Explanation {

@@ -27,6 +27,8 @@ CREATE TABLE source (
   bad_rows TEXT NOT NULL DEFAULT '[]',
   -- The names of the subscriptions that ever looked at it or were told of its changes.
   told TEXT NOT NULL DEFAULT '[]',
+  -- Counts the rosters that were accepted: changes are made to the one that they were computed from.
+  revision INTEGER NOT NULL DEFAULT 0,
   -- Null: it was never read whole.
   accepted_at INTEGER,
   problem TEXT,
@@ -59,14 +61,20 @@ CREATE INDEX roster_entry_stable_id ON roster_entry (source_id, stable_id) WHERE
 CREATE INDEX roster_entry_starts ON roster_entry (source_id, starts_about) WHERE starts_about IS NOT NULL;
 CREATE INDEX roster_entry_ends ON roster_entry (source_id, ends_about) WHERE ends_about IS NOT NULL;
 
--- Files that are done with, so that each counts once.
+-- The newest file of each name that is done with, so that each counts once while it lies there.
 CREATE TABLE file_done (
   source_id INTEGER NOT NULL REFERENCES source (id),
   name TEXT NOT NULL,
   digest TEXT NOT NULL,
+  -- The time that it bears, in whole seconds. Null: not known, or it has been put away, and another one is new.
+  written INTEGER,
   refused INTEGER NOT NULL,
+  -- What it was judged by when it was refused.
+  judged_by TEXT,
+  -- Where a delta of this name was last taken: within one place they count in order of name.
+  place TEXT,
   at INTEGER NOT NULL,
-  PRIMARY KEY (source_id, name, digest)
+  PRIMARY KEY (source_id, name)
 ) WITHOUT ROWID, STRICT;
 
 -- ---- subscriptions and their members
@@ -140,7 +148,8 @@ CREATE TABLE member (
   departure TEXT,
   kept INTEGER NOT NULL DEFAULT 0,
   refused INTEGER NOT NULL DEFAULT 0,
-  claim INTEGER NOT NULL DEFAULT 0,
+  -- Null: it waits like everybody.
+  claim TEXT,
   -- The open intent that names it, and what its request is for.
   intent_id INTEGER,
   errand TEXT,

@@ -13,7 +13,7 @@ use super::values::{Json, Ms, Word, address, moment, moment_or_none, ms, spellin
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::drift::Moves;
-use crate::member::Departure;
+use crate::member::{Claim, Departure};
 use crate::plan::Then;
 
 /// A member as it stands in its row.
@@ -80,7 +80,7 @@ impl Record {
             departure: None,
             kept: false,
             refused: false,
-            claim: false,
+            claim: None,
         };
         Record { member, intent: None, errand: None }
     }
@@ -111,7 +111,9 @@ impl Record {
         self.member.has_seat = state.has_seat();
         self.member.reason = reason.into();
         self.member.refused &= member_state == MemberState::Quarantined;
-        self.member.claim &= matches!(member_state, MemberState::Pending | MemberState::Unknown);
+        if !matches!(member_state, MemberState::Pending | MemberState::Unknown) {
+            self.member.claim = None;
+        }
         if state.has_seat() {
             self.member.waiting_since = None;
         }
@@ -186,7 +188,7 @@ impl<'t> Books<'t> {
             departure.as_ref().map(Json),
             kept,
             refused,
-            claim,
+            claim.as_ref().map(Json),
             new.intent,
             new.errand.as_ref().map(Json),
         ])?;
@@ -226,6 +228,8 @@ impl<'t> Books<'t> {
         }
         let held: i64 = self.tally.iter().filter(|((_, has_seat), _)| *has_seat).map(|(_, change)| change).sum();
         if held != 0 {
+            // What a clock that was ahead wrote must not be taken for the newest once time has come there.
+            self.connection.prepare_cached(sql_text::NOT_YET)?.execute(params![self.subscription, Ms(self.now)])?;
             self.connection.prepare_cached(sql_text::HELD)?.execute(params![self.subscription, Ms(self.now)])?;
         }
         Ok(held)
@@ -251,7 +255,7 @@ pub(super) fn member(row: &Row<'_>) -> rusqlite::Result<Member> {
         departure: row.get::<_, Option<Json<Departure>>>(8)?.map(|departure| departure.0),
         kept: row.get(9)?,
         refused: row.get(10)?,
-        claim: row.get(11)?,
+        claim: row.get::<_, Option<Json<Claim>>>(11)?.map(|claim| claim.0),
     })
 }
 
@@ -307,6 +311,7 @@ mod sql_text {
           claim = excluded.claim, intent_id = excluded.intent_id, errand = excluded.errand";
     pub(super) const COUNT: &str = "
         UPDATE member_count SET members = members + ?4 WHERE subscription_id = ?1 AND state = ?2 AND has_seat = ?3";
+    pub(super) const NOT_YET: &str = "DELETE FROM seats_held WHERE subscription_id = ?1 AND at > ?2";
     pub(super) const HELD: &str = "
         INSERT OR REPLACE INTO seats_held (subscription_id, at, held)
         SELECT ?1, ?2, coalesce(sum(members), 0) FROM member_count WHERE subscription_id = ?1 AND has_seat = 1";

@@ -193,6 +193,12 @@ impl Ledger {
         &self.hasher
     }
 
+    /// What is read in here is read as it stood at one moment, whatever another process writes meanwhile. Whether the
+    /// ledger is the newest is for before: the file beside it has no such moment.
+    pub fn in_one_snapshot<T>(&self, read: impl FnOnce(&Ledger) -> Result<T>) -> Result<T> {
+        self.read(|_| read(self))
+    }
+
     /// Reads in one snapshot of the ledger; what is read for each row of an outer verb is read in the outer's.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let snapshot = || -> Result<T> {

@@ -172,7 +172,7 @@ impl Ledger {
             }
             transaction.execute("DELETE FROM approval", [])?;
             transaction.execute("UPDATE generation SET restored = NULL", [])?;
-            transaction.execute("UPDATE subscription SET asked_at = coalesce(asked_at, ?1)", [Ms(now)])?;
+            transaction.execute("UPDATE subscription SET asked_at = ?1", [Ms(now)])?;
             Ok(())
         })
     }
@@ -184,21 +184,23 @@ impl Ledger {
         self.fenced(lease, |transaction, subscription| withdraw_removals(transaction, subscription, now))
     }
 
-    /// Asks whoever runs the daemon for a run of this subscription.
+    /// Asks whoever runs the daemon for a run of this subscription. What was asked for before is within it.
     pub fn ask_for_run(&mut self, subscription: &str, now: Timestamp) -> Result<()> {
         self.write(|transaction| {
             let id = subscription_id(transaction, subscription)?;
-            let sql = "UPDATE subscription SET asked_at = ?2 WHERE id = ?1 AND asked_at IS NULL";
+            let sql = "UPDATE subscription SET asked_at = ?2 WHERE id = ?1";
             transaction.execute(sql, params![id, Ms(now)])?;
             Ok(())
         })
     }
 
-    /// What was asked for has been done.
-    pub fn forget_asked(&mut self, subscription: &str) -> Result<()> {
+    /// What was asked for at this moment has been done. Whether nothing was asked for since.
+    pub fn forget_asked(&mut self, subscription: &str, asked_at: Timestamp) -> Result<bool> {
         self.write(|transaction| {
-            transaction.execute("UPDATE subscription SET asked_at = NULL WHERE name = ?1", [subscription])?;
-            Ok(())
+            let sql = "UPDATE subscription SET asked_at = NULL WHERE name = ?1 AND asked_at = ?2";
+            transaction.execute(sql, params![subscription, Ms(asked_at)])?;
+            let sql = "SELECT 1 FROM subscription WHERE name = ?1 AND asked_at IS NOT NULL";
+            Ok(!transaction.prepare_cached(sql)?.exists([subscription])?)
         })
     }
 

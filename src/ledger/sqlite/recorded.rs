@@ -9,6 +9,7 @@ use super::super::operation::{State, Step};
 use super::super::{Event, LedgerError, Member};
 use super::Result;
 use super::books::{Books, Record, Seat, step};
+use super::generation::standing;
 use super::people::lapse;
 use super::planning::Seen;
 use super::values::{Json, Ms};
@@ -153,13 +154,18 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
     if old.as_ref() == hold {
         return Ok(());
     }
+    // That a ledger which may not be the newest holds everything is no sign of a fault elsewhere. What is held still when
+    // a person believes it begins then.
+    let doubted = standing(connection)?.1.is_some();
     let begins = old.is_none();
     let same_set = old.map(|old| old.digest) == hold.map(|hold| hold.digest.clone());
     let sql = "
-        UPDATE subscription SET hold = ?2, held_at = CASE WHEN ?5 THEN ?3 ELSE held_at END,
+        UPDATE subscription SET hold = ?2, 
+          held_at = CASE WHEN ?6 AND ?5 THEN NULL WHEN NOT ?6 AND ?2 IS NOT NULL AND (?5 OR held_at IS NULL) THEN ?3
+                    ELSE held_at END,
           hold_since = CASE WHEN ?4 THEN hold_since WHEN ?2 IS NULL THEN NULL ELSE ?3 END
         WHERE id = ?1";
-    let values = params![subscription, hold.map(Json), Ms(books.now), same_set, begins];
+    let values = params![subscription, hold.map(Json), Ms(books.now), same_set, begins, doubted];
     connection.prepare_cached(sql)?.execute(values)?;
     match hold {
         Some(hold) if !same_set => books.tell_of_all(

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::operation::{State, Step, step_of};
-use super::super::{Event, IntentId, LedgerError, Member, MemberState, RunId};
+use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
 use super::Result;
 use super::books::{Before, Books, Errand, Record, Seat, step};
 use super::recorded::put_then;
@@ -15,7 +15,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Stop};
 use crate::licensing::wire::{Operation, Stats};
-use crate::member::NOT_ASKED;
+use crate::member::{Claim, Departure, Member, NOT_ASKED};
 use crate::roster::{PRIORITY_DEFAULT, Reason};
 
 /// Opens an intent: its addresses are unknown until its answer is recorded.
@@ -63,6 +63,7 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
     if operation == Operation::Assign && !new.member.has_seat {
         // The server will know it as this request spells it, and takes the seat back under no other spelling.
         new.member.address = address.clone();
+        new.member.claim = order.as_ref().and_then(Order::claim).cloned().or(new.member.claim);
         let since = new.member.waiting_since.or_else(|| order.and_then(|order| order.since()));
         new.member.waiting_since = Some(since.unwrap_or(books.now));
     }
@@ -130,7 +131,7 @@ fn wants_back(books: &mut Books<'_>, intent: i64, address: &Address) -> Result<(
     let mut new = old.clone();
     let why = "named again while the answer to its removal is missing";
     new.turn(old.state()?, why, books.now);
-    new.member.claim = true;
+    new.member.claim = Some(Claim::Own);
     new.intent = Some(intent);
     let detail = why.to_owned();
     new.errand = Some(Errand { detail, counts: false, renamed_to: None, then: None, ..errand });
@@ -217,6 +218,9 @@ fn settle_address(
             new.member.waiting_since = None;
             books.put(Some(&old), &new)?;
             books.tell(Event::Quarantined, address, words, Seat::Same)?;
+            if let Some(Claim::From { old, departure }) = old.member.claim {
+                hand_back(books, address, &old, *departure)?;
+            }
         }
         Outcome::NoSeat => queue(books, Some(&old), new, state, errand.before.as_ref())?,
         Outcome::NotDone { .. } => {}
@@ -254,7 +258,11 @@ fn assigned(
         _ => errand.detail.clone(),
     };
     new.turn(State::Assigned, detail.clone(), books.now);
-    new.member.departure = None;
+    // Who has the seat back because the new address was refused is to give it up as soon as that can have one.
+    let moves = new.member.departure.as_ref().is_some_and(|departure| departure.renamed_to.is_some());
+    if !(moves && old.member.claim == Some(Claim::Own)) {
+        new.member.departure = None;
+    }
     new.member.kept = false;
     if let (State::Assigned, Some(before)) = (before, &errand.before) {
         // Sent again to be sure: nothing has become of it.
@@ -280,13 +288,14 @@ fn unassigned(books: &mut Books<'_>, old: &Record, errand: &Errand, outcome: &Ou
     }
     if let Some(to) = &errand.renamed_to {
         books.tell(Event::Renamed, address, &format!("to {to}"), Seat::Same)?;
-        take_over(books, address, to)?;
+        take_over(books, &old.member, to)?;
     }
     errand.then.as_deref().map_or(Ok(()), |then| put_then(books, then))
 }
 
 /// The seat that was given back under the old address is for the new one, whenever that is asked for.
-fn take_over(books: &mut Books<'_>, from: &Address, to: &Address) -> Result<()> {
+fn take_over(books: &mut Books<'_>, from: &Member, to: &Address) -> Result<()> {
+    let Some(departure) = from.departure.clone() else { return Ok(()) };
     let old = books.record(to.identity())?;
     // Whoever was given a seat meanwhile, or was set aside, has no use for another.
     if !matches!(old.as_ref().map(Record::state).transpose()?, None | Some(State::Pending)) {
@@ -294,11 +303,29 @@ fn take_over(books: &mut Books<'_>, from: &Address, to: &Address) -> Result<()> 
     }
     let state = step(old.as_ref(), to, Step::Queued)?;
     let mut new = old.clone().unwrap_or_else(|| Record::new(to.clone(), PRIORITY_DEFAULT, books.now));
-    new.turn(state, format!("takes over the seat of {from}"), books.now);
+    new.turn(state, format!("takes over the seat of {}", from.address), books.now);
     new.member.waiting_since = new.member.waiting_since.or(Some(books.now));
-    new.member.claim = true;
+    new.member.claim = Some(Claim::From { old: from.address.clone(), departure: Box::new(departure) });
     books.put(old.as_ref(), &new)?;
     Ok(())
+}
+
+/// The server refuses the new address: the person's old one is to have its seat again, and keeps it while the new one
+/// can't have one.
+fn hand_back(books: &mut Books<'_>, refused: &Address, old: &Address, departure: Departure) -> Result<()> {
+    // Somebody may have been given the old address meanwhile.
+    if books.record(old.identity())?.is_some() {
+        return Ok(());
+    }
+    let state = step(None, old, Step::Queued)?;
+    let mut new = Record::new(old.clone(), PRIORITY_DEFAULT, books.now);
+    let why = format!("{refused} was refused, so that the seat is given back to this address");
+    new.turn(state, &why, books.now);
+    new.member.waiting_since = Some(books.now);
+    new.member.claim = Some(Claim::Own);
+    new.member.departure = Some(departure);
+    books.put(None, &new)?;
+    books.tell(Event::Pending, old, &why, Seat::Same)
 }
 
 /// Why somebody waits.
@@ -319,12 +346,12 @@ fn queue(
     // Who has a claim was to be given the seat at once, and nobody was told that they wait.
     let is_known = |before: &Before| matches!(&*before.reason, NONE_FREE | LOST | GONE);
     let was_not_asked = before.is_some_and(|before| before.reason.starts_with(NOT_ASKED));
-    let is_news = new.member.claim && !before.is_some_and(is_known) || was_not_asked;
+    let is_news = new.member.claim.is_some() && !before.is_some_and(is_known) || was_not_asked;
     let waited = before.filter(|before| before.state == MemberState::Pending && !is_news);
     let had_seat = old.is_some_and(|old| old.member.has_seat);
     let why = match waited.map(|before| &*before.reason) {
         Some(known @ (LOST | GONE)) => known,
-        _ if had_seat && new.member.claim => GONE,
+        _ if had_seat && new.member.claim.is_some() => GONE,
         _ if had_seat => LOST,
         _ => NONE_FREE,
     };
@@ -352,6 +379,7 @@ pub(super) fn left(books: &mut Books<'_>, address: &Address, outcome: &Outcome, 
             if let Some(order) = order {
                 new.member.priority = order.priority().unwrap_or(new.member.priority);
                 new.member.waiting_since = new.member.waiting_since.or(order.since());
+                new.member.claim = order.claim().cloned().or(new.member.claim);
             }
             queue(books, old.as_ref(), new, state, before.as_ref())
         }
@@ -374,6 +402,7 @@ pub(super) fn not_asked(books: &mut Books<'_>, address: &Address, cause: &str, w
     new.member.address = address.clone();
     new.member.priority = order.priority().unwrap_or(new.member.priority);
     new.member.waiting_since = new.member.waiting_since.or(order.since()).or(Some(books.now));
+    new.member.claim = order.claim().cloned().or(new.member.claim);
     books.put(old.as_ref(), &new)?;
     Ok(())
 }
@@ -409,9 +438,10 @@ fn put_stats(connection: &Connection, subscription: i64, books: &Books<'_>, stat
     let Stats { available, assigned } = stats;
     let sql = "SELECT seats_available FROM subscription WHERE id = ?1 AND seats_available IS NOT NULL";
     let known = connection.prepare_cached(sql)?.query_row([subscription], |row| counted(row, 0)).optional()?;
+    // A refusal that a clock that was ahead noted is no newer than what is told now.
     let sql = "
         UPDATE subscription SET seats_available = ?2, seats_assigned = ?3, seats_as_of = ?4,
-          full_since = CASE WHEN ?2 > ?3 THEN NULL ELSE full_since END
+          full_since = CASE WHEN ?2 > ?3 THEN NULL ELSE full_since END, probed_at = min(probed_at, ?4)
         WHERE id = ?1";
     let values = params![subscription, count(available), count(assigned), Ms(books.now)];
     connection.prepare_cached(sql)?.execute(values)?;

@@ -6,9 +6,10 @@ use super::tests::{NOW, adopt, holding, new_ledger};
 use super::*;
 use crate::address::Address;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome};
-use crate::ledger::{Event, MemberState, RunId, Trigger};
+use crate::ledger::{Event, MemberState, Owner, RunId, Trigger};
 use crate::licensing::wire::Operation;
 use crate::member::{Doubt, IntentId, Restored};
+use crate::plan::{Hold, Plan};
 
 const RUN: RunId = RunId::from_u128(1);
 
@@ -311,6 +312,34 @@ fn a_file_that_can_not_be_written_is_said_when_the_ledger_is_opened() {
     assert!(matches!(reader.restored(), Err(LedgerError::Generation { .. })), "nor can it be read");
     let error = Ledger::open(&path, NOW).unwrap_err();
     assert!(matches!(&error, LedgerError::Generation { path: file, .. } if *file == beside(&path)), "{error:?}");
+}
+
+#[test]
+fn what_is_held_for_a_restored_ledger_is_no_sign_of_a_fault_elsewhere() {
+    let (_folder, path) = restored_from(|_, _| {});
+    let mut ledger = Ledger::open(&path, NOW).unwrap();
+    // When the lease that came back with the copy has run out.
+    let now = NOW + chrono::TimeDelta::hours(1);
+    let lease = ledger.acquire("contoso", &Owner("it".into()), Duration::from_mins(1), now).unwrap().unwrap();
+    let hold = |reason: &str| Hold {
+        digest: "0123456789abcdef".into(),
+        removals: vec![],
+        reasons: vec![reason.into()],
+        braked: false,
+    };
+    let troubles = |ledger: &mut Ledger, reason: &str| {
+        let plan = Plan { hold: Some(hold(reason)), ..Plan::default() };
+        let seen = ledger.candidates("contoso", &[], Look::Touched, now).unwrap().seen;
+        ledger.record_plan(&lease, RUN, &std::sync::Arc::new(plan), "", seen, now).unwrap();
+        ledger.troubles(now).unwrap().held.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(troubles(&mut ledger, "It may not be the newest."), Vec::<String>::new());
+    ledger.believe("ann", now).unwrap();
+    assert_eq!(
+        troubles(&mut ledger, "Too many at once."),
+        ["contoso"],
+        "what is held still, is held for another reason"
+    );
 }
 
 #[test]

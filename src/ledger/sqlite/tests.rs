@@ -387,10 +387,12 @@ pub(super) fn entries(count: usize) -> Acceptance {
         scope: "columns".into(),
         subscriptions: vec!["contoso".into()],
         changes: (0..count).map(|number| Change::Added(entry(number))).collect(),
+        base: None,
         fingerprint: Fingerprint::default(),
         entries: count as u64,
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     }
 }
 

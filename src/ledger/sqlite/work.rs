@@ -14,7 +14,7 @@ use super::recorded::departure;
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::licensing::wire::Operation;
-use crate::member::Departure;
+use crate::member::{Claim, Departure};
 use crate::plan::{Assignment, Plan, Removal, Rename};
 
 #[derive(Debug)]
@@ -144,6 +144,13 @@ impl Order<'_> {
     pub(super) fn since(&self) -> Option<Timestamp> {
         match self {
             Order::Assign(assignment) => Some(assignment.since),
+            Order::RenameTo(_) | Order::RenameFrom(_) | Order::Unassign(_) => None,
+        }
+    }
+
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Order::Assign(assignment) => assignment.claim.as_deref(),
             Order::RenameTo(_) | Order::RenameFrom(_) | Order::Unassign(_) => None,
         }
     }

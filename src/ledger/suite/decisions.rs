@@ -340,7 +340,7 @@ pub(in crate::ledger) fn a_run_that_is_asked_for_is_taken_once(ledger: &mut Ledg
 pub(in crate::ledger) fn what_was_asked_for_and_done_is_not_done_again(ledger: &mut Ledger) {
     ledger.ask_for_run("contoso", at(0)).unwrap();
     ledger.ask_for_run("fabrikam", at(0)).unwrap();
-    ledger.forget_asked("contoso").unwrap();
+    ledger.forget_asked("contoso", at(0)).unwrap();
     assert_eq!(ledger.take_asked().unwrap(), ["fabrikam"]);
 }
 
@@ -370,4 +370,39 @@ pub(in crate::ledger) fn what_a_person_undid_stays_undone(ledger: &mut Ledger) {
     assert_eq!(shown("ann"), Some((MemberState::Assigned, true, true, false, kept)));
     assert_eq!(shown("bob"), Some((MemberState::Quarantined, false, false, true, aside)));
     assert_eq!(told(ledger)[5..], [format!("Kept ann: kept: {why}"), format!("Quarantined bob: taken back: {why}")]);
+}
+
+pub(in crate::ledger) fn what_began_in_the_future_does_not_count(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let year = 365 * 24 * 60;
+    record(ledger, &lease, Plan { hold: Some(hold(&["ann"])), ..Plan::default() }, year);
+    ledger.refuse("hr", &Incomplete::lasting("no header"), at(year)).unwrap();
+    assert_ne!(ledger.troubles(at(year)).unwrap(), Troubles::default());
+    assert_eq!(ledger.troubles(at(1)).unwrap(), Troubles::default(), "the clock that was ahead has been set right");
+}
+
+pub(in crate::ledger) fn who_may_have_lost_a_seat_is_looked_at_when_removals_go_on(ledger: &mut Ledger) {
+    let brake = |minutes| Brake { since: at(minutes), reason: "Seven of ten are in trouble.".to_owned() };
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann"], 0);
+    begin(ledger, &lease, Operation::Assign, &["bob"], 1);
+    ledger.put_on_brake(&brake(2)).unwrap();
+    ledger.release_brake("eva", at(3)).unwrap();
+    assert_eq!(ledger.take_asked().unwrap(), Vec::<String>::new(), "an assignment did not wait for this");
+    begin(ledger, &lease, Operation::Unassign, &["ann"], 4);
+    ledger.put_on_brake(&brake(5)).unwrap();
+    ledger.release_brake("eva", at(6)).unwrap();
+    assert_eq!(ledger.take_asked().unwrap(), ["contoso"]);
+}
+
+pub(in crate::ledger) fn what_is_asked_for_during_a_run_is_not_done_by_it(ledger: &mut Ledger) {
+    let mut is_done = |asks: &[i64]| {
+        asks.iter().for_each(|minutes| ledger.ask_for_run("contoso", at(*minutes)).unwrap());
+        let done = ledger.forget_asked("contoso", at(1)).unwrap();
+        (done, ledger.take_asked().unwrap().len())
+    };
+    assert_eq!(is_done(&[1]), (true, 0));
+    assert_eq!(is_done(&[0, 1]), (true, 0), "what was asked for before is within it");
+    assert_eq!(is_done(&[1, 2]), (false, 1), "somebody relies on it");
+    assert_eq!(is_done(&[1, -60]), (false, 1), "whatever the clock says");
 }

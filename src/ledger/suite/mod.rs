@@ -18,7 +18,7 @@ use crate::plan::{
     Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Then, Waiting,
 };
 use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
-use crate::source::Incomplete;
+use crate::source::{DeltaFile, FileDone, FileMark, Incomplete};
 
 /// Lists the suite for one backend: `$with` makes an empty ledger and gives it to the test.
 macro_rules! ledger_suite {
@@ -78,6 +78,8 @@ macro_rules! ledger_suite {
             problems_are_told_once,
             removals_stop_everywhere_until_a_person_says_so,
             what_began_within_the_hour_counts_once,
+            what_began_in_the_future_does_not_count,
+            who_may_have_lost_a_seat_is_looked_at_when_removals_go_on,
             what_was_held_a_day_ago,
             adopting_takes_over_who_has_no_seat_yet,
             forgetting_needs_no_request,
@@ -89,6 +91,8 @@ macro_rules! ledger_suite {
             a_commit_renews_the_lease,
             a_lost_lease_fences_every_write,
             a_run_that_is_asked_for_is_taken_once,
+            what_is_asked_for_during_a_run_is_not_done_by_it,
+            changes_of_another_roster_than_the_stored_one_are_not_made,
             what_was_asked_for_and_done_is_not_done_again,
             why_no_run_can_begin_is_told_until_one_does,
             what_a_person_undid_stays_undone,
@@ -161,10 +165,12 @@ fn acceptance(changes: Vec<Change>) -> Acceptance {
         scope: "columns".into(),
         subscriptions: vec!["contoso".into()],
         changes,
+        base: None,
         fingerprint: Fingerprint::default(),
         entries: 7,
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     }
 }
 
@@ -209,7 +215,7 @@ fn told(ledger: &Ledger) -> Vec<String> {
 }
 
 fn assignment(name: &str) -> Assignment {
-    Assignment { address: address(name), priority: 5, since: at(-9), detail: format!("hr: {name}'s line") }
+    Assignment { address: address(name), priority: 5, since: at(-9), claim: None, detail: format!("hr: {name}'s line") }
 }
 
 fn removal(name: &str) -> Removal {

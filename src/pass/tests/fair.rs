@@ -126,9 +126,11 @@ fn accept(world: &World<Arc<Stage>>, name: &str, changes: Vec<Change>) {
         subscriptions: vec![name.to_owned()],
         entries: changes.len() as u64,
         changes,
+        base: None,
         fingerprint: Fingerprint::default(),
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     };
     world.outside.ledger.lock().unwrap().accept(&acceptance, clock::now()).unwrap();
 }
