@@ -265,7 +265,11 @@ impl<'a> Judgement<'a> {
     fn departure(&self, candidate: &Candidate, why: &NotDesired) -> Departure {
         let because = |reason, at| by_policy(candidate, reason, at);
         match why {
-            NotDesired::Ended(moment) => because(Reason::Ended, *moment),
+            // Where one source says that the address ended and another that it is renamed, the person stays.
+            NotDesired::Ended(moment) => {
+                let renamed = known_departure(candidate).filter(|departure| departure.renamed_to.is_some());
+                renamed.cloned().unwrap_or_else(|| because(Reason::Ended, *moment))
+            }
             NotDesired::Excluded(_) => because(Reason::Excluded, self.input.at),
             NotDesired::Unnamed => {
                 known_departure(candidate).cloned().unwrap_or_else(|| because(Reason::Scope, self.input.at))
@@ -275,7 +279,7 @@ impl<'a> Judgement<'a> {
 
     /// What became of the person of a renamed address.
     fn fate(&self, judged: &Judged<'_>, departure: &Departure) -> Fate {
-        if judged.desired != Desired::Not(NotDesired::Unnamed) {
+        if !matches!(judged.desired, Desired::Not(NotDesired::Unnamed | NotDesired::Ended(_))) {
             return Fate::Leaves;
         }
         let mut departure = departure;

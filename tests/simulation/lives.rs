@@ -107,3 +107,17 @@ fn a_claim_outlives_another_change_of_the_address() {
         plays_well_in(setting, [before, after].concat());
     }
 }
+
+#[test]
+fn who_is_renamed_in_one_source_and_has_ended_in_another_keeps_the_seat() {
+    let edit = |person, priority, starts, ends| Action::Edit {
+        source: 1,
+        person,
+        edit: Edit::Join { priority, starts, ends, only: None },
+    };
+    let setting = Setting { seats: [2, 7, 10], ..setting() };
+    let before = vec![edit(12, 1, Some(17_861), None), edit(9, 100, None, None), edit(13, 100, None, Some(-6167))];
+    let joins = vec![join(0, 13), read(0), read(1), pass(0)];
+    let rename = Action::Edit { source: 0, person: 13, edit: Edit::Rename };
+    plays_well_in(setting, [before, joins, vec![rename, read(0), Action::Wait(20_000), pass(0)]].concat());
+}
