@@ -12,6 +12,7 @@
 mod fixtures;
 mod install;
 mod pki;
+mod proxy;
 
 mod samba;
 mod server;

@@ -366,18 +366,19 @@ fn add_crowd(folder: &Path) {
     let file = "private/sam.ldb.d/DC=AD,DC=EXAMPLE,DC=TEST.ldb";
     let index = raw(folder, file, &["-b", "@INDEXLIST", "-s", "base"]);
     let first = raw(folder, file, &["(cn=p00000)"]);
+    let sid = first.lines().find_map(|line| line.strip_prefix("objectSid: ")).unwrap();
+    let (domain, _) = sid.rsplit_once('-').unwrap();
+    // The administrators and the system may do everything, whoever has logged in may read: much shorter than what
+    // everybody is given.
+    let all = "RPWPCRCCDCLCLORCWOWDSDDTSW";
+    let descriptor = format!("O:{domain}-512G:{domain}-512D:AI(A;;{all};;;{domain}-512)(A;;{all};;;SY)(A;;RPLCLORC;;;AU)");
     let mut crowd = String::new();
     for number in FEW..CROWD {
         for line in first.lines() {
-            let (name, value) = line.split_once(": ").unwrap_or((line, ""));
-            let _ = match name {
+            let _ = match line.split(": ").next().unwrap() {
                 "objectGUID" => writeln!(crowd, "objectGUID: {}", Uuid::now_v7()),
-                "objectSid" => {
-                    let (domain, _) = value.rsplit_once('-').unwrap();
-                    writeln!(crowd, "objectSid: {domain}-{}", 100_000 + number)
-                }
-                // By far the longest: whatever the folder gives, five kilobytes of it.
-                "nTSecurityDescriptor" => writeln!(crowd, "nTSecurityDescriptor: {DESCRIPTOR}"),
+                "objectSid" => writeln!(crowd, "objectSid: {domain}-{}", 100_000 + number),
+                "nTSecurityDescriptor" => writeln!(crowd, "nTSecurityDescriptor: {descriptor}"),
                 _ => writeln!(crowd, "{}", line.replace("p00000", &format!("p{number:05}"))),
             };
         }
@@ -386,10 +387,6 @@ fn add_crowd(folder: &Path) {
     edit(folder, "ldbadd", file, &crowd);
     edit(folder, "ldbadd", file, &index);
 }
-
-/// The administrators and the system may do everything, whoever has logged in may read.
-const DESCRIPTOR: &str = "O:DAG:DAD:AI(A;;RPWPCRCCDCLCLORCWOWDSDDTSW;;;DA)(A;;RPWPCRCCDCLCLORCWOWDSDDTSW;;;SY)\
-                          (A;;RPLCLORC;;;AU)";
 
 fn database(folder: &Path, file: &str) -> String {
     format!("tdb://{}/{file}", folder.display())

@@ -57,6 +57,7 @@ impl Server {
     /// whoever the server has to run as.
     pub(crate) fn start(mut shell: Command, folder: &Path, command_line: &[&str], listens: &[SocketAddr]) -> Server {
         shell.args(["-c", GUARD, "guard"]).arg(folder).args(command_line);
+        let _ = fs::remove_file(folder.join("server.pid"));
         // A Ctrl-C in the terminal is for the test; the pipe tells the rest.
         shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut server = Server { guard: shell.spawn().unwrap(), folder: folder.to_owned() };
@@ -106,10 +107,10 @@ pub(crate) fn is_free(address: SocketAddr) -> bool {
     TcpListener::bind(address).is_ok()
 }
 
-/// The clients of a directory, with nothing from this machine's own configuration.
+/// A client of a directory, with nothing of what its user has configured.
 pub(crate) fn client(name: &str, ca: &Path) -> Command {
     let mut command = Command::new(super::install::program(name));
-    command.env("LDAPNOINIT", "1").env("LDAPTLS_CACERT", ca);
+    command.env("HOME", "/nonexistent").env("LDAPTLS_CACERT", ca);
     command
 }
 

@@ -202,6 +202,10 @@ impl Slapd {
         }
     }
 
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
     /// Where it listens.
     pub(crate) fn listens(&self) -> [SocketAddr; 2] {
         [(self.address, PORT).into(), (self.address, TLS_PORT).into()]
