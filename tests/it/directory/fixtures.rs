@@ -93,6 +93,51 @@ fn a_crowd_in_samba_is_in_its_groups() {
 }
 
 #[test]
+fn a_domain_has_more_than_people_and_they_are_in_many_states() {
+    let samba = Samba::start();
+    let contact = samba.add_contact("supplier");
+    let computer = samba.add_computer("desk1");
+    let people = samba.people(0..5);
+    let group = samba.add_group("staff", &[&people[..], &[contact, computer]].concat());
+    samba.disable(&people[0]);
+    samba.expire(&people[1]);
+    samba.lock(&people[2]);
+    samba.set(&people[3], "proxyAddresses", &["smtp:old@contoso.com", "SMTP:new@contoso.com"]);
+    samba.delete(&people[4]);
+    let count = |filter: &str| values(&samba.search(&format!("(&(memberOf={group}){filter})"), &["cn"]), "cn: ");
+    assert_eq!(count("(objectClass=*)"), 6);
+    assert_eq!(count("(userAccountControl:1.2.840.113556.1.4.803:=2)"), 1);
+    assert_eq!(count("(accountExpires<=132000000000000000)(accountExpires>=1)"), 1);
+    assert_eq!(count("(lockoutTime>=1)"), 1);
+    assert_eq!(count("(proxyAddresses=smtp:NEW@contoso.com)"), 1);
+    assert_eq!(count("(objectClass=contact)") + count("(objectClass=computer)"), 2);
+    let id = samba.stable_id(&people[3]);
+    let moved = samba.move_away(&samba.rename(&people[3], "CN=renamed"));
+    assert_eq!(samba.stable_id(&moved), id);
+    assert_eq!(samba.elsewhere("CN=renamed"), moved);
+}
+
+#[test]
+fn groups_of_every_kind_are_in_slapd() {
+    let slapd = Slapd::start();
+    slapd.add_people(FEW..FEW + 2);
+    let people = slapd.people([0, FEW + 1]);
+    let group = slapd.add_unique_group("unique", &people);
+    slapd.add_posix_group("posix", &["p00000", "nobody"]);
+    slapd.add_group("dangling", &[people[0].clone(), slapd.person(FEW + 2)]);
+    slapd.leave(&slapd.add_group("left", &people), &people[1]);
+    let count = |filter: &str, attribute: &str| values(&slapd.search(filter, &[attribute]), attribute);
+    assert_eq!(count(&format!("(memberOf={group})"), "uid"), 2);
+    assert_eq!(count("(cn=posix)", "memberUid"), 2);
+    assert_eq!((count("(cn=dangling)", "member"), count("(cn=left)", "member")), (2, 1));
+    let id = slapd.stable_id(&people[0]);
+    let renamed = slapd.rename(&people[0], "uid=renamed");
+    assert_eq!(slapd.stable_id(&renamed), id);
+    slapd.disable(&renamed);
+    assert_eq!(count("(shadowExpire<=20000)", "shadowExpire"), 1);
+}
+
+#[test]
 fn a_nest_closes_upon_itself() {
     let samba = Samba::start();
     let people = samba.people(0..5);
@@ -184,6 +229,8 @@ fn the_proxy_cuts_exactly_where_it_is_told() {
     // A bind and a search; the bind's result, the entries, and the search's.
     let all = FEW + 2;
     crate::world::until("everything has passed", || proxy.answers() == all);
+    // `ldapsearch` takes its leave.
+    crate::world::until("the client is gone", || proxy.requests() == 3);
     assert_eq!((proxy.connections(), proxy.results()), (1, 2));
     for answers in 0..=all {
         proxy.set(Fault::CutAfterAnswers(answers));

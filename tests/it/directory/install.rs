@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What has to be there. The last one comes with the packages that provision a domain.
-const NEEDED: [&str; 15] = [
+const NEEDED: [&str; 14] = [
     "slapd",
     "slapadd",
     "slaptest",
@@ -19,7 +19,6 @@ const NEEDED: [&str; 15] = [
     "ldbadd",
     "ldbmodify",
     "ldbsearch",
-    "ldbdel",
     "kinit",
     "openssl",
     "setpriv",

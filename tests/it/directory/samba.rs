@@ -5,7 +5,7 @@
 //!
 //! A crowd would take Samba ten minutes, each person longer than the one before, because every index is written anew
 //! for each. So one person is made as Samba makes them, and the others are written beside, in the same form, while the
-//! database has no index; then it gets its index back. The groups are made as Samba makes them.
+//! database has no index but that of its keys; then it gets the others back. The groups are made as Samba makes them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -364,28 +364,24 @@ fn provision(folder: &Path) {
 /// Writes everybody after the first few as the first one is written.
 fn add_crowd(folder: &Path) {
     let file = "private/sam.ldb.d/DC=AD,DC=EXAMPLE,DC=TEST.ldb";
-    let index = raw(folder, file, &["-b", "@INDEXLIST", "-s", "base"]);
     let first = raw(folder, file, &["(cn=p00000)"]);
     let sid = first.lines().find_map(|line| line.strip_prefix("objectSid: ")).unwrap();
     let (domain, _) = sid.rsplit_once('-').unwrap();
-    // The administrators and the system may do everything, whoever has logged in may read: much shorter than what
-    // everybody is given.
-    let all = "RPWPCRCCDCLCLORCWOWDSDDTSW";
-    let descriptor = format!("O:{domain}-512G:{domain}-512D:AI(A;;{all};;;{domain}-512)(A;;{all};;;SY)(A;;RPLCLORC;;;AU)");
     let mut crowd = String::new();
     for number in FEW..CROWD {
         for line in first.lines() {
             let _ = match line.split(": ").next().unwrap() {
                 "objectGUID" => writeln!(crowd, "objectGUID: {}", Uuid::now_v7()),
                 "objectSid" => writeln!(crowd, "objectSid: {domain}-{}", 100_000 + number),
-                "nTSecurityDescriptor" => writeln!(crowd, "nTSecurityDescriptor: {descriptor}"),
                 _ => writeln!(crowd, "{}", line.replace("p00000", &format!("p{number:05}"))),
             };
         }
     }
-    run(as_root(program("ldbdel")).args([&configuration(folder), "-H", &database(folder, file), "@INDEXLIST"]));
+    let index = raw(folder, file, &["-b", "@INDEXLIST", "-s", "base", "@IDXATTR"]).replace("dn: @INDEXLIST\n", "");
+    let change = "dn: @INDEXLIST\nchangetype: modify";
+    edit(folder, "ldbmodify", file, &format!("{change}\ndelete: @IDXATTR\n-\ndelete: @IDXONE\n\n"));
     edit(folder, "ldbadd", file, &crowd);
-    edit(folder, "ldbadd", file, &index);
+    edit(folder, "ldbmodify", file, &format!("{change}\nadd: @IDXONE\n@IDXONE: 1\n-\nadd: @IDXATTR\n{index}"));
 }
 
 fn database(folder: &Path, file: &str) -> String {
