@@ -8,10 +8,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What has to be there. The last one comes with the packages that provision a domain.
-const NEEDED: [&str; 14] = [
+const NEEDED: [&str; 12] = [
     "slapd",
-    "slapadd",
-    "slaptest",
     "ldapsearch",
     "ldapmodify",
     "samba",

@@ -104,7 +104,11 @@ impl Pki {
     fn openssl(&self, words: &[&str]) {
         let mut command = Command::new(program("openssl"));
         for words in words {
-            if words.starts_with('/') { command.arg(words) } else { command.args(words.split_whitespace()) };
+            if words.starts_with('/') {
+                command.arg(words)
+            } else {
+                command.args(words.split_whitespace())
+            };
         }
         run(command.current_dir(&self.folder));
     }

@@ -124,6 +124,19 @@ pub(crate) fn ldapmodify(folder: &Path, ca: &Path, url: &str, bind: [&str; 2], l
 /// What a search gives, as LDIF without comments and wrapping, by pages.
 pub(crate) fn ldapsearch(ca: &Path, url: &str, bind: [&str; 2], search: &[&str]) -> String {
     let mut command = client("ldapsearch", ca);
-    command.args(["-x", "-H", url, "-D", bind[0], "-w", bind[1], "-LLL", "-o", "ldif-wrap=no", "-E", "pr=500/noprompt"]);
+    command.args([
+        "-x",
+        "-H",
+        url,
+        "-D",
+        bind[0],
+        "-w",
+        bind[1],
+        "-LLL",
+        "-o",
+        "ldif-wrap=no",
+        "-E",
+        "pr=500/noprompt",
+    ]);
     run(command.args(search))
 }
