@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use super::install::run;
 use super::pki::Pki;
 use super::proxy::{Fault, Proxy};
-use super::samba::{self, Samba};
+use super::samba::Samba;
 use super::server::{client, is_dead, is_free};
 use super::slapd::{LIMITED, SYNCER, Slapd};
 use super::{Directory, FEW, SIZES};
@@ -134,7 +134,7 @@ fn groups_of_every_kind_are_in_slapd() {
     let renamed = slapd.rename(&people[0], "uid=renamed");
     assert_eq!(slapd.stable_id(&renamed), id);
     slapd.disable(&renamed);
-    assert_eq!(count("(shadowExpire=1)", "shadowExpire"), 1);
+    assert_eq!(count("(nsAccountLock=TRUE)", "nsAccountLock"), 1);
 }
 
 #[test]
@@ -177,17 +177,17 @@ fn samba_speaks_tls_by_both_ways() {
     let samba = Samba::start();
     let words = "-b ou=People,dc=ad,dc=example,dc=test (objectClass=user) mail";
     for (url, start) in [(samba.url(), "-ZZ "), (samba.tls_url(), "")] {
-        assert_eq!(entries(&search(&samba.pki.ca(), &url, samba::SYNCER, &format!("{start}{words}"))), FEW);
+        assert_eq!(entries(&search(&samba.ca(), &url, samba.syncer(), &format!("{start}{words}"))), FEW);
     }
     let other = Pki::new(&samba.path("other"));
-    assert!(!search(&other.ca(), &samba.tls_url(), samba::SYNCER, words).status.success());
+    assert!(!search(&other.ca(), &samba.tls_url(), samba.syncer(), words).status.success());
 }
 
 #[test]
 fn a_client_certificate_says_who_one_is() {
     let slapd = Slapd::start();
     slapd.pki.client("syncer");
-    let mut whoami = client("ldapwhoami", &slapd.pki.ca());
+    let mut whoami = client("ldapwhoami", &slapd.ca());
     whoami.env("LDAPTLS_CERT", slapd.pki.pem("syncer")).env("LDAPTLS_KEY", slapd.pki.key("syncer"));
     let who = run(whoami.args(["-Q", "-Y", "EXTERNAL", "-H", &slapd.tls_url()]));
     assert_eq!(who.trim().to_lowercase(), format!("dn:{}", SYNCER[0]).to_lowercase());
@@ -203,7 +203,7 @@ fn a_ticket_of_the_domain_says_who_one_is() {
     };
     let mut kinit = with_kerberos(Command::new(super::install::program("kinit")));
     run(kinit.arg("-k").arg("-t").arg(samba.keytab()).arg("syncer@AD.EXAMPLE.TEST"));
-    let mut search = with_kerberos(client("ldapsearch", &samba.pki.ca()));
+    let mut search = with_kerberos(client("ldapsearch", &samba.ca()));
     search.args(["-Q", "-N", "-Y", "GSSAPI", "-O", "maxssf=0", "-LLL", "-H", &samba.tls_url()]);
     let found = run(search.args(["-b", samba.base(), "(cn=p00003)", "mail"]));
     assert_eq!(values(&found, "mail: "), 1, "{found}");
@@ -224,7 +224,7 @@ fn limits_hold_and_can_be_changed_while_the_server_runs() {
 fn the_proxy_cuts_exactly_where_it_is_told() {
     let slapd = Slapd::start();
     let proxy = Proxy::before(slapd.listens()[0]);
-    let look = || search(&slapd.pki.ca(), &proxy.url(), SYNCER, PEOPLE);
+    let look = || search(&slapd.ca(), &proxy.url(), SYNCER, PEOPLE);
     assert_eq!(entries(&look()), FEW);
     // A bind and a search; the bind's result, the entries, and the search's.
     let all = FEW + 2;
@@ -256,7 +256,7 @@ fn the_proxy_says_what_the_server_did_not() {
     let slapd = Slapd::start();
     slapd.add_group("staff", &slapd.people(0..3));
     let proxy = Proxy::before(slapd.listens()[0]);
-    let look = |words: &str| search(&slapd.pki.ca(), &proxy.url(), SYNCER, words);
+    let look = |words: &str| search(&slapd.ca(), &proxy.url(), SYNCER, words);
     for code in [3, 4, 10, 11, 51, 52, 53] {
         proxy.set(Fault::Result { nth: 2, code });
         let refused = look(PEOPLE);

@@ -79,6 +79,14 @@ pub(crate) fn as_root(program: impl AsRef<Path>) -> Command {
     if rustix::process::geteuid().is_root() {
         return Command::new(program);
     }
+    static MAY: OnceLock<bool> = OnceLock::new();
+    let asks_for_nothing = || Command::new("sudo").args(["--non-interactive", "true"]).status();
+    assert!(
+        MAY.get_or_init(|| asks_for_nothing().is_ok_and(|status| status.success())),
+        "The directory tests need root, for {}: run them as root, or where `sudo` asks for no password, or leave them out \
+         with `cargo test -- --skip directory::`.",
+        program.display()
+    );
     let mut command = Command::new("sudo");
     command.arg("--non-interactive").arg(program);
     command

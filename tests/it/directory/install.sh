@@ -17,7 +17,7 @@ known=$(systemctl list-unit-files 2> /dev/null || true)
 install() {
     apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends \
         openssl util-linux slapd ldap-utils \
-        samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind python3-samba ldb-tools \
+        samba-ad-dc samba-ad-provision ldb-tools \
         krb5-user libsasl2-modules-gssapi-mit
 }
 # The package lists of a fresh machine are missing or old.

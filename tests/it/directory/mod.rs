@@ -13,12 +13,12 @@ mod fixtures;
 mod install;
 mod pki;
 mod proxy;
-
 mod samba;
 mod server;
 mod slapd;
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 /// How many members the groups of a crowd have: one beside each edge of what Active Directory hands out at once, and more.
 pub(crate) const SIZES: [usize; 7] = [0, 1, 1_499, 1_500, 1_501, 3_001, 13_000];
@@ -43,8 +43,13 @@ pub(crate) trait Directory {
     fn search(&self, filter: &str, attributes: &[&str]) -> String;
     /// Nobody can log in with this account any more.
     fn disable(&self, dn: &str);
-    /// The account's end is past.
-    fn expire(&self, dn: &str);
+    /// Whom rosterd binds as, and the password.
+    fn syncer(&self) -> [&str; 2];
+    /// What rosterd has to trust.
+    fn ca(&self) -> PathBuf;
+    /// Without TLS, or for StartTLS.
+    fn url(&self) -> String;
+    fn tls_url(&self) -> String;
 
     /// The DN of a group.
     fn group(&self, name: &str) -> String {

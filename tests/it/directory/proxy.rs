@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     CutAfterAnswers(usize),
     /// The server falls silent when so many of its messages have been passed on. The connection stays.
     StallAfterAnswers(usize),
-    /// The code of this result, of a bind, a search's page or anything else, counted from one, becomes another.
+    /// The code of this result, of a bind or a search's page, counted from one, becomes another.
     Result { nth: usize, code: u8 },
     /// This result comes without its controls: a page without the cookie for the next one.
     WithoutControls { nth: usize },
@@ -112,7 +112,7 @@ impl Proxy {
         self.shared.counts.answers.load(Ordering::SeqCst)
     }
 
-    /// Those of the server's messages that have a result code.
+    /// Those of the server's messages that end a bind or a page.
     pub(crate) fn results(&self) -> usize {
         self.shared.counts.results.load(Ordering::SeqCst)
     }
@@ -261,9 +261,10 @@ fn parts(message: &[u8]) -> Vec<(u8, &[u8])> {
     elements(elements(message)[0].1)
 }
 
-/// Whether the message has a result code: the answer to a bind, a search's end, and so on.
+/// Whether the message is the answer to a bind or the end of a search. That of an extended operation does not count: who
+/// asks who they are goes on without knowing.
 fn is_result(message: &[u8]) -> bool {
-    matches!(parts(message)[1].0, 0x61 | 0x65 | 0x67 | 0x69 | 0x6b | 0x6d | 0x6f | 0x78)
+    matches!(parts(message)[1].0, 0x61 | 0x65)
 }
 
 /// Does to a message of the server what the fault says, when it is the one.

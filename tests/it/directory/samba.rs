@@ -142,15 +142,6 @@ impl Samba {
         [389, 636, 88].map(|port| (self.address, port).into())
     }
 
-    /// Without TLS, or for StartTLS.
-    pub(crate) fn url(&self) -> String {
-        format!("ldap://{}", self.address)
-    }
-
-    pub(crate) fn tls_url(&self) -> String {
-        format!("ldaps://{}", self.address)
-    }
-
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().unwrap()
     }
@@ -183,6 +174,11 @@ impl Samba {
         self.as_system(&format!(
             "dn: {dn}\nchangetype: modify\nreplace: lockoutTime\nlockoutTime: 134000000000000000\n\n"
         ));
+    }
+
+    /// The account's end is past.
+    pub(crate) fn expire(&self, dn: &str) {
+        self.set(dn, "accountExpires", &["132000000000000000"]);
     }
 
     /// Makes a group the person's primary one, of which they have to be a member: `member` no longer names them.
@@ -243,8 +239,20 @@ impl Directory for Samba {
         self.set(dn, "userAccountControl", &["514"]);
     }
 
-    fn expire(&self, dn: &str) {
-        self.set(dn, "accountExpires", &["132000000000000000"]);
+    fn syncer(&self) -> [&str; 2] {
+        SYNCER
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.pki.ca()
+    }
+
+    fn url(&self) -> String {
+        format!("ldap://{}", self.address)
+    }
+
+    fn tls_url(&self) -> String {
+        format!("ldaps://{}", self.address)
     }
 }
 

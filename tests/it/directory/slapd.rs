@@ -32,6 +32,7 @@ include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 include /etc/ldap/schema/nis.schema
+attributetype ( 2.16.840.1.113730.3.1.610 NAME 'nsAccountLock' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload memberof
@@ -211,15 +212,6 @@ impl Slapd {
         [(self.address, PORT).into(), (self.address, TLS_PORT).into()]
     }
 
-    /// Without TLS, or for StartTLS.
-    pub(crate) fn url(&self) -> String {
-        format!("ldap://{}:{PORT}", self.address)
-    }
-
-    pub(crate) fn tls_url(&self) -> String {
-        format!("ldaps://{}:{TLS_PORT}", self.address)
-    }
-
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().unwrap()
     }
@@ -300,8 +292,10 @@ impl Directory for Slapd {
 
     fn person_attributes(&self, number: usize) -> String {
         format!(
-            "objectClass: inetOrgPerson\nobjectClass: shadowAccount\nuid: p{number:05}\ncn: Person {number}\n\
-             sn: Number {number}\nmail: p{number:05}@contoso.com\n"
+            "objectClass: inetOrgPerson\nobjectClass: posixAccount\nobjectClass: extensibleObject\nuid: p{number:05}\n\
+             cn: Person {number}\nsn: Number {number}\nmail: p{number:05}@contoso.com\nuidNumber: {}\n\
+             gidNumber: 5000\nhomeDirectory: /nowhere\n",
+            10_000 + number
         )
     }
 
@@ -326,12 +320,24 @@ impl Directory for Slapd {
         server::ldapsearch(&self.pki.ca(), &self.url(), ADMIN, &search)
     }
 
-    /// OpenLDAP itself knows no such thing; what has an end in the past is what clients call disabled.
+    /// OpenLDAP itself knows no such thing: this is what 389 Directory Server and FreeIPA call it.
     fn disable(&self, dn: &str) {
-        self.set(dn, "shadowExpire", &["1"]);
+        self.set(dn, "nsAccountLock", &["TRUE"]);
     }
 
-    fn expire(&self, dn: &str) {
-        self.disable(dn);
+    fn syncer(&self) -> [&str; 2] {
+        SYNCER
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.pki.ca()
+    }
+
+    fn url(&self) -> String {
+        format!("ldap://{}:{PORT}", self.address)
+    }
+
+    fn tls_url(&self) -> String {
+        format!("ldaps://{}:{TLS_PORT}", self.address)
     }
 }
