@@ -75,11 +75,11 @@ pub(crate) fn program(name: &str) -> PathBuf {
 
 /// A command that root has to run: a domain controller takes ports and attributes that nobody else gets.
 pub(crate) fn as_root(program: impl AsRef<Path>) -> Command {
+    static MAY: OnceLock<bool> = OnceLock::new();
     let program = program.as_ref();
     if rustix::process::geteuid().is_root() {
         return Command::new(program);
     }
-    static MAY: OnceLock<bool> = OnceLock::new();
     let asks_for_nothing = || Command::new("sudo").args(["--non-interactive", "true"]).status();
     assert!(
         MAY.get_or_init(|| asks_for_nothing().is_ok_and(|status| status.success())),

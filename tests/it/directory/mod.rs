@@ -47,7 +47,7 @@ pub(crate) trait Directory {
     fn syncer(&self) -> [&str; 2];
     /// What rosterd has to trust.
     fn ca(&self) -> PathBuf;
-    /// Without TLS, or for StartTLS.
+    /// Without TLS, or for `StartTLS`.
     fn url(&self) -> String;
     fn tls_url(&self) -> String;
 

@@ -79,7 +79,7 @@ impl Server {
     }
 
     fn has_ended(&self) -> bool {
-        self.pid().is_some_and(|pid| is_dead(pid))
+        self.pid().is_some_and(is_dead)
     }
 
     /// Ends the server, and leaves its folder.

@@ -320,7 +320,7 @@ impl Directory for Slapd {
         server::ldapsearch(&self.pki.ca(), &self.url(), ADMIN, &search)
     }
 
-    /// OpenLDAP itself knows no such thing: this is what 389 Directory Server and FreeIPA call it.
+    /// OpenLDAP itself knows no such thing: this is what 389 Directory Server calls it.
     fn disable(&self, dn: &str) {
         self.set(dn, "nsAccountLock", &["TRUE"]);
     }
