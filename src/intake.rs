@@ -449,7 +449,7 @@ fn short_hash(text: &str) -> String {
 /// has another place looked at.
 fn link_of(source: &Source) -> String {
     let SourceKind::Csv(csv) = &source.kind else { return String::new() };
-    std::fs::read_link(&csv.path).map(|target| format!(" link={target:?}")).unwrap_or_default()
+    std::fs::read_link(&csv.path).map(|target| format!(" link={}", target.display())).unwrap_or_default()
 }
 
 /// What is to be said of a file's rows that can't be used: how many, the first of them, and where all of them stand.

@@ -169,7 +169,7 @@ impl<'a, O: Outside> Rim<'a, O> {
         let (run, plan, scope, seen_until) = (self.run, seen.plan.clone(), seen.scope.clone(), seen.seen_until);
         // Before the new scope is recorded: a scope that is recorded is taken for one of which every change is known.
         let follows = seen.record.scope.as_ref() != Some(&seen.scope);
-        let sources = follows.then(|| self.subscription.sources.clone()).unwrap_or_default();
+        let sources = if follows { self.subscription.sources.clone() } else { Vec::new() };
         self.on_ledger(move |ledger, lease, now| {
             if !sources.is_empty() {
                 ledger.follow(lease, &sources)?;
@@ -247,8 +247,8 @@ impl<O: Outside> Commits for Course<'_, O> {
     /// The request's whole time, and as much again for what the ledger has to do around it.
     async fn may_send(&self, request: &Request) -> Result<bool, LedgerError> {
         let needed = self.rim.world.config.licensing.timeout.saturating_mul(2);
-        let unasked = !self.rim.is_a_persons && request.operation == Operation::Unassign;
-        let removals = unasked.then(|| request.addresses.clone()).unwrap_or_default();
+        let rests = !self.rim.is_a_persons && request.operation == Operation::Unassign;
+        let removals = if rests { request.addresses.clone() } else { Vec::new() };
         let seen_until = self.seen_until;
         self.rim
             .on_ledger(move |ledger, lease, now| {

@@ -205,7 +205,7 @@ fn refuse_late(look: &Look<'_>, file: &Candidate, _: File) -> Result<(Reading, O
 
 /// Within which names have an order: whoever names files in another way gives another folder or pattern.
 pub fn place(config: &config::Csv) -> String {
-    format!("{:?} {:?}", config.path, config.pattern)
+    format!("{}\n{}", config.path.display(), config.pattern)
 }
 
 impl Found {

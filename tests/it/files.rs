@@ -199,8 +199,9 @@ fn nonsense_years_end_nobody() {
     world.run_to(0, &["sync"]);
     let ends = ["27-06-30", "1-1-1", "-2027-06-30", "027-06-30", "0001-01-01"];
     let rows = people(0..100).into_iter().enumerate();
-    let rows: String = rows.map(|(n, email)| format!("{email},{}\n", ends.get(n).unwrap_or(&"2027-06-30"))).collect();
-    world.drop_file("b.csv", format!("email,end\n{rows}"));
+    let rows: Vec<String> =
+        rows.map(|(n, email)| format!("{email},{}", ends.get(n).unwrap_or(&"2027-06-30"))).collect();
+    world.drop_file("b.csv", format!("email,end\n{}\n", rows.join("\n")));
     let ran = world.run(&["sync"]);
     assert!(ran.stderr.contains("is not a date of the years 1900 to 9999"), "{}", ran.stderr);
     assert_eq!(world.assigned(), people(0..100));
@@ -210,7 +211,7 @@ fn nonsense_years_end_nobody() {
 fn a_file_that_is_dated_ahead_hides_neither_later_ones_nor_their_absence() {
     let world = World::with_source(50, "after = \"leave\"\nmax_age = \"1s\"");
     world.drop_roster("a.csv", &people(0..2));
-    let ahead = std::time::SystemTime::now() + std::time::Duration::from_hours(24 * 900);
+    let ahead = std::time::SystemTime::from(rosterd::clock::now()) + std::time::Duration::from_hours(24 * 900);
     fs::File::options().append(true).open(world.path("drops/a.csv")).unwrap().set_modified(ahead).unwrap();
     world.run_to(0, &["sync"]);
     let overdue = || world.run(&["sync"]).stderr.contains("No new file has come since");

@@ -101,7 +101,8 @@ impl Life {
         }
         let stopped = Arc::clone(&self.hosts[0].lock().processes[0].stopped);
         let (world, subscription) = (self.worlds[0].clone(), self.config.subscriptions[&name(client)].clone());
-        let undoing = async move { pass::undo(&world, &subscription, reverse, "somebody said so".to_owned()).await };
+        let undoing =
+            async move { Box::pin(pass::undo(&world, &subscription, reverse, "somebody said so".to_owned())).await };
         let mut task = tokio::spawn(undoing);
         let undone = tokio::select! {
             biased;

@@ -397,7 +397,9 @@ pub(in crate::ledger) fn who_may_have_lost_a_seat_is_looked_at_when_removals_go_
 
 pub(in crate::ledger) fn what_is_asked_for_during_a_run_is_not_done_by_it(ledger: &mut Ledger) {
     let mut is_done = |asks: &[i64]| {
-        asks.iter().for_each(|minutes| ledger.ask_for_run("contoso", at(*minutes)).unwrap());
+        for minutes in asks {
+            ledger.ask_for_run("contoso", at(*minutes)).unwrap();
+        }
         let done = ledger.forget_asked("contoso", at(1)).unwrap();
         (done, ledger.take_asked().unwrap().len())
     };
