@@ -54,7 +54,7 @@ pub(super) fn run(args: &UndoArgs, context: &Context) -> Result<ExitStatus, Fail
     let world = world(config, ledger)?;
     let undone = runtime()?.block_on(async {
         end_on_signals(world.shutdown.clone())?;
-        pass::undo(&world, &subscription, reverse, why).await.map_err(|error| Failure::from_error(&error))
+        Box::pin(pass::undo(&world, &subscription, reverse, why)).await.map_err(|error| Failure::from_error(&error))
     })?;
     world.outside.ledger.close();
     let Some(report) = undone else {
