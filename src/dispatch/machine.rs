@@ -11,15 +11,17 @@
 //! intent. The outcome of one request and the intent of the next are one `Commit`, so that the disk is asked once for
 //! each request. Never are two intents open for one address.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, Decided};
 use super::offenders;
+use super::renames::Renames;
 use super::retry::Backoff;
 use super::seats::Seats;
+pub use super::stop::Stop;
 use super::wording;
 use crate::address::Address;
 use crate::licensing::wire::{Answer, Operation, Stats};
@@ -152,24 +154,6 @@ pub struct Report {
     pub reasserted: u64,
     /// Why the run stopped before its end.
     pub stopped: Option<Stop>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stop {
-    /// The server does not accept the key.
-    KeyRefused { words: String },
-    /// No answer, or none that counts, within `retry_for`.
-    Unreachable { cause: String },
-    /// A redirect.
-    Redirect { target: String },
-    /// A removal was due, and what it rests on was not so any more: removals were stopped everywhere, or a roster has
-    /// changed.
-    Overtaken,
-    /// Even a request with one address was answered 413: it is not its size that is refused.
-    TooLarge,
-    /// The daemon is ending.
-    Shutdown,
 }
 
 /// What a run is to do.
@@ -669,37 +653,6 @@ impl Machine {
     }
 }
 
-/// Those that move from an old address to a new one.
-#[derive(Debug)]
-struct Renames {
-    /// By the new address.
-    old: HashMap<Address, Address>,
-    /// There are seats enough to assign all new ones before the old ones are unassigned: nobody is without a seat in
-    /// between, and who is refused loses nothing.
-    assigned_first: bool,
-    /// A new address was refused whose old one had given its seat back.
-    heirless: bool,
-}
-
-impl Renames {
-    fn new(renames: &[(Address, Address)], room: u64) -> Renames {
-        let old = renames.iter().map(|(from, to)| (to.clone(), from.clone())).collect();
-        Renames { old, assigned_first: renames.len() as u64 <= room, heirless: false }
-    }
-
-    /// What became of an address. The old one that is to be unassigned now.
-    fn settled(&mut self, address: &Address, outcome: &Outcome) -> Option<Address> {
-        match outcome {
-            Outcome::Assigned | Outcome::AssignedAlready { .. } if self.assigned_first => self.old.remove(address),
-            Outcome::Refused { .. } if !self.assigned_first => {
-                self.heirless |= self.old.contains_key(address);
-                None
-            }
-            _ => None,
-        }
-    }
-}
-
 impl Flight {
     /// `uncertain`: see [`Batch::new`].
     fn new(id: Option<IntentId>, intent: &NewIntent, uncertain: bool) -> Flight {
@@ -717,33 +670,4 @@ fn place(operation: Operation) -> usize {
 
 fn cause_of(status: u16, words: &str) -> String {
     if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") }
-}
-
-impl Stop {
-    /// Why a run stopped, in words that are the same each time: for everybody who was not asked for.
-    pub fn in_short(&self) -> &'static str {
-        match self {
-            Stop::KeyRefused { .. } => "the server does not accept the API key",
-            Stop::Unreachable { .. } => "the server gives no answer that counts",
-            Stop::Redirect { .. } => "the server redirects to another place",
-            Stop::Overtaken => "something has changed since it was planned",
-            Stop::TooLarge => "the server refuses every request as too large",
-            Stop::Shutdown => "rosterd was stopped",
-        }
-    }
-}
-
-/// Why a run stopped, as a fragment.
-impl std::fmt::Display for Stop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Stop::KeyRefused { words } if words.is_empty() => f.write_str("the server does not accept the API key"),
-            Stop::KeyRefused { words } => write!(f, "the server does not accept the API key: {words}"),
-            Stop::Unreachable { cause } => write!(f, "the server can't be reached: {cause}"),
-            Stop::Redirect { target } => write!(f, "the server redirects to {target}, which is not followed"),
-            Stop::Overtaken => f.write_str("something has changed since it was planned"),
-            Stop::TooLarge => f.write_str("the server refuses even a request with one address as too large (413)"),
-            Stop::Shutdown => f.write_str("rosterd was ending"),
-        }
-    }
 }

@@ -1,12 +1,14 @@
 //! Carries a plan out: [`machine`] decides every step and touches nothing, [`drive`] does what it asks.
 
 // What decides: the next step, what goes into one request, whom to set aside, what words mean, what fits, when again,
-// who goes first.
+// who goes first, how a renamed seat moves, why a run stops.
 mod batch;
 pub mod machine;
 mod offenders;
+mod renames;
 mod retry;
 mod seats;
+mod stop;
 pub mod turns;
 mod wording;
 
