@@ -243,7 +243,7 @@ impl Shared {
         let stays_taken = !self.truth.setting().sends_again();
         let without = |email: &&String| {
             let is_taken = self.truth.taken[client].contains(*email);
-            !assigned.contains(*email) && !is_offender(email) && !(is_taken && stays_taken)
+            !(assigned.contains(*email) || is_offender(email) || is_taken && stays_taken)
         };
         let without: Vec<&String> = desired.iter().filter(without).collect();
         if free > 0 && !without.is_empty() {

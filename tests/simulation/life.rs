@@ -418,8 +418,8 @@ impl Life {
             let Truth { spared, .. } = &shared.truth;
             let listed =
                 |email: &&String| shared.truth.is_desired(client, email, now) && watch.desired.contains(*email);
-            let spared: BTreeSet<String> = spared[client].iter().filter(|email| !listed(email)).cloned().collect();
-            shared.truth.spared[client] = spared;
+            let still: BTreeSet<String> = spared[client].iter().filter(|email| !listed(email)).cloned().collect();
+            shared.truth.spared[client] = still;
         }
         if watch.calm && watch.disturbed.is_none() && !before.is_open && !stopped {
             shared.in_order(client, &watch, before);

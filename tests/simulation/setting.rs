@@ -87,7 +87,9 @@ pub(crate) fn entries(truth: &Truth, source: usize, mistake: Option<Mistake>) ->
     }
     let mut entries: Vec<Entry> = listed.iter().map(entry).collect();
     if mistake == Some(Mistake::IdDropped) {
-        entries.iter_mut().for_each(|entry| entry.stable_id = None);
+        for entry in &mut entries {
+            entry.stable_id = None;
+        }
     }
     entries
 }
