@@ -12,7 +12,7 @@ pub(crate) const OFFENDERS: usize = 2;
 
 /// The server, and the configuration as it is at the beginning.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own about the life")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration that is there or not")]
 pub(crate) struct Setting {
     /// One bit for each open question of the licensing API.
     pub(crate) dialect: u8,
