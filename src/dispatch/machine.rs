@@ -603,6 +603,7 @@ impl Machine {
                 self.cut_short |= !(self.unassign.is_empty() && self.assign.is_empty() && self.resume.is_empty());
                 self.unassign.clear();
                 self.assign.clear();
+                self.renames = Renames::default();
                 Outcome::NoSeat
             }
             Some(stop) => Outcome::NotDone { cause: stop.in_short().to_owned() },
@@ -612,6 +613,9 @@ impl Machine {
         let mut left: Decided = self.unassign.drain(..now).map(|address| (address, outcome.clone())).collect();
         let now = self.assign.len().min(LEFT_MAX - left.len());
         left.extend(self.assign.drain(..now).map(|address| (address, outcome.clone())));
+        let cause = "the new address has no seat".to_owned();
+        let kept = self.renames.kept(LEFT_MAX - left.len()).into_iter();
+        left.extend(kept.map(|address| (address, Outcome::NotDone { cause: cause.clone() })));
         self.count(&left, false);
         self.cut_short |= self.stopped.is_some() && !(left.is_empty() && self.resume.is_empty());
         self.news.left = left;

@@ -1,15 +1,15 @@
 //! Seats that move from an old address of a person to a new one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::machine::Outcome;
 use crate::address::Address;
 
 /// Those that move from an old address to a new one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Renames {
     /// By the new address.
-    old: HashMap<Address, Address>,
+    old: BTreeMap<Address, Address>,
     /// There are seats enough to assign all new ones before the old ones are unassigned: nobody is without a seat in
     /// between, and who is refused loses nothing.
     pub(super) assigned_first: bool,
@@ -33,5 +33,14 @@ impl Renames {
             }
             _ => None,
         }
+    }
+
+    /// The run is at its end: at most so many of those old addresses that keep their seat because the new one has none.
+    pub(super) fn kept(&mut self, most: usize) -> Vec<Address> {
+        if !self.assigned_first {
+            self.old.clear();
+        }
+        let kept: Vec<Address> = self.old.keys().take(most).cloned().collect();
+        kept.iter().filter_map(|to| self.old.remove(to)).collect()
     }
 }

@@ -61,10 +61,7 @@ fn a_power_cut_at_any_moment_leaves_a_sound_ledger_that_knows_of_every_request()
     for (at, request) in &requests {
         let left = Left::after(&calls[..*at], &mut Keep::Flushed);
         let ledger = left.check(&calls[..*at]).unwrap();
-        let open = ledger.open_intents("contoso").unwrap();
-        let open =
-            open.into_iter().map(|(_, it)| (it.operation, it.addresses.iter().map(ToString::to_string).collect()));
-        let open: Vec<Request> = open.collect();
+        let open = open(&ledger);
         assert!(open.contains(request), "{request:?} leaves, and on the disk is {open:?}");
     }
     let mut rng = Rng::with_seed(seed);
@@ -74,12 +71,19 @@ fn a_power_cut_at_any_moment_leaves_a_sound_ledger_that_knows_of_every_request()
         let ledger = left.check(&calls[..at]);
         if cut % cuts.div_ceil(RUNS) == 0 {
             println!("cut {cut} at call {at}");
-            // Whether a request has come to the server of which no answer is on record.
-            let in_flight = ledger.is_some_and(|ledger| !ledger.open_intents("contoso").unwrap().is_empty());
+            // Whether the last request may have come to the server or not: no answer to it is on record.
+            let last = requests.iter().rfind(|(sent, _)| *sent < at);
+            let in_flight = ledger.zip(last).is_some_and(|(ledger, (_, last))| open(&ledger).contains(last));
             let has_come = !in_flight || rng.bool();
             left.go_on(&requests, at, runs.iter().find(|run| at < run.end).unwrap(), has_come);
         }
     }
+}
+
+/// The open requests of a ledger.
+fn open(ledger: &Ledger) -> Vec<Request> {
+    let intents = ledger.open_intents("contoso").unwrap().into_iter();
+    intents.map(|(_, it)| (it.operation, it.addresses.iter().map(ToString::to_string).collect())).collect()
 }
 
 // ---- what the program does
