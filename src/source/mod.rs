@@ -18,6 +18,7 @@ pub mod csv_row;
 pub mod csv_source;
 pub mod csv_text;
 pub mod drop_folder;
+pub mod ldap;
 pub mod watch;
 
 use std::fmt;

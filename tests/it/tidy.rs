@@ -28,6 +28,7 @@ const DECIDES: &[&str] = &[
     "source/csv_record.rs",
     "source/csv_row.rs",
     "source/csv_text.rs",
+    "source/ldap/",
     "daemon/frozen.rs",
     "daemon/schedule.rs",
     "daemon/wake.rs",
