@@ -283,7 +283,7 @@ fn values_that_can_not_be_say_what_can() {
 }
 
 #[test]
-fn directories_are_checked_although_they_are_not_read_yet() {
+fn what_a_directory_lacks_is_said() {
     let ldap = |keys: &str| said(&format!("[sources.ad]\nkind = \"ldap\"\n{keys}{GOOD}"));
     let all = [
         ldap(
