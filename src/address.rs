@@ -285,6 +285,12 @@ mod tests {
         assert!(check_domain(&domain(253)).is_ok());
         assert!(check_domain(&domain(254)).is_err());
         assert!(check_domain(&domain(255)).is_err());
+        // Characters count, not bytes.
+        for letter in ["a", "\u{e9}"] {
+            let address = |chars: usize| format!("{}@contoso.com", letter.repeat(chars - "@contoso.com".len()));
+            assert!(Address::parse(&address(256)).is_ok());
+            assert_eq!(identity(&address(257)), Err(Invalid::TooLong));
+        }
     }
 
     #[test]

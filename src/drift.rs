@@ -280,6 +280,18 @@ mod tests {
     }
 
     #[test]
+    fn where_both_count_the_same_nothing_is_missed() {
+        let mut drift = Drift::first(50, 50, at(0));
+        assert_eq!((drift.newest, drift.shortfall, drift.unmanaged()), (None, None, 0));
+        // One of others, and one that may have been rosterd's.
+        assert_eq!(change(&mut drift, 51, 50, 1), 1);
+        assert_eq!(change(&mut drift, 50, 50, 2), -1);
+        assert_eq!((drift.unmanaged(), missing(&drift)), (0, 1));
+        assert!(drift.problem(at(3)).is_some());
+        assert_eq!(drift.problem(at(2 + 24 * 60)), None, "as many as there should be");
+    }
+
+    #[test]
     fn a_leaver_who_had_lost_the_seat_is_missed_no_more() {
         let mut drift = Drift::first(50, 50, at(0));
         assert_eq!(change(&mut drift, 49, 50, 1), -1);

@@ -23,8 +23,7 @@ impl Fleet {
         Fleet { limits: config.brake, subscriptions: config.subscriptions.values().map(names).collect() }
     }
 
-    /// To be called when removals have begun to be held, or a source to fail, somewhere. Says it where this puts the brake
-    /// on.
+    /// To be called when removals are held, or a source fails, somewhere. Says it where this puts the brake on.
     pub fn look(&self, ledger: &mut Ledger, now: Timestamp) -> Result<(), LedgerError> {
         let Some(limits) = self.limits else { return Ok(()) };
         if ledger.brake()?.is_some() {
@@ -37,5 +36,32 @@ impl Fleet {
             error!("{}", alert::removals_stopped(&brake));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limit;
+    use crate::source::Incomplete;
+
+    #[test]
+    fn a_source_of_many_that_fails_stops_removals_everywhere_until_a_person_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let mut ledger = Ledger::open(&folder.path().join("rosterd.db"), now).unwrap();
+        let subscriptions = (0..5).map(|number| (format!("client-{number}"), vec!["people".to_owned()])).collect();
+        let limits = BrakeLimits { share: Limit::Share(0.2), at_least: 5 };
+        let fleet = Fleet { limits: Some(limits), subscriptions };
+        fleet.look(&mut ledger, now).unwrap();
+        assert_eq!(ledger.brake().unwrap(), None, "nothing is wrong");
+        ledger.refuse("people", &Incomplete::passing("The share is away."), now).unwrap();
+        Fleet { limits: None, ..fleet.clone() }.look(&mut ledger, now).unwrap();
+        assert_eq!(ledger.brake().unwrap(), None, "there is no brake");
+        fleet.look(&mut ledger, now).unwrap();
+        assert_eq!(ledger.brake().unwrap().unwrap().since, now);
+        ledger.release_brake("ann", now).unwrap();
+        fleet.look(&mut ledger, now).unwrap();
+        assert_eq!(ledger.brake().unwrap(), None, "a person knows of it");
     }
 }

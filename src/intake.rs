@@ -3,6 +3,7 @@
 //! A reading that is not complete changes nothing but the note that says so. What is accepted is one transaction,
 //! together with the note of which subscriptions have to be looked at again.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
@@ -30,6 +31,9 @@ use crate::telemetry::{Masked, chain};
 /// this: what a server says of itself may be wrong.
 const READ_AT_LEAST: TimeDelta = TimeDelta::hours(24);
 
+/// How long after another process took in the same source it is looked at again.
+const MEANWHILE: Duration = Duration::from_secs(1);
+
 /// What a look at a source came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intake {
@@ -37,7 +41,7 @@ pub enum Intake {
     Accepted { changes: usize },
     /// It says what it said before, or there is nothing to read.
     Unchanged,
-    /// A file is still being written; look again after this.
+    /// A file is still being written, or another process took one in meanwhile; look again after this.
     Settling(Duration),
     /// It gave nothing that can be believed; why.
     Refused(Incomplete),
@@ -141,6 +145,8 @@ struct Desk<'a, O> {
     files: Files,
     hasher: Hasher,
     record: Option<SourceRecord>,
+    /// The stored roster's revision, with what was accepted here.
+    revision: Cell<u64>,
     /// Of what is looked at.
     scope: String,
     /// Those that name the source.
@@ -154,7 +160,8 @@ impl<'a, O: Outside> Desk<'a, O> {
             outside.blocking_on_ledger(move |ledger, _| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
         let scope = blake3::hash(source.scope().as_bytes()).to_hex()[..32].to_owned();
         let subscriptions = config.subscriptions_of(&source.name);
-        Ok(Desk { config, outside, source, files, hasher, record, scope, subscriptions })
+        let revision = Cell::new(record.as_ref().map_or(0, |record| record.revision));
+        Ok(Desk { config, outside, source, files, hasher, record, revision, scope, subscriptions })
     }
 
     /// Whether what is looked at is what was looked at when the roster was accepted.
@@ -190,7 +197,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             let name = self.source.name.clone();
             self.outside.blocking_on_ledger(move |ledger, now| ledger.source_heard(&name, now))?;
         }
-        if !matches!(intake, Intake::Refused(_)) {
+        if !matches!(intake, Intake::Refused(_) | Intake::Settling(_)) {
             self.is_well(true, None)?;
         }
         Ok(intake)
@@ -302,6 +309,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             subscriptions: self.subscriptions.clone(),
             entries: entries + edits.kept.len() as u64,
             changes: edits.changes,
+            base: Some(self.revision.get()),
             fingerprint,
             bad_rows: snapshot.bad_rows,
             evidence: snapshot.evidence,
@@ -311,9 +319,15 @@ impl<'a, O: Outside> Desk<'a, O> {
     /// It says what it said before, but for what supports it, and for rows that can't be used.
     fn enter_unchanged(&self, snapshot: Snapshot) -> Result<Intake, LedgerError> {
         let (name, evidence, bad_rows) = (self.source.name.clone(), snapshot.evidence, snapshot.bad_rows);
-        self.outside
-            .blocking_on_ledger(move |ledger, now| ledger.accept_unchanged(&name, &evidence, &bad_rows, now))?;
-        Ok(Intake::Unchanged)
+        let base = self.revision.get();
+        let still = self.outside.blocking_on_ledger(move |ledger, now| {
+            let still = ledger.source(&name)?.is_some_and(|stored| stored.revision == base);
+            if still {
+                ledger.accept_unchanged(&name, &evidence, &bad_rows, now)?;
+            }
+            Ok(still)
+        })?;
+        Ok(if still { Intake::Unchanged } else { Intake::Settling(MEANWHILE) })
     }
 
     fn take_delta(&self, delta: Delta) -> Result<Intake, LedgerError> {
@@ -341,6 +355,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             scope: self.scope.clone(),
             subscriptions: self.subscriptions.clone(),
             changes: edits.changes,
+            base: Some(self.revision.get()),
             // Edits are not compared as a whole: each file counts once.
             fingerprint: Fingerprint::default(),
             entries,
@@ -358,7 +373,11 @@ impl<'a, O: Outside> Desk<'a, O> {
         let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
         let file = acceptance.evidence.file.clone().unwrap_or_default();
         let complaint = complaint(&acceptance.bad_rows, &file);
-        self.outside.blocking_on_ledger(move |ledger, now| ledger.accept(&acceptance, now))?;
+        // What was read may be older than what another process took in meanwhile.
+        if !self.outside.blocking_on_ledger(move |ledger, now| ledger.accept(&acceptance, now))? {
+            return Ok(Intake::Settling(MEANWHILE));
+        }
+        self.revision.set(self.revision.get() + 1);
         let name = &self.source.name;
         let is = if self.files == Files::PutAway { "is the roster now" } else { "would be the roster" };
         let (people, told) = (count(entries, "person", "people"), count(changes as u64, "change", "changes"));
@@ -380,12 +399,12 @@ impl<'a, O: Outside> Desk<'a, O> {
         if known != Some(&why.reason) {
             warn!(source = %self.source.name, "{}", alert::source_failed(&self.source.name, &why.reason));
         }
-        // A fleet is looked over where something has begun.
-        let fleet = known.is_none().then(|| Fleet::of(self.config));
+        // Also where it is no news: whoever noted it may have died before.
+        let fleet = Fleet::of(self.config);
         let (source, noted) = (self.source.name.clone(), why.clone());
         self.outside.blocking_on_ledger(move |ledger, now| {
             ledger.refuse(&source, &noted, now)?;
-            fleet.map_or(Ok(()), |fleet| fleet.look(ledger, now))
+            fleet.look(ledger, now)
         })?;
         Ok(Intake::Refused(why))
     }

@@ -51,6 +51,19 @@ pub struct Member {
     /// Otherwise the policy set it aside, and it follows the policy.
     #[serde(default)]
     pub refused: bool,
+    /// Why it comes before all others who wait.
+    #[serde(default)]
+    pub claim: Option<Claim>,
+}
+
+/// A seat that was given back on the way to this member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// It had a seat itself, whose removal turned out not to be wanted.
+    Own,
+    /// The same person had it under the old address. Should the server refuse the new one, the old one has it again.
+    From { old: Address, departure: Box<Departure> },
 }
 
 /// How an address stopped being named by a source.

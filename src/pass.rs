@@ -26,7 +26,7 @@ pub use undo::{Reverse, undo};
 
 use crate::clock::Timestamp;
 use crate::config::{Config, KeyMark, Subscription};
-use crate::dispatch::machine::{Report, Stop, Work};
+use crate::dispatch::machine::{Report, Stop};
 use crate::dispatch::pace::Pacer;
 use crate::ledger::{Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
 use crate::outside::{Host, Outside};
@@ -103,6 +103,7 @@ pub async fn pass<O: Outside>(
         }
         let seen = looked?;
         if seen.nothing_to_do() {
+            rim::look_over_fleet(world, &seen).await?;
             let next = seen.next_moments(subscription);
             return Ok(Passed::Quiet { plan: seen.plan, next });
         }
@@ -141,11 +142,9 @@ async fn under_lease<O: Outside>(
         seen = look(world, subscription, ask_for_seats).await?;
     }
     loop {
-        if !seen.work.resume.is_empty() {
-            let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };
-            report = rim::sum(&report, rim.dispatch(&seen, settle).await?);
-            seen = look(world, subscription, ask_for_seats).await?;
-        }
+        let settled;
+        (seen, settled) = rim.settle(seen, ask_for_seats).await?;
+        report = rim::sum(&report, settled);
         if report.stopped.is_none() && seen.work.resume.is_empty() {
             rim.record_plan(&seen).await?;
             // They are planned for; a million of them need not stay while requests are sent.
@@ -153,10 +152,9 @@ async fn under_lease<O: Outside>(
             let work = mem::take(&mut seen.work);
             report = rim::sum(&report, rim.dispatch(&seen, work).await?);
         }
-        if report.stopped != Some(Stop::Braked) {
+        if report.stopped != Some(Stop::Overtaken) {
             break;
         }
-        // What was planned rests on removals that have been stopped since.
         report.stopped = None;
         seen = look(world, subscription, ask_for_seats).await?;
     }

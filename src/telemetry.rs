@@ -47,7 +47,7 @@ pub enum TelemetryError {
 
 /// Sets up logging for the whole process; to be called once.
 pub fn init(options: Options) -> Result<(), TelemetryError> {
-    CLEAR_ADDRESSES.store(options.clear_addresses, Ordering::Relaxed);
+    show_addresses(options.clear_addresses);
     let filter = match std::env::var(FILTER_VARIABLE) {
         Ok(words) if !words.trim().is_empty() => EnvFilter::try_new(words).map_err(TelemetryError::Filter)?,
         Err(std::env::VarError::NotUnicode(_)) => return Err(TelemetryError::FilterNotUtf8),
@@ -60,6 +60,11 @@ pub fn init(options: Options) -> Result<(), TelemetryError> {
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
     }
     .map_err(|_| TelemetryError::Twice)
+}
+
+/// Whether addresses stand in logs in clear from now on.
+pub fn show_addresses(clear: bool) {
+    CLEAR_ADDRESSES.store(clear, Ordering::Relaxed);
 }
 
 /// Other crates speak only when something is wrong; some of them tell of ordinary work at `info`.

@@ -196,6 +196,7 @@ fn accept(ledger: &mut Ledger, changes: Vec<Change>, minutes: i64) -> Result<(),
         scope: "columns".to_owned(),
         subscriptions: vec!["contoso".to_owned()],
         changes,
+        base: None,
         fingerprint: Fingerprint::default(),
         entries: 12,
         bad_rows: vec![BadRow {
@@ -206,7 +207,7 @@ fn accept(ledger: &mut Ledger, changes: Vec<Change>, minutes: i64) -> Result<(),
         }],
         evidence: Evidence { file: Some("staff.csv".to_owned()), ..Evidence::default() },
     };
-    ledger.accept(&acceptance, at(minutes))
+    ledger.accept(&acceptance, at(minutes)).map(drop)
 }
 
 fn fill(ledger: &mut Ledger) -> Result<(), LedgerError> {

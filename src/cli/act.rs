@@ -11,7 +11,8 @@ use crate::address::Address;
 use crate::clock::{self, Stopwatch, Timestamp};
 use crate::config::Config;
 use crate::exit::ExitStatus;
-use crate::ledger::{Lease, Ledger, Owner};
+use crate::ledger::{Lease, Ledger, LedgerError, Owner};
+use crate::pass::World;
 
 /// How long a lease taken on the command line lasts, if this process dies.
 const LEASE_TERM: Duration = Duration::from_mins(1);
@@ -99,20 +100,36 @@ fn pause() {
 /// Carries out at once what a person said: by a pass of our own or, where another process has the subscription, by asking
 /// it for one.
 pub(super) fn carry_out(config: Config, mut ledger: Ledger, name: &str) -> Result<ExitStatus, Failure> {
-    ledger.ask_for_run(name, clock::now())?;
+    let mut asked_at = clock::now();
+    ledger.ask_for_run(name, asked_at)?;
     let world = world(config, ledger)?;
-    let subscription = world.config.subscriptions[name].clone();
-    let line = runtime()?.block_on(async {
+    let subscription = &world.config.subscriptions[name];
+    let status = runtime()?.block_on(async {
         end_on_signals(world.shutdown.clone())?;
-        Ok::<_, Failure>(pass_one(&world, subscription).await)
+        loop {
+            let line = pass_one(&world, subscription.clone()).await;
+            eprint!("{}", line.told());
+            // What somebody else asked for meanwhile may not have been seen by this pass, and they rely on it.
+            if line.is_elsewhere()
+                || forget_asked(&world, name, asked_at).await?
+                || line.status() == ExitStatus::Failed
+                || world.shutdown.is_cancelled()
+            {
+                return Ok::<_, Failure>(line.status());
+            }
+            asked_at = clock::now();
+            let name = name.to_owned();
+            world.outside.ledger.with(move |ledger| ledger.ask_for_run(&name, asked_at)).await?;
+        }
     })?;
-    if !line.is_elsewhere() {
-        let name = name.to_owned();
-        world.outside.ledger.blocking_with(move |ledger| ledger.forget_asked(&name))?;
-    }
     world.outside.ledger.close();
-    eprint!("{}", line.told());
-    Ok(line.status())
+    Ok(status)
+}
+
+/// Whether nothing was asked for since.
+async fn forget_asked(world: &World, name: &str, asked_at: Timestamp) -> Result<bool, LedgerError> {
+    let name = name.to_owned();
+    world.outside.ledger.with(move |ledger| ledger.forget_asked(&name, asked_at)).await
 }
 
 /// The addresses that somebody wrote, all of them or none.

@@ -121,7 +121,7 @@ impl<'a> Demo<'a> {
         let world = world(config, ledger)?;
         end_on_signals(world.shutdown.clone())?;
         let serving = tokio::spawn(serve(listener, sandbox.clone(), world.shutdown.clone().cancelled_owned()));
-        let daemon = tokio::spawn(daemon::run(world.clone(), || ()));
+        let daemon = tokio::spawn(daemon::run(world.clone(), None, || ()));
         say(&format!(
             "A licensing server with 10 seats answers at {server}, and the daemon watches {}.",
             drops(folder).display()

@@ -116,6 +116,7 @@ fn members_of_several_batches_are_listed_with_their_origins() {
         scope: String::new(),
         subscriptions: vec!["contoso".into()],
         changes: vec![crate::roster::change::Change::Added(entry)],
+        base: None,
         fingerprint: crate::roster::Fingerprint::default(),
         entries: 1,
         bad_rows: vec![],

@@ -7,7 +7,7 @@ use super::forget::members;
 use crate::exit::ExitStatus;
 use crate::report::text::count;
 
-/// Let quarantined members try again; asks on a terminal
+/// Let quarantined members try again; asks on a terminal. Without addresses the server's habits are learned anew, too
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,12 +29,19 @@ pub(super) fn run(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Fai
         n => count(n, "member", "members"),
     };
     confirm(&format!("Let {whom} of {} try again?", args.name), false, Unasked::GoOn)?;
-    let n =
-        with_lease(&mut ledger, &args.name, |ledger, lease, now| Ok(ledger.retry(lease, &addresses, &by(), now)?))?;
-    if n == 0 {
-        eprintln!("{}: none of them is quarantined.", args.name);
+    let (n, habits) = with_lease(&mut ledger, &args.name, |ledger, lease, now| {
+        let habits = addresses.is_empty() && ledger.forget_habits(lease)?;
+        Ok((ledger.retry(lease, &addresses, &by(), now)?, habits))
+    })?;
+    if habits {
+        eprintln!("{}: what was learned of its server is forgotten, and learned anew.", args.name);
+    }
+    match n {
+        0 => eprintln!("{}: none of them is quarantined.", args.name),
+        n => eprintln!("{}: {} again.", args.name, count(n, "member tries", "members try")),
+    }
+    if n == 0 && !habits {
         return Ok(ExitStatus::Done);
     }
-    eprintln!("{}: {} again.", args.name, count(n, "member tries", "members try"));
     carry_out(config, ledger, &args.name)
 }

@@ -7,27 +7,32 @@ use tracing::{info, warn};
 use super::context::{Context, make_ledger, runtime, world};
 use super::failure::Failure;
 use crate::clock;
-use crate::daemon;
+use crate::daemon::{self, Hangups};
 use crate::exit::ExitStatus;
 
 /// The daemon: watch the sources and keep the licences in step until it is told to end
 ///
 /// SIGTERM or Ctrl-C: the request in flight is finished and recorded, then it ends. A second one ends it at once, and
 /// the next start settles what was in flight.
+///
+/// SIGHUP, or a change of the configuration's files: the configuration is read again, and what changed takes effect at
+/// once, as after a restart. One with a mistake is refused whole, and the old one goes on.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {}
 
 pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let RunArgs {} = args;
+    let runtime = runtime()?;
+    // First of all: until somebody listens, a request to reload would end the process.
+    let hangups = runtime.block_on(async { Hangups::new() }).map_err(|error| no_signals(&error))?;
     let config = context.daemon_config()?;
     let ledger = make_ledger(&config, clock::now())?;
     let world = world(config, ledger)?;
     let (subscriptions, sources) = (world.config.subscriptions.len(), world.config.sources.len());
-    let runtime = runtime()?;
     let ran = runtime.block_on(async {
         end_on_signals(world.shutdown.clone())?;
         let ready = || info!(subscriptions, sources, "ready: subscriptions {subscriptions}, sources {sources}");
-        daemon::run(world.clone(), ready).await.map_err(|error| Failure::from_error(&error))
+        daemon::run(world.clone(), Some(hangups), ready).await.map_err(|error| Failure::from_error(&error))
     });
     // A name that is still being looked up is nothing to wait for.
     runtime.shutdown_background();
@@ -37,11 +42,14 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitStatus, Failu
     Ok(ExitStatus::Done)
 }
 
+fn no_signals(error: &std::io::Error) -> Failure {
+    Failure::new(format!("signals can't be received: {error}"))
+}
+
 /// The first signal asks for an end, the second one ends at once.
 pub(super) fn end_on_signals(shutdown: CancellationToken) -> Result<(), Failure> {
-    let no_signals = |error: std::io::Error| Failure::new(format!("signals can't be received: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
     tokio::spawn(async move {
         loop {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }

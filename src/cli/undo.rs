@@ -67,6 +67,9 @@ pub(super) fn run(args: &UndoArgs, context: &Context) -> Result<ExitStatus, Fail
         count(assigned, "licence", "licences"),
         count(unassigned, "licence", "licences")
     ))?;
+    if let Some(stop) = &report.stopped {
+        eprintln!("{name}: {stop}; what is missing was not done.");
+    }
     Ok(match (&report.stopped, report.pending + report.quarantined + report.unknown) {
         (Some(_), _) => ExitStatus::Failed,
         (None, 0) => ExitStatus::Done,

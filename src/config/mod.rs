@@ -2,7 +2,7 @@
 //!
 //! `raw` finds and reads the files; `keys` lists every key; `check` holds the files against that list; `value` reads
 //! single values; `build` turns it all into a [`Config`] and gathers every complaint; `diagnose` shows complaints with
-//! their place, and `redact` keeps secrets out of what is shown. The reference file `config/rosterd.toml` is embedded,
+//! their place, and `redact` keeps secrets out of what is shown; `standing` tells whether the files have changed since. The reference file `config/rosterd.toml` is embedded,
 //! and tests hold it and the code together.
 
 mod build;
@@ -15,6 +15,7 @@ mod schedule;
 mod schema;
 mod scope;
 mod secret;
+mod standing;
 mod value;
 mod warn;
 
@@ -35,12 +36,13 @@ use crate::address::Address;
 use crate::source::ldap::dn::Dn;
 use crate::source::ldap::filter::Filter;
 
-pub use build::{load, load_str};
+pub use build::{Read, load, load_str, read};
 pub use diagnose::{Problem, Problems};
 pub use raw::{NotFound, find};
 pub use schedule::{NoSchedule, Schedule};
 pub use schema::schema;
 pub use secret::{KeyMark, SecretError, SecretRef};
+pub use standing::Standing;
 pub use value::is_loopback;
 
 /// The reference configuration: every key, its default, a sentence. Loads as it stands.
@@ -51,6 +53,8 @@ pub const REFERENCE: &str = include_str!("../../config/rosterd.toml");
 pub struct Config {
     /// The files that were read, the main one first.
     pub files: Vec<PathBuf>,
+    /// Of these files, when they were read.
+    pub standing: Standing,
     pub ledger: LedgerUrl,
     pub log: Log,
     pub http: Http,
@@ -86,14 +90,14 @@ pub enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// `None`: off.
     pub listen: Option<SocketAddr>,
     pub token: Option<SecretRef>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Licensing {
     /// `https`, or `http` for a loopback address. Its path has no slash at the end, but for the `/` that a URL without
     /// a path has.
@@ -110,7 +114,7 @@ pub struct Licensing {
     pub ca_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Subscription {
     pub name: String,
     pub kind: SubscriptionType,
@@ -291,7 +295,7 @@ impl From<Globs> for Vec<String> {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     pub name: String,
     /// A reading that turns empty is believed.
@@ -303,7 +307,7 @@ pub struct Source {
     pub kind: SourceKind,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "there are few sources, and each is kept once")]
 pub enum SourceKind {
     Csv(Csv),
@@ -399,7 +403,7 @@ pub struct Columns {
 }
 
 /// A directory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ldap {
     /// `ldaps`, or `ldap`; tried in turn. Not empty.
     pub urls: Vec<reqwest::Url>,
@@ -474,14 +478,14 @@ pub struct Group {
     pub id: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
     pub url: SecretRef,
     pub every: Duration,
 }
 
 /// Where alerts go. This version only logs them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
     pub kind: String,
 }

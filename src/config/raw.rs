@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -50,6 +51,27 @@ fn find_among(flag: Option<&Path>, variable: Option<OsString>, usual: &[PathBuf]
     there.cloned().ok_or_else(|| NotFound { looked: usual.to_vec() })
 }
 
+/// By what a file that was replaced, written to or made readable is known, behind links, too. The time of its change can't
+/// be set as that of its writing can. Nothing where there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Stamp(Option<[u64; 7]>);
+
+impl Stamp {
+    fn of(file: &fs::Metadata) -> Stamp {
+        let [written, written_ns, changed, changed_ns] =
+            [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()].map(i64::cast_unsigned);
+        Stamp(Some([file.dev(), file.ino(), file.size(), written, written_ns, changed, changed_ns]))
+    }
+
+    pub(super) fn at(path: &Path) -> Stamp {
+        fs::metadata(path).map_or_else(|_| Stamp::default(), |file| Stamp::of(&file))
+    }
+
+    pub(super) fn words(self) -> impl Iterator<Item = u64> {
+        self.0.into_iter().flatten()
+    }
+}
+
 /// One file of the configuration.
 #[derive(Debug)]
 pub(super) struct File {
@@ -58,18 +80,24 @@ pub(super) struct File {
     /// From the root.
     pub(super) path: PathBuf,
     pub(super) text: String,
+    /// Of the file as it was when the reading of it began.
+    pub(super) stamp: Stamp,
 }
 
 impl File {
     pub(super) fn new(shown: &Path, text: String) -> File {
         let path = std::path::absolute(shown).unwrap_or_else(|_| shown.to_owned());
-        File { shown: shown.to_owned(), path, text }
+        File { shown: shown.to_owned(), path, text, stamp: Stamp::default() }
     }
 
     pub(super) fn read(shown: &Path) -> Result<File, Complaint> {
-        let bytes = fs::read(shown).map_err(|cause| unreadable(&cause))?;
+        let (stamp, bytes) = read(shown).map_err(|cause| unreadable(&cause))?;
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(File::new(shown, text)),
+            // What is cut off at its beginning would say that nothing is configured.
+            Ok(text) if text.trim().is_empty() => {
+                Err(Complaint::new("this file is empty", "write the configuration into it, or delete it"))
+            }
+            Ok(text) => Ok(File { stamp, ..File::new(shown, text) }),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
                 let line = error.as_bytes()[..good].split(|byte| *byte == b'\n').count();
@@ -99,6 +127,14 @@ impl File {
             .collect();
         if problems.is_empty() { Ok(table) } else { Err(problems) }
     }
+}
+
+fn read(path: &Path) -> io::Result<(Stamp, Vec<u8>)> {
+    let mut file = fs::File::open(path)?;
+    let stamp = Stamp::of(&file.metadata()?);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((stamp, bytes))
 }
 
 fn unreadable(cause: &io::Error) -> Complaint {

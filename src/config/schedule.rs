@@ -15,6 +15,12 @@ pub struct Schedule {
     pub zone: Tz,
 }
 
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Schedule) -> bool {
+        self.cron.as_str() == other.cron.as_str() && self.zone == other.zone
+    }
+}
+
 /// As it is written, not the tables that it was turned into.
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,9 +2,14 @@
 //!
 //! One loop takes events as they come and notes them in two agendas ([`wake`]); a heartbeat each second asks the agendas
 //! what is due by the calendar, so that a suspended machine or a clock that was set is noticed within seconds. Passes
-//! are [`tasks`] of their own, looks at sources have a [`thread`] each; the loop itself waits for nothing but events.
+//! are [`tasks`] of their own, looks at sources ([`eye`]) have a [`thread`] each; the loop itself waits for nothing but
+//! events. A configuration that has changed comes into force at one moment ([`reload`]).
 
+mod change;
+mod eye;
 mod frozen;
+mod keys;
+mod reload;
 pub mod schedule;
 mod tasks;
 mod thread;
@@ -12,25 +17,27 @@ mod trouble;
 pub mod wake;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::{self, Timestamp};
-use crate::config::{Config, KeyMark, SecretRef, Source, SourceKind};
-use crate::intake::{self, Files, Intake};
-use crate::ledger::handle::LedgerHandle;
+use crate::config::{Config, KeyMark, SecretRef, SourceKind};
+use crate::intake::Intake;
 use crate::ledger::{Ledger, LedgerError, Trigger};
 use crate::pass::{self, Moments, PassError, Passed, World};
-use crate::source::csv_source::CsvSource;
-use crate::source::watch::Watcher;
 use crate::telemetry::chain;
+use eye::Eye;
 use frozen::Frozen;
+use keys::{KeySeen, look_at_keys};
+pub use reload::Hangups;
+use reload::Reload;
 use tasks::{Panicked, Tasks};
 use thread::aside;
 use trouble::Troubles;
@@ -79,35 +86,33 @@ enum Hint {
 
 /// What a look at a source came to; `None`: it broke off by a defect, which has been said.
 type Looked = Option<Result<Vec<Intake>, LedgerError>>;
+/// The same, with what tells whether it was given up meanwhile.
+type LookEnded = (Looked, CancellationToken);
 
 #[derive(Debug)]
 enum Event {
     Hint(Hint),
-    Looked(String, Looked),
+    Looked(String, Looked, CancellationToken),
     Passed(String, Result<Result<Passed, PassError>, Panicked>),
     Asked(Result<Vec<String>, LedgerError>),
     KeysSeen(Vec<(String, KeySeen)>),
-}
-
-/// What a look at a frozen subscription gave.
-#[derive(Debug, Clone, Copy)]
-enum KeySeen {
-    /// Another process got through meanwhile.
-    Accepted,
-    Readable(KeyMark),
+    /// A person asked for the configuration to be read again.
+    Hangup,
+    ConfigSeen(reload::Seen),
 }
 
 /// Runs until `world.shutdown` is cancelled, then finishes and records the requests in flight. `ready` is called when
-/// every source is being watched.
+/// every source is being watched. With each of the `hangups`, and when its files have changed, the configuration is read
+/// again.
 ///
 /// # Errors
 /// When the heartbeat can't be started. Nothing that happens later ends the daemon.
-pub async fn run(world: World, ready: impl FnOnce()) -> Result<(), DaemonError> {
+pub async fn run(world: World, hangups: Option<Hangups>, ready: impl FnOnce()) -> Result<(), DaemonError> {
     let (hints, inbox) = mpsc::channel(HINTS_MAX);
     let mut heartbeat = heartbeat(hints.clone()).await?;
     let shutdown = world.shutdown.clone();
-    let mut daemon = Daemon::new(world, inbox);
-    daemon.watch(&hints).await;
+    let mut daemon = Daemon::new(world, hints, inbox, hangups);
+    daemon.watch().await;
     ready();
     daemon.begin(clock::now());
     while let Some(event) = shutdown.run_until_cancelled(daemon.next()).await {
@@ -135,76 +140,54 @@ async fn heartbeat(hints: mpsc::Sender<Hint>) -> Result<JobScheduler, JobSchedul
     Ok(scheduler)
 }
 
-/// How one source is watched and read.
-#[derive(Default)]
-struct Eye {
-    source: CsvSource,
-    watcher: Option<Watcher>,
-}
-
-impl Eye {
-    /// An event is only a hint: where nothing can be watched, the timed looks remain.
-    fn watch(&mut self, source: &Source, hints: mpsc::Sender<Hint>) {
-        let (SourceKind::Csv(csv), name) = (&source.kind, source.name.clone()) else { return };
-        let stirred = move || drop(hints.try_send(Hint::Stirred(name.clone())));
-        match Watcher::new(&csv.path, csv.watch, stirred) {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(cause) => warn!(source = %source.name, "{}: {}", source.name, chain(&cause)),
-        }
-    }
-
-    fn look(&mut self, world: &World, source: &Source) -> Result<Vec<Intake>, LedgerError> {
-        // A folder that was made again is watched again.
-        if let Some(Err(cause)) = self.watcher.as_mut().map(Watcher::refresh) {
-            warn!(source = %source.name, "{}: {}", source.name, chain(&cause));
-            self.watcher = None;
-        }
-        intake::take_in(&world.config, &world.outside, source, &mut self.source, Files::PutAway)
-    }
-}
-
 struct Daemon {
     world: Arc<World>,
-    /// Each is held by one look at a time, which may hold it for ever.
-    eyes: BTreeMap<String, Arc<Mutex<Eye>>>,
+    eyes: BTreeMap<String, Eye>,
     subscriptions: Agenda,
     sources: Agenda,
+    hints: mpsc::Sender<Hint>,
     inbox: mpsc::Receiver<Hint>,
-    looks: Tasks<Looked>,
+    looks: Tasks<LookEnded>,
+    /// What breaks off the passes that are under way, between two requests.
+    ends: BTreeMap<String, CancellationToken>,
     passes: Tasks<Result<Passed, PassError>>,
     asking: Tasks<Result<Vec<String>, LedgerError>>,
     frozen: Frozen,
     keys: Tasks<Vec<(String, KeySeen)>>,
     turns: Arc<Semaphore>,
     troubles: Troubles,
+    reload: Reload,
 }
 
 impl Daemon {
-    fn new(world: World, inbox: mpsc::Receiver<Hint>) -> Daemon {
-        let eyes = world.config.sources.keys().map(|name| (name.clone(), Arc::default())).collect();
+    fn new(world: World, hints: mpsc::Sender<Hint>, inbox: mpsc::Receiver<Hint>, hangups: Option<Hangups>) -> Daemon {
+        let eyes = world.config.sources.keys().map(|name| (name.clone(), Eye::default())).collect();
+        let reload = Reload::new(&world.config, hangups);
         Daemon {
             world: Arc::new(world),
             eyes,
             subscriptions: Agenda::default(),
             sources: Agenda::default(),
+            hints,
             inbox,
             looks: Tasks::new(),
+            ends: BTreeMap::new(),
             passes: Tasks::new(),
             asking: Tasks::new(),
             frozen: Frozen::default(),
             keys: Tasks::new(),
             turns: Arc::new(Semaphore::new(SOURCES_AT_ONCE)),
             troubles: Troubles::default(),
+            reload,
         }
     }
 
     /// Watches every source that can be watched.
-    async fn watch(&mut self, hints: &mpsc::Sender<Hint>) {
+    async fn watch(&mut self) {
         let mut watching = Tasks::new();
         for (name, eye) in &self.eyes {
             let Some(source) = self.world.config.sources.get(name).cloned() else { continue };
-            let (eye, hints) = (Arc::clone(eye), hints.clone());
-            let watch = move || eye.lock().unwrap_or_else(PoisonError::into_inner).watch(&source, hints);
+            let watch = eye.watch(source, self.hints.clone());
             watching.start(name.clone(), aside(Arc::clone(&self.turns), SLOW, watch));
         }
         let all = async { while watching.next().await.is_some() {} };
@@ -227,10 +210,12 @@ impl Daemon {
     async fn next(&mut self) -> Event {
         tokio::select! {
             Some(hint) = self.inbox.recv() => Event::Hint(hint),
-            Some((name, looked)) = self.looks.next() => Event::Looked(name, looked.ok().flatten()),
+            Some((name, Ok((looked, end)))) = self.looks.next() => Event::Looked(name, looked, end),
             Some((name, passed)) = self.passes.next() => Event::Passed(name, passed),
             Some((_, Ok(asked))) = self.asking.next() => Event::Asked(asked),
             Some((_, Ok(seen))) = self.keys.next() => Event::KeysSeen(seen),
+            Some((_, Ok(seen))) = self.reload.looks.next() => Event::ConfigSeen(seen),
+            Some(()) = reload::hangup(&mut self.reload.hangups) => Event::Hangup,
             () = sleep(SILENCE_MAX) => Event::Hint(Hint::Tick),
         }
     }
@@ -240,12 +225,17 @@ impl Daemon {
             Event::Hint(Hint::Tick) => {
                 self.ask();
                 self.look_at_keys();
+                self.look_at_config();
             }
             Event::Hint(Hint::Stirred(source)) => self.sources.want(&source, now, Trigger::Roster),
-            Event::Looked(source, looked) => self.looked(&source, looked, now),
+            // Whoever gave it up has seen to the rest.
+            Event::Looked(_, _, end) if end.is_cancelled() => {}
+            Event::Looked(source, looked, _) => self.looked(&source, looked, now),
             Event::Passed(subscription, passed) => self.passed(&subscription, passed, now),
             Event::Asked(asked) => self.asked(asked, now),
             Event::KeysSeen(seen) => self.keys_seen(seen, now),
+            Event::Hangup => self.hung_up(),
+            Event::ConfigSeen(seen) => self.config_seen(seen, now),
         }
         self.start_due(now);
     }
@@ -263,16 +253,18 @@ impl Daemon {
         let (Some(source), Some(eye)) = (self.world.config.sources.get(&name).cloned(), self.eyes.get(&name)) else {
             return;
         };
-        let (world, eye) = (Arc::clone(&self.world), Arc::clone(eye));
-        let look = move || eye.lock().unwrap_or_else(PoisonError::into_inner).look(&world, &source);
-        self.looks.start(name, aside(Arc::clone(&self.turns), SLOW, look));
+        let (look, end) = eye.look(&self.world, source, self.hints.clone());
+        let look = aside(Arc::clone(&self.turns), SLOW, look);
+        self.looks.start(name, async move { (look.await, end) });
     }
 
     fn start_pass(&mut self, name: String, trigger: Trigger) {
-        let (world, subscription) = (Arc::clone(&self.world), name.clone());
+        let (end, subscription) = (self.world.shutdown.child_token(), name.clone());
+        self.ends.insert(name.clone(), end.clone());
+        let world = World { shutdown: end, ..World::clone(&self.world) };
         self.passes.start(name, async move {
             match world.config.subscriptions.get(&subscription) {
-                // One that has not begun when the daemon ends has nothing to finish.
+                // One that has not begun when it is to end has nothing to finish.
                 Some(subscription) if !world.shutdown.is_cancelled() => {
                     pass::pass(&world, subscription, trigger, false).await
                 }
@@ -307,6 +299,11 @@ impl Daemon {
 
     fn passed(&mut self, name: &str, passed: Result<Result<Passed, PassError>, Panicked>, now: Timestamp) {
         self.frozen.thaw(name);
+        if self.ends.remove(name).is_some_and(|end| end.is_cancelled()) {
+            // Its configuration is another now, and it is due by that.
+            self.subscriptions.finished(name, now, Went::Well, &[(now, Trigger::Reload)]);
+            return;
+        }
         let (went, next) = match passed {
             Ok(Ok(Passed::Quiet { next, .. })) => (Went::Well, next),
             Ok(Ok(Passed::Elsewhere)) => (Went::Elsewhere, Vec::new()),
@@ -426,33 +423,6 @@ impl Daemon {
             warn!("a look at a source is broken off; the next start looks again");
         }
     }
-}
-
-/// A key that can't be read gives nothing: without one there is nothing to try.
-async fn look_at_keys(
-    ledger: LedgerHandle,
-    turns: Arc<Semaphore>,
-    keys: Vec<(SecretRef, String)>,
-) -> Vec<(String, KeySeen)> {
-    let names: Vec<String> = keys.iter().map(|(_, name)| name.clone()).collect();
-    let read = move || {
-        let mark =
-            |(key, name): (SecretRef, String)| Some((name, KeySeen::Readable(KeyMark::of(&key.read_api_key().ok()?))));
-        keys.into_iter().filter_map(mark).collect::<Vec<_>>()
-    };
-    let mut seen = aside(turns, SLOW, read).await.unwrap_or_default();
-    let well = ledger.with(move |ledger| {
-        let mut well = Vec::new();
-        for name in names {
-            if ledger.subscription(&name)?.problem.is_none() {
-                well.push((name, KeySeen::Accepted));
-            }
-        }
-        Ok(well)
-    });
-    // A ledger that fails is told elsewhere.
-    seen.extend(well.await.unwrap_or_default());
-    seen
 }
 
 /// When a source is looked at though nothing stirs.

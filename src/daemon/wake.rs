@@ -65,6 +65,8 @@ struct Item {
     /// In a row.
     failures: u32,
     frozen: bool,
+    /// It is off the agenda when what runs has ended.
+    leaves: bool,
 }
 
 impl Agenda {
@@ -74,7 +76,7 @@ impl Agenda {
             self.queue.remove(&(item.due, name.to_owned()));
             (item.due, item.trigger) = (due, trigger);
         } else {
-            let item = Item { due, trigger, running: false, again: None, failures: 0, frozen: false };
+            let item = Item { due, trigger, running: false, again: None, failures: 0, frozen: false, leaves: false };
             self.items.insert(name.to_owned(), item);
         }
         if !self.items[name].running {
@@ -92,6 +94,45 @@ impl Agenda {
             Some(item) if item.due <= now || item.frozen && trigger != Trigger::Command => {}
             Some(_) => self.put(name, now, trigger),
             None => {}
+        }
+    }
+
+    /// Puts an item on the agenda as if it had never been there. What runs is not overtaken: it is looked at once more
+    /// afterwards.
+    pub fn renew(&mut self, name: &str, due: Timestamp, trigger: Trigger) {
+        match self.items.get_mut(name) {
+            Some(item) => {
+                (item.frozen, item.failures, item.leaves) = (false, 0, false);
+                if item.running {
+                    // A person's word is not drowned by what comes after it.
+                    item.again = item.again.filter(|again| *again == Trigger::Command).or(Some(trigger));
+                } else {
+                    self.put(name, due, trigger);
+                }
+            }
+            None => self.put(name, due, trigger),
+        }
+    }
+
+    /// Takes an item off the agenda; one that is being looked at is off it when that has ended.
+    pub fn remove(&mut self, name: &str) {
+        match self.items.get_mut(name) {
+            Some(item) if item.running => item.leaves = true,
+            Some(item) => {
+                self.queue.remove(&(item.due, name.to_owned()));
+                self.items.remove(name);
+            }
+            None => {}
+        }
+    }
+
+    /// What looks at an item counts no more, however it ends and if it never does.
+    pub fn give_up(&mut self, name: &str) {
+        if let Some(item) = self.items.get_mut(name).filter(|item| item.running) {
+            item.running = false;
+            if item.leaves {
+                self.remove(name);
+            }
         }
     }
 
@@ -133,6 +174,10 @@ impl Agenda {
     pub fn finished(&mut self, name: &str, now: Timestamp, went: Went, next: &[(Timestamp, Trigger)]) {
         let Some(item) = self.items.get_mut(name) else { return };
         item.running = false;
+        if item.leaves {
+            self.remove(name);
+            return;
+        }
         item.failures = match went {
             Went::Well => 0,
             Went::Elsewhere => item.failures,
@@ -265,6 +310,63 @@ mod tests {
         assert_eq!(agenda.take_due(at(91)), [("a".to_owned(), Trigger::Retry)]);
         agenda.finished("a", at(91), FROZEN, &[]);
         assert_eq!(agenda.take_due(at(121)).len(), 1, "the backoff begins anew");
+    }
+
+    #[test]
+    fn what_is_renewed_has_never_failed_and_overtakes_nothing_that_runs() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", at(0), Trigger::Start);
+        agenda.take_due(at(0));
+        agenda.finished("a", at(0), FROZEN, &[]);
+        agenda.renew("a", at(1), Trigger::Reload);
+        agenda.renew("b", at(1), Trigger::Start);
+        let due = agenda.take_due(at(1));
+        assert_eq!(due, [("a".to_owned(), Trigger::Reload), ("b".to_owned(), Trigger::Start)]);
+        agenda.renew("a", at(2), Trigger::Reload);
+        assert!(agenda.take_due(at(9)).is_empty(), "never two passes at once");
+        agenda.finished("a", at(9), Went::Well, &[(at(900), Trigger::Schedule)]);
+        assert_eq!(agenda.take_due(at(9)), [("a".to_owned(), Trigger::Reload)]);
+        agenda.finished("a", at(9), HOUR, &[]);
+        assert_eq!(agenda.take_due(at(39)).len(), 1, "the backoff begins anew");
+    }
+
+    #[test]
+    fn what_is_removed_is_due_no_more_and_may_come_back() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", at(0), Trigger::Start);
+        agenda.put("b", at(5), Trigger::Start);
+        agenda.take_due(at(0));
+        agenda.remove("a");
+        agenda.remove("b");
+        agenda.remove("c");
+        agenda.want("a", at(1), Trigger::Roster);
+        agenda.finished("a", at(1), Went::Well, &[(at(2), Trigger::Schedule)]);
+        agenda.want("a", at(2), Trigger::Roster);
+        assert!(agenda.take_due(at(99_999)).is_empty());
+        assert!(agenda.items.is_empty(), "nothing is kept");
+
+        agenda.put("a", at(0), Trigger::Start);
+        agenda.take_due(at(100_000));
+        agenda.remove("a");
+        agenda.renew("a", at(100_001), Trigger::Start);
+        assert!(agenda.take_due(at(100_002)).is_empty(), "what ran when it was removed still runs");
+        agenda.finished("a", at(100_003), Went::Well, &[]);
+        assert_eq!(agenda.take_due(at(100_003)).len(), 1);
+    }
+
+    #[test]
+    fn what_is_given_up_is_overtaken() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", at(0), Trigger::Start);
+        agenda.put("b", at(0), Trigger::Start);
+        agenda.take_due(at(0));
+        for name in ["a", "b"] {
+            agenda.give_up(name);
+        }
+        agenda.renew("a", at(1), Trigger::Reload);
+        agenda.remove("b");
+        assert_eq!(agenda.take_due(at(1)), [("a".to_owned(), Trigger::Reload)]);
+        assert_eq!(agenda.items.len(), 1);
     }
 
     #[test]

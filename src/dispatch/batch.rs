@@ -50,6 +50,10 @@ pub(super) struct Batch {
     overfull: Option<Overfull>,
     /// What is open may have taken effect.
     uncertain: bool,
+    /// It was so before anything of it was sent: of a run that came to no end.
+    doubted: bool,
+    /// Each is asked for alone, since somebody in doubt had no seat.
+    singly: bool,
     blind: Blind,
     /// The first refusal; `None`: there was none.
     first: Option<First>,
@@ -120,6 +124,8 @@ impl Batch {
             invalid: None,
             overfull: None,
             uncertain,
+            doubted: uncertain,
+            singly: false,
             blind: Blind::default(),
             first: None,
             again: None,
@@ -172,7 +178,7 @@ impl Batch {
     pub(super) fn next_len(&self, batch_size: usize, applies_rest: Option<bool>) -> usize {
         let invalid = self.invalid.as_ref().map_or(usize::MAX, |(len, _)| *len);
         let len = match self.overfull {
-            _ if self.goes_singly(applies_rest) || self.is_hearing() => 1,
+            _ if self.singly || self.goes_singly(applies_rest) || self.is_hearing() => 1,
             Some(overfull) if overfull.exact && overfull.len <= invalid => overfull.len - 1,
             Some(overfull) => overfull.len.min(invalid) / 2,
             None if invalid == usize::MAX => self.open.len(),
@@ -371,7 +377,13 @@ impl Batch {
         }
         decided.extend(self.conclude_lost());
         if self.overfull.is_some_and(|overfull| overfull.len == 1) {
-            decided.extend(self.open.drain(..).map(|address| (address, Outcome::NoSeat)));
+            // Of those in doubt each may have got a seat by the request whose answer was lost: only of who was asked for
+            // alone it is known that there is none.
+            let without = if self.doubted { 1 } else { self.open.len() };
+            let without = self.open.drain(..without.min(self.open.len()));
+            decided.extend(without.map(|address| (address, Outcome::NoSeat)));
+            self.overfull = None;
+            self.singly = self.doubted;
         }
         if self.open.is_empty() {
             self.open.extend(self.aside.pop_front());

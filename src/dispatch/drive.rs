@@ -10,7 +10,7 @@ use super::machine::{Commit, Machine, Report, Request, Step};
 use super::pace::Pacer;
 use crate::clock::Stopwatch;
 use crate::ledger::LedgerError;
-use crate::licensing::wire::{Answer, Operation};
+use crate::licensing::wire::Answer;
 use crate::member::IntentId;
 use crate::telemetry::Masked;
 
@@ -20,9 +20,9 @@ pub trait Commits {
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<Option<IntentId>, LedgerError>> + Send;
 
     /// Asked when the turn to send has come, however long that took: an error says that another process may be at work
-    /// on the subscription by now, or would be before the answer. `false`: removals have been stopped everywhere, and this
-    /// is one.
-    fn may_send(&self, operation: Operation) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+    /// on the subscription by now, or would be before the answer. `false`: this is a removal, and what it rests on is not
+    /// so any more.
+    fn may_send(&self, request: &Request) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 }
 
 /// What sends requests: the licensing client, for one subscription.
@@ -58,7 +58,7 @@ pub async fn drive(
                 let sending = send(subscription, &request, ledger, client, pacer, shutdown);
                 match sending.await? {
                     Sent::Answered(answer) => machine.answered(since.elapsed(), answer),
-                    Sent::Braked => machine.brake(),
+                    Sent::Overtaken => machine.overtake(),
                     Sent::Ending => {}
                 }
             }
@@ -71,8 +71,8 @@ pub async fn drive(
 /// What came of a request.
 enum Sent {
     Answered(Answer),
-    /// Not sent: removals have been stopped everywhere.
-    Braked,
+    /// Not sent: a removal that rests on what is not so any more.
+    Overtaken,
     /// Not sent: the run is to end.
     Ending,
 }
@@ -92,8 +92,8 @@ async fn send(
         Some(Ok(permit)) => permit,
         Some(Err(paused)) => return Ok(Sent::Answered(Answer::NotSent { cause: paused.to_string() })),
     };
-    if !ledger.may_send(request.operation).await? {
-        return Ok(Sent::Braked);
+    if !ledger.may_send(request).await? {
+        return Ok(Sent::Overtaken);
     }
     let answer = client.send(request).await;
     match &answer {
@@ -132,7 +132,7 @@ mod tests {
     use crate::config::Licensing;
     use crate::dispatch::machine::{Outcome, Settings, Stop, Work};
     use crate::ledger::LedgerError;
-    use crate::licensing::wire::Stats;
+    use crate::licensing::wire::{Operation, Stats};
 
     /// A world that notes what happens in which order, and answers as it is told.
     #[derive(Default)]
@@ -164,11 +164,11 @@ mod tests {
             Ok(intent.map(|_| IntentId(1)))
         }
 
-        async fn may_send(&self, operation: Operation) -> Result<bool, LedgerError> {
+        async fn may_send(&self, request: &Request) -> Result<bool, LedgerError> {
             if self.fenced {
                 return Err(LedgerError::Fenced { subscription: "contoso".to_owned() });
             }
-            Ok(!self.braked || operation == Operation::Assign)
+            Ok(!self.braked || request.operation == Operation::Assign)
         }
     }
 
@@ -315,7 +315,7 @@ mod tests {
     async fn a_removal_whose_turn_comes_after_removals_were_stopped_is_not_sent() {
         let world = World { braked: true, ..World::default() };
         let driven = drive(machine(), "contoso", &world, &world, &pacer(), &CancellationToken::new()).await;
-        assert_eq!(driven.unwrap().stopped, Some(Stop::Braked));
+        assert_eq!(driven.unwrap().stopped, Some(Stop::Overtaken));
         let log = world.log.into_inner().unwrap().join("\n");
         assert!(!log.contains("DELETE") && log.contains("left@x.example not done"), "{log}");
     }

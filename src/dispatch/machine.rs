@@ -11,7 +11,7 @@
 //! intent. The outcome of one request and the intent of the next are one `Commit`, so that the disk is asked once for
 //! each request. Never are two intents open for one address.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -162,8 +162,9 @@ pub enum Stop {
     Unreachable { cause: String },
     /// A redirect.
     Redirect { target: String },
-    /// Removals were stopped everywhere while one was on its way.
-    Braked,
+    /// A removal was due, and what it rests on was not so any more: removals were stopped everywhere, or a roster has
+    /// changed.
+    Overtaken,
     /// Even a request with one address was answered 413: it is not its size that is refused.
     TooLarge,
     /// The daemon is ending.
@@ -209,6 +210,10 @@ pub struct Machine {
     resume: VecDeque<(IntentId, NewIntent)>,
     unassign: VecDeque<Address>,
     assign: VecDeque<Address>,
+    /// Of these, those who take over the seat of an old address.
+    heirs: HashSet<Address>,
+    /// One of them was refused.
+    heir_refused: bool,
     reassert: VecDeque<Address>,
     seats: Seats,
     probe: bool,
@@ -272,6 +277,8 @@ impl Machine {
             batch_size: batch_size.max(1),
             resume: work.resume.into(),
             unassign: work.unassign.into_iter().chain(from).collect(),
+            heir_refused: false,
+            heirs: to.iter().cloned().collect(),
             assign: to.into_iter().chain(work.assign).collect(),
             reassert: work.reassert.into(),
             seats: Seats::new(work.seats),
@@ -362,10 +369,10 @@ impl Machine {
         self.stopped.get_or_insert(Stop::Shutdown);
     }
 
-    /// Removals are stopped everywhere, and the next request was one: what was planned is not to be carried out. Settles as
-    /// [`Machine::stop`] does.
-    pub fn brake(&mut self) {
-        self.stopped.get_or_insert(Stop::Braked);
+    /// The next request was a removal, and what it rests on is not so any more: what was planned is not to be carried out.
+    /// Settles as [`Machine::stop`] does.
+    pub fn overtake(&mut self) {
+        self.stopped.get_or_insert(Stop::Overtaken);
     }
 
     // ---- answers
@@ -527,6 +534,10 @@ impl Machine {
             self.note_habit(flight.batch.operation(), applies_rest);
         }
         self.settle(flight);
+        if self.heir_refused {
+            // The seat is the old address's again, and nobody else's.
+            self.overtake();
+        }
         self.news.comparable = self.told && self.resume.is_empty();
     }
 
@@ -605,7 +616,8 @@ impl Machine {
 
     /// `again`: of a batch of those who hold a seat.
     fn count(&mut self, decided: &Decided, again: bool) {
-        for (_, outcome) in decided {
+        for (address, outcome) in decided {
+            self.heir_refused |= matches!(outcome, Outcome::Refused { .. }) && self.heirs.contains(address);
             let counter = match outcome {
                 Outcome::Assigned | Outcome::AssignedAlready { .. } if again => &mut self.report.reasserted,
                 Outcome::Assigned | Outcome::AssignedAlready { .. } => &mut self.report.assigned,
@@ -658,7 +670,7 @@ impl std::fmt::Display for Stop {
             Stop::KeyRefused { words } => write!(f, "the server does not accept the API key: {words}"),
             Stop::Unreachable { cause } => write!(f, "the server can't be reached: {cause}"),
             Stop::Redirect { target } => write!(f, "the server redirects to {target}, which is not followed"),
-            Stop::Braked => f.write_str("removals were stopped everywhere"),
+            Stop::Overtaken => f.write_str("something has changed since it was planned"),
             Stop::TooLarge => f.write_str("the server refuses even a request with one address as too large (413)"),
             Stop::Shutdown => f.write_str("rosterd was ending"),
         }

@@ -40,12 +40,12 @@ struct Shared {
     /// Something has changed: look again who is next.
     changed: Notify,
     since: Stopwatch,
-    /// A pause that is longer than this is not waited for.
-    patience: Duration,
 }
 
 struct State {
     turns: Turns<Waiter>,
+    /// A pause that is longer than this is not waited for.
+    patience: Duration,
     /// Whether a task attends to those who wait.
     attended: bool,
 }
@@ -53,19 +53,20 @@ struct State {
 impl Pacer {
     /// Starts closed: the first permit is given after one interval.
     pub fn new(licensing: &Licensing) -> Pacer {
-        let pace = Pace {
-            requests_per_second: licensing.requests_per_second,
-            burst: licensing.burst,
-            concurrency: licensing.concurrency.get(),
-        };
-        let state = State { turns: Turns::new(pace), attended: false };
-        let shared = Shared {
-            state: Mutex::new(state),
-            changed: Notify::new(),
-            since: Stopwatch::start(),
-            patience: licensing.retry_for,
-        };
+        let state = State { turns: Turns::new(pace(licensing)), patience: licensing.retry_for, attended: false };
+        let shared = Shared { state: Mutex::new(state), changed: Notify::new(), since: Stopwatch::start() };
         Pacer { shared: Arc::new(shared) }
+    }
+
+    /// Keeps to another pace from now on, also for those who wait. Another pace starts closed, too.
+    pub fn change(&self, licensing: &Licensing) {
+        let now = self.shared.since.elapsed();
+        {
+            let mut state = self.shared.lock();
+            state.turns.set_pace(now, pace(licensing));
+            state.patience = licensing.retry_for;
+        }
+        self.shared.changed.notify_one();
     }
 
     /// Waits for a turn. Whoever stops waiting (drops the future) loses nothing but the place.
@@ -125,13 +126,11 @@ impl Shared {
             let turn = {
                 let mut state = self.lock();
                 let pause = state.turns.pause_left(now);
-                if pause > self.patience {
+                if pause > state.patience {
                     dismiss(state.turns.dismiss(), pause);
                 }
                 let turn = state.turns.next(now, |waiter| !waiter.is_closed());
-                if turn.is_idle() {
-                    state.attended = false;
-                }
+                state.attended = !matches!(turn, Turn::Idle);
                 turn
             };
             match turn {
@@ -142,6 +141,14 @@ impl Shared {
                 Turn::Idle => return None,
             }
         }
+    }
+}
+
+fn pace(licensing: &Licensing) -> Pace {
+    Pace {
+        requests_per_second: licensing.requests_per_second,
+        burst: licensing.burst,
+        concurrency: licensing.concurrency.get(),
     }
 }
 

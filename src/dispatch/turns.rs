@@ -62,13 +62,6 @@ pub enum Turn<W> {
     Idle,
 }
 
-impl<W> Turn<W> {
-    /// Nobody waits.
-    pub fn is_idle(&self) -> bool {
-        matches!(self, Turn::Idle)
-    }
-}
-
 /// Those who wait to send, and the pace. `W` is whatever stands for a waiting request.
 #[derive(Debug)]
 pub struct Turns<W> {
@@ -94,7 +87,6 @@ type OwnLimits = RateLimiter<Arc<str>, HashMapStateStore<Arc<str>>, Told, NoOpMi
 
 impl<W> Turns<W> {
     pub fn new(pace: Pace) -> Turns<W> {
-        let own_burst = NonZeroU32::new(pace.burst.clamp(1, 2)).unwrap_or(NonZeroU32::MIN);
         Turns {
             pace,
             removals: Ring::default(),
@@ -102,12 +94,23 @@ impl<W> Turns<W> {
             in_flight: 0,
             host: closed_limit(pace, 0, Duration::ZERO),
             drawn: false,
-            own: RateLimiter::new(quota(pace, 0, own_burst), HashMapStateStore::default(), Told::default()),
+            own: own_limits(pace, Duration::ZERO),
             halvings: 0,
             changed_at: Duration::ZERO,
             lowered_at: None,
             paused_until: Duration::ZERO,
         }
+    }
+
+    /// Another pace is configured, and holds from now on. It starts closed, too; what the server asked for stays.
+    pub fn set_pace(&mut self, now: Duration, pace: Pace) {
+        if pace == self.pace {
+            return;
+        }
+        self.pace = pace;
+        self.drawn = false;
+        self.host = closed_limit(pace, self.halvings, now);
+        self.own = own_limits(pace, now);
     }
 
     /// This one waits from now on.
@@ -315,6 +318,12 @@ fn closed_limit(pace: Pace, halvings: u32, now: Duration) -> HostLimit {
     limit
 }
 
+/// Each subscription's limit, at the rate that is configured for the host.
+fn own_limits(pace: Pace, now: Duration) -> OwnLimits {
+    let burst = NonZeroU32::new(pace.burst.clamp(1, 2)).unwrap_or(NonZeroU32::MIN);
+    RateLimiter::new(quota(pace, 0, burst), HashMapStateStore::default(), Told(Cell::new(now)))
+}
+
 fn quota(pace: Pace, halvings: u32, burst: NonZeroU32) -> Quota {
     let seconds = f64::from(1_u32 << halvings) / pace.requests_per_second;
     let interval = Duration::try_from_secs_f64(seconds).unwrap_or(INTERVAL_MAX);
@@ -517,6 +526,33 @@ mod tests {
         assert_eq!(turns.pause_left(millis(32_000)), PAUSE_MAX);
         turns.pause(millis(33_000), millis(5));
         assert_eq!(turns.pause_left(millis(32_000)), PAUSE_MAX, "the longer pause counts");
+    }
+
+    #[test]
+    fn another_pace_holds_at_once_for_those_who_wait_and_gives_no_burst() {
+        let mut turns = Turns::new(PACE);
+        for number in 0..5 {
+            turns.wait("contoso", Assign, number);
+        }
+        assert_eq!(turns.next(millis(60_000), |_| true), Turn::Go(0), "of a full bucket");
+        turns.set_pace(millis(60_000), Pace { requests_per_second: 50.0, burst: 50, concurrency: 1 });
+        assert_eq!(turns.next(millis(60_000), |_| true), Turn::Full, "fewer slots hold at once, too");
+        turns.finished();
+        assert_eq!(drain(&mut turns, millis(60_000)), [(1, 60_020), (2, 60_040), (3, 60_060), (4, 60_080)]);
+    }
+
+    #[test]
+    fn the_same_pace_again_and_what_the_server_asked_for_change_nothing() {
+        let mut turns = Turns::new(PACE);
+        turns.wait("contoso", Assign, 0);
+        turns.set_pace(millis(60_000), PACE);
+        assert_eq!(turns.next(millis(60_000), |_| true), Turn::Go(0), "the bucket is still full");
+        turns.slow_down(millis(60_000), millis(59_000), Some(Duration::from_secs(30)));
+        turns.set_pace(millis(61_000), Pace { requests_per_second: 10.0, ..PACE });
+        turns.wait("contoso", Assign, 1);
+        turns.wait("contoso", Assign, 2);
+        assert_eq!(turns.next(millis(61_000), |_| true), Turn::At(millis(90_000)), "the pause is kept");
+        assert_eq!(drain(&mut turns, millis(90_000)), [(1, 90_000), (2, 90_200)], "and the pace is halved");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::{Ledger, LedgerError};
 
@@ -21,6 +22,8 @@ enum Message {
 pub struct LedgerHandle {
     sender: mpsc::Sender<Message>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// Once it is cancelled nothing is done any more for whoever has this handle.
+    end: CancellationToken,
 }
 
 impl std::fmt::Debug for LedgerHandle {
@@ -41,7 +44,14 @@ impl LedgerHandle {
                 work(&mut ledger);
             }
         })?;
-        Ok(LedgerHandle { sender, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(LedgerHandle { sender, thread: Arc::new(Mutex::new(Some(thread))), end: CancellationToken::new() })
+    }
+
+    /// A handle to the same ledger that is closed once `end` is cancelled: what was handed over through it and has not
+    /// begun is not done. The others stay open.
+    #[must_use]
+    pub fn until(&self, end: CancellationToken) -> LedgerHandle {
+        LedgerHandle { end, ..self.clone() }
     }
 
     /// Does this on the ledger and waits for it. The work is done, once handed over, whether or not the caller still
@@ -89,6 +99,8 @@ impl LedgerHandle {
         answer: impl FnOnce(Worked<T>) + Send + 'static,
     ) -> Result<(), LedgerError> {
         // A transaction that a panic cuts short is rolled back as it is dropped, so the ledger is sound after it.
+        let end = self.end.clone();
+        let work = move |ledger: &mut Ledger| if end.is_cancelled() { Err(LedgerError::Closed) } else { work(ledger) };
         let work: Work = Box::new(move |ledger| answer(catch_unwind(AssertUnwindSafe(|| work(ledger)))));
         self.sender.send(Message::Work(work)).map_err(|_| LedgerError::Closed)
     }
@@ -131,6 +143,24 @@ mod tests {
         let failed = tokio::spawn(async move { clone.with::<()>(|_| panic!("a defect")).await }).await;
         assert!(failed.unwrap_err().is_panic());
         handle.with(|ledger| ledger.ask_for_run("contoso", Timestamp::UNIX_EPOCH)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_handle_whose_time_is_over_does_nothing_any_more_and_the_others_do() {
+        let (_folder, handle) = handle();
+        let end = CancellationToken::new();
+        let bounded = handle.until(end.clone());
+        bounded.with(|ledger| ledger.ask_for_run("contoso", Timestamp::UNIX_EPOCH)).await.unwrap();
+        // What has been handed over and waits for its turn counts as not begun.
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        handle.hand_over(move |_| Ok(held.recv().is_ok()), |_| ()).unwrap();
+        let (answered, answer) = std::sync::mpsc::channel();
+        let late = |ledger: &mut Ledger| ledger.ask_for_run("fabrikam", Timestamp::UNIX_EPOCH);
+        bounded.hand_over(late, move |worked| answered.send(worked.unwrap()).unwrap()).unwrap();
+        end.cancel();
+        release.send(()).unwrap();
+        assert!(matches!(answer.recv().unwrap(), Err(LedgerError::Closed)));
+        assert_eq!(handle.with(Ledger::take_asked).await.unwrap(), ["contoso"]);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct SourceRecord {
     pub evidence: Evidence,
     pub entries: u64,
     pub bad_rows: Vec<BadRow>,
+    /// Counts the rosters that were accepted.
+    pub revision: u64,
     /// When the roster was last accepted, or a look at something new (another file) found it unchanged. `None`: it has
     /// never been read whole.
     pub accepted_at: Option<Timestamp>,
@@ -56,6 +58,8 @@ pub struct Acceptance {
     pub subscriptions: Vec<String>,
     /// Edits of the stored roster.
     pub changes: Vec<Change>,
+    /// [`SourceRecord::revision`] of the stored roster that they were computed from. `None`: they hold for any.
+    pub base: Option<u64>,
     /// Of the roster after the changes.
     pub fingerprint: crate::roster::Fingerprint,
     pub entries: u64,
@@ -69,8 +73,9 @@ pub struct SubscriptionRecord {
     /// What the licensing server called it at its runs so far: type and id.
     pub remote: Option<String>,
     pub seats: Option<Seats>,
-    /// Since when no seat was free for a waiting member, and when that was last asked.
+    /// Since when no seat was free for a waiting member.
     pub full_since: Option<Timestamp>,
+    /// When the server last refused a seat to a waiting member.
     pub probed_at: Option<Timestamp>,
     pub habits: crate::dispatch::machine::Habits,
     /// What the server counts, held against the members; `None`: it has never said.
@@ -106,9 +111,7 @@ impl SubscriptionRecord {
             _ => Ok(()),
         }
     }
-}
 
-impl SubscriptionRecord {
     /// When the server last said that no seat is free: by refusing one, or by its stats.
     pub fn told_full_at(&self) -> Option<Timestamp> {
         let by_stats = self.seats.filter(|seats| seats.free() == 0).map(|seats| seats.as_of);
@@ -137,6 +140,8 @@ pub enum Trigger {
     /// Known assignments are sent again.
     Reassert,
     Start,
+    /// The configuration changed.
+    Reload,
     /// An earlier run could not finish.
     Retry,
     /// A person: `sync`, `approve`, `undo` …

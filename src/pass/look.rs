@@ -1,5 +1,6 @@
 //! A look at a subscription: everything that its plan rests on, the plan, and when to look again. Changes nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -8,9 +9,9 @@ use super::{Moments, World};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::{Config, Subscription};
-use crate::dispatch::machine::Work;
+use crate::dispatch::machine::{NewIntent, Work};
 use crate::ledger::sqlite::{Look, Seen as SeenUntil};
-use crate::ledger::{Ledger, LedgerError, Seats, SubscriptionRecord, Trigger};
+use crate::ledger::{IntentId, Ledger, LedgerError, Restored, Seats, SubscriptionRecord, Trigger};
 use crate::licensing::wire::{Operation, Stats};
 use crate::outside::Outside;
 use crate::plan::input::{Candidate, PlanInput, SourceFacts};
@@ -31,6 +32,8 @@ pub struct Seen {
     pub scope: String,
     /// Roster changes up to here are in the plan.
     pub seen_until: SeenUntil,
+    /// Who is wanted again and whose removal is in doubt: sent again, it would be made sure of.
+    pub(super) named_again: Vec<Address>,
     /// How many candidates wait for a seat already.
     pub(super) pending: u64,
     /// Something touched the subscription since the last plan.
@@ -51,6 +54,7 @@ impl Seen {
     pub fn changes_something(&self) -> bool {
         let may_ask = self.work.probe && !self.work.assign.is_empty();
         let sends = !self.work.resume.is_empty()
+            || !self.named_again.is_empty()
             || !self.work.unassign.is_empty()
             || !self.work.rename.is_empty()
             || self.plan.fits != Some(0) && !self.work.assign.is_empty()
@@ -107,8 +111,21 @@ pub fn look_at(
     ask_for_seats: bool,
     now: Timestamp,
 ) -> Result<Seen, LedgerError> {
+    let restored = ledger.restored()?;
+    // Candidates and what is said of their sources belong together, while another process may accept a roster.
+    ledger.in_one_snapshot(|ledger| gather(ledger, config, subscription, ask_for_seats, restored, now))
+}
+
+fn gather(
+    ledger: &Ledger,
+    config: &Config,
+    subscription: &Subscription,
+    ask_for_seats: bool,
+    restored: Option<Restored>,
+    now: Timestamp,
+) -> Result<Seen, LedgerError> {
     let name = subscription.name.as_str();
-    let record = ledger.subscription(name)?;
+    let record = SubscriptionRecord { restored, ..ledger.subscription(name)? };
     record.check_remote(name, &subscription.remote())?;
     let scope = scope(config, subscription);
     let look = if record.scope.as_ref() == Some(&scope) { Look::Touched } else { Look::All };
@@ -130,6 +147,7 @@ pub fn look_at(
     let pending = input.pending_members();
     let reassert_every = reassert_every(subscription, &record, input.counts.holding);
     let mut resume = ledger.open_intents(name)?;
+    let named_again = named_again(&resume, &input);
     if input.brake.is_some() {
         // A removal in doubt may not have happened yet, and sending it again would make it happen.
         resume.retain(|(_, intent)| intent.operation == Operation::Assign);
@@ -156,6 +174,7 @@ pub fn look_at(
         work,
         scope,
         seen_until: found.seen,
+        named_again,
         pending,
         touched: found.touched,
         date,
@@ -186,6 +205,20 @@ fn source_facts(ledger: &Ledger, names: &[String]) -> Result<Vec<SourceFacts>, L
         })
     };
     names.iter().map(facts).collect()
+}
+
+/// Those in removals in doubt whom the rosters name by now.
+fn named_again(open: &[(IntentId, NewIntent)], input: &PlanInput) -> Vec<Address> {
+    let removals = open.iter().filter(|(_, intent)| intent.operation == Operation::Unassign);
+    let in_doubt: HashSet<&str> = removals.flat_map(|(_, intent)| &intent.addresses).map(Address::identity).collect();
+    if in_doubt.is_empty() {
+        return Vec::new();
+    }
+    let wanted = |candidate: &&Candidate| {
+        let desired = membership::desired(&candidate.entries, &input.policy, input.at);
+        in_doubt.contains(candidate.address.identity()) && matches!(desired, Desired::Wanted { .. })
+    };
+    input.candidates.iter().filter(wanted).map(|candidate| candidate.address.clone()).collect()
 }
 
 /// The first moment at which the plan is another by itself.

@@ -1,18 +1,20 @@
 //! What a run works with: its lease, its key, the ledger it writes to and the server it sends to.
 
 use std::future::Future;
+use std::mem;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use tracing::{error, warn};
 
-use super::look::Seen;
+use super::look::{Seen, look};
 use super::{PassError, World};
 use crate::clock::Timestamp;
 use crate::config::{KeyMark, Subscription};
 use crate::dispatch::drive::{self, Commits, Sends};
 use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Stop, Work};
 use crate::fleet::Fleet;
+use crate::ledger::sqlite::Seen as SeenUntil;
 use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
 use crate::licensing::wire::{Answer, Operation};
 use crate::outside::Outside;
@@ -87,8 +89,8 @@ pub(super) struct Rim<'a, O> {
     key: SecretString,
     lease: &'a Lease,
     pub(super) run: RunId,
-    /// Whether its removals stop where removals are stopped everywhere.
-    pub(super) heeds_brake: bool,
+    /// A person has said what it is to do: neither the brake nor a roster stops it.
+    pub(super) is_a_persons: bool,
     /// People settled of people to do.
     progress: Progress,
 }
@@ -111,7 +113,7 @@ impl<'a, O: Outside> Rim<'a, O> {
         })
         .await?;
         let progress = Progress::new(&subscription.name);
-        let rim = |key| Rim { world, subscription, key, lease, run, heeds_brake: true, progress };
+        let rim = |key| Rim { world, subscription, key, lease, run, is_a_persons: false, progress };
         match world.outside.key(subscription) {
             Ok(key) => Ok(rim(key)),
             Err(cause) => {
@@ -144,17 +146,35 @@ impl<'a, O: Outside> Rim<'a, O> {
         self.on_ledger(Ledger::withdraw_removals).await
     }
 
+    /// Settles what a lost answer left open, before anything else is decided; gives what is seen then.
+    pub(super) async fn settle(&self, mut seen: Seen, ask_for_seats: bool) -> Result<(Seen, Report), LedgerError> {
+        if !seen.named_again.is_empty() {
+            let named = mem::take(&mut seen.named_again);
+            self.on_ledger(move |ledger, lease, now| ledger.turn_back(lease, &named, now)).await?;
+            seen = look(self.world, self.subscription, ask_for_seats).await?;
+        }
+        if seen.work.resume.is_empty() {
+            return Ok((seen, Report::default()));
+        }
+        let settle = Work { resume: seen.work.resume.clone(), habits: seen.work.habits, ..Work::default() };
+        let report = self.dispatch(&seen, settle).await?;
+        Ok((look(self.world, self.subscription, ask_for_seats).await?, report))
+    }
+
     /// Writes down what the plan says without a request, and why the rest is asked for.
     pub(super) async fn record_plan(&self, seen: &Seen) -> Result<(), LedgerError> {
         let (run, plan, scope, seen_until) = (self.run, seen.plan.clone(), seen.scope.clone(), seen.seen_until);
-        // A fleet is looked over where something has begun.
-        let begins = seen.record.hold.is_none() && seen.plan.hold.is_some();
-        let fleet = begins.then(|| Fleet::of(&self.world.config));
+        // Before the new scope is recorded: a scope that is recorded is taken for one of which every change is known.
+        let follows = seen.record.scope.as_ref() != Some(&seen.scope);
+        let sources = follows.then(|| self.subscription.sources.clone()).unwrap_or_default();
         self.on_ledger(move |ledger, lease, now| {
-            ledger.record_plan(lease, run, &plan, &scope, seen_until, now)?;
-            fleet.map_or(Ok(()), |fleet| fleet.look(ledger, now))
+            if !sources.is_empty() {
+                ledger.follow(lease, &sources)?;
+            }
+            ledger.record_plan(lease, run, &plan, &scope, seen_until, now)
         })
-        .await
+        .await?;
+        look_over_fleet(self.world, seen).await
     }
 
     /// Sends what is to be sent, step by step.
@@ -167,7 +187,8 @@ impl<'a, O: Outside> Rim<'a, O> {
             seed: seen.input.at.timestamp_micros().unsigned_abs(),
         };
         let machine = Machine::new(settings, work);
-        drive::drive(machine, &self.subscription.name, self, self, &self.world.pacer, &self.world.shutdown).await
+        let course = Course { rim: self, seen_until: seen.seen_until };
+        drive::drive(machine, &self.subscription.name, &course, self, &self.world.pacer, &self.world.shutdown).await
     }
 
     pub(super) async fn finish(
@@ -191,23 +212,35 @@ impl<'a, O: Outside> Rim<'a, O> {
     }
 }
 
-impl<O: Outside> Commits for Rim<'_, O> {
+/// The requests of a run that rest on one look.
+struct Course<'a, O> {
+    rim: &'a Rim<'a, O>,
+    seen_until: SeenUntil,
+}
+
+impl<O: Outside> Commits for Course<'_, O> {
     async fn commit(&self, commit: Commit) -> Result<Option<IntentId>, LedgerError> {
-        let run = self.run;
+        let run = self.rim.run;
         let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes).chain(&commit.left);
-        self.progress.done(settled.filter(|(_, outcome)| !matches!(outcome, Outcome::NotDone { .. })).count() as u64);
-        self.on_ledger(move |ledger, lease, now| ledger.commit(lease, run, &commit, now)).await
+        let done = settled.filter(|(_, outcome)| !matches!(outcome, Outcome::NotDone { .. })).count();
+        self.rim.progress.done(done as u64);
+        self.rim.on_ledger(move |ledger, lease, now| ledger.commit(lease, run, &commit, now)).await
     }
 
     /// The request's whole time, and as much again for what the ledger has to do around it.
-    async fn may_send(&self, operation: Operation) -> Result<bool, LedgerError> {
-        let needed = self.world.config.licensing.timeout.saturating_mul(2);
-        let heeds = self.heeds_brake && operation == Operation::Unassign;
-        self.on_ledger(move |ledger, lease, now| {
-            ledger.hold(lease, needed, now)?;
-            Ok(!heeds || ledger.brake()?.is_none())
-        })
-        .await
+    async fn may_send(&self, request: &Request) -> Result<bool, LedgerError> {
+        let needed = self.rim.world.config.licensing.timeout.saturating_mul(2);
+        let unasked = !self.rim.is_a_persons && request.operation == Operation::Unassign;
+        let removals = unasked.then(|| request.addresses.clone()).unwrap_or_default();
+        let seen_until = self.seen_until;
+        self.rim
+            .on_ledger(move |ledger, lease, now| {
+                ledger.hold(lease, needed, now)?;
+                let stands = removals.is_empty()
+                    || ledger.brake()?.is_none() && !ledger.is_overtaken(lease, seen_until, &removals)?;
+                Ok(stands)
+            })
+            .await
     }
 }
 
@@ -215,6 +248,16 @@ impl<O: Outside> Sends for Rim<'_, O> {
     async fn send(&self, request: &Request) -> Answer {
         self.world.outside.send(self.subscription, &self.key, request).await
     }
+}
+
+/// Looks over the whole fleet where this look found removals held: also where that is no news, for whoever noted it may
+/// have died before.
+pub(super) async fn look_over_fleet<O: Outside>(world: &World<O>, seen: &Seen) -> Result<(), LedgerError> {
+    if seen.plan.hold.is_none() || seen.input.brake.is_some() {
+        return Ok(());
+    }
+    let fleet = Fleet::of(&world.config);
+    world.outside.on_ledger(move |ledger, now| fleet.look(ledger, now)).await
 }
 
 /// Both parts of one run.

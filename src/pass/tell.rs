@@ -17,8 +17,8 @@ use crate::report::text::count;
 /// How a run ended, and the sentence for `status` where something is wrong.
 pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, Option<String>) {
     let problem = match &report.stopped {
-        // Braked: planned anew, without removals.
-        None | Some(Stop::Braked) => None,
+        // Overtaken: planned anew.
+        None | Some(Stop::Overtaken) => None,
         Some(Stop::KeyRefused { words }) => Some(format!(
             "the licensing server does not accept the key of {name} ({words}); put the key from the owner's page into its file"
         )),
@@ -31,7 +31,7 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
              nothing can be sent; which limit on requests stands between?"
                 .to_owned(),
         ),
-        Some(Stop::Shutdown) => Some("rosterd was stopped in the middle of the run; the next one goes on".to_owned()),
+        Some(Stop::Shutdown) => Some("rosterd was stopped, or configured anew, in the middle of the run; the next one goes on".to_owned()),
     };
     let left = report.pending + report.quarantined + report.unknown > 0
         || plan.hold.is_some()

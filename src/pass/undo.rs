@@ -1,14 +1,14 @@
 //! Undoing a run on a person's word.
 
 use super::look::look;
-use super::rim::{Rim, acquire, keeping};
+use super::rim::{Rim, acquire, keeping, sum};
 use super::tell::verdict;
 use super::{PassError, World};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Work};
-use crate::ledger::{Lease, Ledger, LedgerError, Trigger};
+use crate::ledger::{Lease, Ledger, LedgerError, MemberState, Trigger};
 use crate::outside::Outside;
 use crate::plan::Plan;
 
@@ -45,12 +45,17 @@ async fn undo_under_lease<O: Outside>(
         return Err(LedgerError::Restored(restored.clone()).into());
     }
     let mut rim = Rim::begin(world, subscription, lease, Trigger::Command).await?;
-    // Nor is the fleet's brake, for the same reason.
-    rim.heeds_brake = false;
-    let name = subscription.name.clone();
-    let resume = rim.on_ledger(move |ledger, _, _| ledger.open_intents(&name)).await?;
+    let (seen, settled) = rim.settle(seen, true).await?;
+    if settled.stopped.is_some() {
+        return finish(&rim, subscription, settled).await;
+    }
+    // What the person has seen of the run may have changed since.
+    let reverse = rim.on_ledger(move |ledger, lease, _| still(ledger, lease.subscription(), reverse)).await?;
+    // Should this end before what was undone is noted, the next plan settles what became of these people.
+    let concerned: Vec<Address> = reverse.give_back.iter().chain(&reverse.take_back).cloned().collect();
+    rim.on_ledger(move |ledger, lease, _| ledger.look_again_at(lease, &concerned)).await?;
+    rim.is_a_persons = true;
     let work = Work {
-        resume,
         unassign: reverse.take_back.clone(),
         assign: reverse.give_back.clone(),
         seats: seen.work.seats,
@@ -58,11 +63,39 @@ async fn undo_under_lease<O: Outside>(
         habits: seen.work.habits,
         ..Work::default()
     };
-    let report = rim.dispatch(&seen, work).await?;
-    let (outcome, problem) = verdict(&subscription.name, &Plan::default(), &report);
+    let report = sum(&settled, rim.dispatch(&seen, work).await?);
     rim.on_ledger(move |ledger, lease, now| note(ledger, lease, &reverse, &why, now)).await?;
+    finish(&rim, subscription, report).await
+}
+
+async fn finish<O: Outside>(
+    rim: &Rim<'_, O>,
+    subscription: &Subscription,
+    report: Report,
+) -> Result<Report, PassError> {
+    let (outcome, problem) = verdict(&subscription.name, &Plan::default(), &report);
     rim.finish(outcome, &report, problem).await?;
     Ok(report)
+}
+
+/// Of the reverse of a run what can still be done: who lost a seat has none, who was given one has it, and no request
+/// about them is open.
+fn still(ledger: &Ledger, subscription: &str, reverse: Reverse) -> Result<Reverse, LedgerError> {
+    let has_seat = |address: &Address| -> Result<Option<bool>, LedgerError> {
+        let member = ledger.candidate(subscription, &[], address.identity())?.member;
+        let settled = member.as_ref().is_none_or(|member| member.state != MemberState::Unknown);
+        Ok(settled.then_some(member.is_some_and(|member| member.has_seat)))
+    };
+    let with = |addresses: Vec<Address>, wanted: bool| -> Result<Vec<Address>, LedgerError> {
+        let mut still = Vec::new();
+        for address in addresses {
+            if has_seat(&address)? == Some(wanted) {
+                still.push(address);
+            }
+        }
+        Ok(still)
+    };
+    Ok(Reverse { give_back: with(reverse.give_back, false)?, take_back: with(reverse.take_back, true)? })
 }
 
 fn note(ledger: &mut Ledger, lease: &Lease, reverse: &Reverse, why: &str, now: Timestamp) -> Result<(), LedgerError> {

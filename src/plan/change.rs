@@ -1,7 +1,7 @@
 //! What one candidate's state should become: each is judged by itself, with a look at the new address of a renamed
 //! person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
@@ -20,6 +20,16 @@ use crate::roster::{Entry, Reason};
 pub(super) struct Judged<'a> {
     pub(super) candidate: &'a Candidate,
     pub(super) desired: Desired,
+}
+
+impl Judged<'_> {
+    /// Why it wants a seat, as a fragment.
+    pub(super) fn wanted_by(&self) -> String {
+        match (&self.candidate.member, &self.desired) {
+            (Some(member), Desired::Not(_)) => member.reason.clone(),
+            _ => origins(&self.candidate.entries),
+        }
+    }
 }
 
 /// What a candidate's state should become.
@@ -105,16 +115,27 @@ impl<'a> Judgement<'a> {
         for (index, judged) in self.all.iter().enumerate() {
             let waiting = judged.candidate.member.as_ref().filter(|member| !member.has_seat);
             let Some(since) = waiting.and_then(|member| member.waiting_since) else { continue };
-            let index = match known_departure(judged.candidate) {
-                Some(departure) => match self.fate(judged, departure) {
-                    Fate::Takes(heir) => heir,
-                    _ => index,
-                },
-                None => index,
-            };
+            let index = self.heir(judged).unwrap_or(index);
             queue.entry(index).and_modify(|earlier| *earlier = since.min(*earlier)).or_insert(since);
         }
         queue
+    }
+
+    /// Who comes before all others who wait, by index. Whoever is renamed keeps the claim.
+    pub(super) fn claims(&self) -> BTreeSet<usize> {
+        let claims = |(_, judged): &(usize, &Judged<'_>)| {
+            judged.candidate.member.as_ref().is_some_and(|member| member.claim.is_some())
+        };
+        let claimants = self.all.iter().enumerate().filter(claims);
+        claimants.map(|(index, judged)| self.heir(judged).unwrap_or(index)).collect()
+    }
+
+    /// The new address of whoever waits under an old one.
+    fn heir(&self, judged: &Judged<'_>) -> Option<usize> {
+        match self.fate(judged, known_departure(judged.candidate)?) {
+            Fate::Takes(heir) => Some(heir),
+            _ => None,
+        }
     }
 
     pub(super) fn verdict(&self, judged: &Judged<'_>) -> Verdict {
@@ -128,6 +149,15 @@ impl<'a> Judgement<'a> {
     /// Of an address that has no seat.
     fn verdict_on_other(&self, judged: &Judged<'_>, member: Option<&Member>) -> Verdict {
         if let (Desired::Not(why), Some(member)) = (&judged.desired, member) {
+            match known_departure(judged.candidate).map(|departure| self.fate(judged, departure)) {
+                // The new address was refused: this one has its seat again.
+                Some(Fate::Unusable(_)) if member.claim.is_some() => {
+                    return Verdict::Assign { address: member.address.clone(), priority: member.priority };
+                }
+                // Should it be refused again.
+                Some(Fate::Takes(_)) if member.claim.is_some() => return Verdict::Right,
+                _ => {}
+            }
             let reason = self.departure(judged.candidate, why).reason;
             return Verdict::Settle(Settlement::Dropped { address: member.address.clone(), reason });
         }
@@ -148,16 +178,16 @@ impl<'a> Judgement<'a> {
     }
 
     fn verdict_on_holder(&self, judged: &Judged<'_>, member: &Member) -> Verdict {
-        let address = member.address.clone();
         if matches!(judged.desired, Desired::Wanted { .. }) {
             let settled = member.state == MemberState::Assigned && !member.kept && member.departure.is_none();
-            return if settled { Verdict::Right } else { Verdict::Settle(Settlement::Returned { address }) };
+            return if settled {
+                Verdict::Right
+            } else {
+                Verdict::Settle(Settlement::Returned { address: member.address.clone() })
+            };
         }
-        if member.kept {
-            let kept = Settlement::Kept { address, reason: "a person turned its removal down".to_owned() };
-            return if member.state == MemberState::Leaving { Verdict::Settle(kept) } else { Verdict::Right };
-        }
-        self.verdict_on_leaver(judged, member)
+        // A person turned the removal down.
+        if member.kept { Verdict::Right } else { self.verdict_on_leaver(judged, member) }
     }
 
     fn verdict_on_leaver(&self, judged: &Judged<'_>, member: &Member) -> Verdict {
@@ -372,7 +402,7 @@ fn place(departure: &Departure, preposition: &str) -> String {
 }
 
 /// Where an address is named, as a fragment: `hr: staff.csv line 7`.
-pub(super) fn origins(entries: &[(String, Entry)]) -> String {
+fn origins(entries: &[(String, Entry)]) -> String {
     const SHOWN_MAX: usize = 3;
     let mut origins: Vec<String> =
         entries.iter().take(SHOWN_MAX).map(|(source, entry)| format!("{source}: {}", entry.origin)).collect();

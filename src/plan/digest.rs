@@ -98,7 +98,6 @@ impl Digest {
         match settlement {
             Settlement::Returned { address } => self.line(&[&"returned", address]),
             Settlement::Dropped { address, reason } => self.line(&[&"dropped", address, reason]),
-            Settlement::Kept { address, reason: _ } => self.line(&[&"kept", address]),
         }
     }
 

@@ -169,7 +169,6 @@ fn settled(settlement: &Settlement) -> (String, String) {
     match settlement {
         Settlement::Returned { address } => (address.to_string(), "is wanted again, and keeps the seat".to_owned()),
         Settlement::Dropped { address, reason } => (address.to_string(), format!("no longer wanted ({reason})")),
-        Settlement::Kept { address, reason } => (address.to_string(), format!("keeps the seat: {reason}")),
     }
 }
 

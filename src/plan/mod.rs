@@ -43,8 +43,8 @@ pub struct Plan {
     pub leaving: Vec<Leaving>,
     /// Not to be sent: the address is one that the policy sets aside.
     pub quarantined: Vec<Quarantine>,
-    /// Members whose record changes without a request: was leaving and is desired again, no longer desired before a
-    /// seat was had, kept by a rejection.
+    /// Members whose record changes without a request: was leaving and is desired again, or no longer desired before a
+    /// seat was had.
     pub settle: Vec<Settlement>,
     /// Removals that a guard stopped.
     pub hold: Option<Hold>,
@@ -144,8 +144,6 @@ pub enum Settlement {
     Returned { address: Address },
     /// Had no seat and is no longer desired: forgotten.
     Dropped { address: Address, reason: Reason },
-    /// Keeps the seat though no roster names them, because a person turned the removal down: assigned as before.
-    Kept { address: Address, reason: String },
 }
 
 /// Removals that a guard stopped, waiting for a person.
@@ -240,17 +238,20 @@ impl Plan {
         taken: &BTreeSet<usize>,
     ) {
         let queue = judgement.queue();
+        let claims = judgement.claims();
+        let mut claimed = BTreeSet::new();
         for (index, address, priority) in wanted {
             if !taken.contains(&index) {
                 let since = queue.get(&index).copied().unwrap_or(input.at);
-                let detail = change::origins(&judgement.all[index].candidate.entries);
+                let detail = judgement.all[index].wanted_by();
+                if claims.contains(&index) {
+                    claimed.insert(address.clone());
+                }
                 self.assign.push(Assignment { address, priority, since, detail });
             }
         }
-        let order = |a: &Assignment, b: &Assignment| {
-            (a.priority, a.since).cmp(&(b.priority, b.since)).then_with(|| a.address.cmp(&b.address))
-        };
-        self.assign.sort_by(order);
+        let place = |a: &Assignment| (!claimed.contains(&a.address), a.priority, a.since);
+        self.assign.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.address.cmp(&b.address)));
         // Seats beyond what is available are given back before anybody gets one.
         self.fits = input.seats.map(|seats| {
             let free = (seats.available + self.unassign.len() as u64).saturating_sub(seats.assigned);

@@ -30,8 +30,8 @@ pub fn facts(subscription: &Subscription, record: &SubscriptionRecord) -> Vec<St
 }
 
 /// Why `reassert` has stopped, as a fragment.
-pub const REFUSES: &str =
-    "the licensing server refuses to assign who is assigned already, so `reassert` is of no use here and has stopped";
+pub const REFUSES: &str = "the licensing server refuses to assign who is assigned already, so `reassert` is of no use here and has stopped \
+     until `rosterd retry`";
 
 /// A drift that was just found, and what helps: sentences.
 pub fn found(subscription: &Subscription, record: &SubscriptionRecord, found: &Found) -> String {

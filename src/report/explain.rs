@@ -172,9 +172,9 @@ impl<'a> QueuePlace<'a> {
     }
 }
 
-/// The lowest priority first, then who has waited longest.
-fn queue_key(member: &Member) -> (i32, Timestamp, &str) {
-    (member.priority, member.waiting_since.unwrap_or(member.since), member.address.identity())
+/// Whoever has a claim first, then the lowest priority, then who has waited longest.
+fn queue_key(member: &Member) -> (bool, i32, Timestamp, &str) {
+    (member.claim.is_none(), member.priority, member.waiting_since.unwrap_or(member.since), member.address.identity())
 }
 
 impl Explanation {

@@ -95,4 +95,7 @@ fn a_server_that_refuses_repetitions_is_left_alone_after_one() {
     world.run_to(0, &["sync"]);
     assert_eq!((world.sandbox.request_count(), world.count("assigned")), (before, 6));
     assert!(world.run_to(0, &["status"]).stdout.contains("`reassert` is of no use here"));
+    let again = world.run_to(0, &["retry", "contoso"]);
+    assert!(again.stderr.contains("what was learned of its server is forgotten"), "{}", again.stderr);
+    assert_eq!(world.sandbox.request_count(), before + 1);
 }

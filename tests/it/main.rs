@@ -12,6 +12,7 @@
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
 //! - `power`: the power is cut at any moment.
 //! - `readme`: what the README shows is what there is.
+//! - `reload`: a configuration that changes while the daemon runs.
 //! - `restored`: a ledger that was put back from a copy.
 //! - `rounds`: killed at any moment, and started again.
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
@@ -33,6 +34,7 @@ mod interface;
 mod main_job;
 mod power;
 mod readme;
+mod reload;
 mod restored;
 mod rounds;
 mod safety;

@@ -29,6 +29,7 @@ const DECIDES: &[&str] = &[
     "source/csv_row.rs",
     "source/csv_text.rs",
     "source/ldap/",
+    "daemon/change.rs",
     "daemon/frozen.rs",
     "daemon/schedule.rs",
     "daemon/wake.rs",

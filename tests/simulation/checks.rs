@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use rosterd::clock::Timestamp;
 use rosterd::config::Config;
 use rosterd::dispatch::machine::Work;
-use rosterd::ledger::MemberState;
+use rosterd::ledger::{Member, MemberState};
 use rosterd::licensing::wire::Operation;
 use rosterd::pass;
 
 use crate::host::{Shared, id, members, name};
-use crate::rules::{Rule, Watch, has_id, is_offender, same_person};
+use crate::rules::Rule;
+use crate::script::CLIENTS;
+use crate::truth::{has_id, is_offender, same_person};
+use crate::watch::Watch;
 
 /// What a pass found.
 pub(crate) struct Before {
@@ -35,6 +38,42 @@ impl Shared {
         if removed > limit {
             let what = format!("c{client}: {removed} of {} were unassigned, {limit} may be", before.holding);
             self.breaks(Rule::Guarded, what);
+        }
+    }
+
+    /// A source fails. Where that is trouble for more than a third of the clients, removals stop everywhere.
+    pub(crate) fn brakes(&mut self, source: usize, news: bool) {
+        let setting = self.truth.setting();
+        let concerned = setting.clients_of(source).count();
+        // Two of two or three are more than 34 %.
+        if setting.brake && news && concerned >= 2 && self.ledger.brake().unwrap().is_none() {
+            let what = format!("s{source} fails, which {concerned} clients name, and removals go on");
+            self.breaks(Rule::Guarded, what);
+        }
+    }
+
+    /// Who has a seat as far as the ledger knows, and nobody knows of their leaving.
+    pub(crate) fn seated(&self) -> [BTreeSet<String>; CLIENTS] {
+        std::array::from_fn(|client| {
+            let stay = |member: &Member| member.has_seat && member.departure.is_none();
+            let members = members(&self.ledger, client).into_iter().filter(|(_, member)| stay(member));
+            let candidate = |email: &str| self.ledger.candidate(&name(client), &[], email).unwrap();
+            members.map(|(email, _)| email).filter(|email| candidate(email).departure.is_none()).collect()
+        })
+    }
+
+    /// Another ledger is in force: what it does not know of is forgotten, and what it believes wrongly was taken away
+    /// behind its back.
+    pub(crate) fn remembers(&mut self) {
+        for client in 0..CLIENTS {
+            let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
+            let members = members(&self.ledger, client);
+            let may_hold = |email: &String| {
+                members.get(email).is_some_and(|member| member.has_seat || member.state == MemberState::Unknown)
+            };
+            self.truth.given[client].retain(may_hold);
+            let seated = members.iter().filter(|(_, member)| member.has_seat).map(|(email, _)| email);
+            self.truth.taken[client] = seated.filter(|email| !assigned.contains(*email)).cloned().collect();
         }
     }
 
@@ -65,12 +104,17 @@ impl Shared {
     }
 
     /// A pass that follows at once has nothing to do.
-    pub(crate) fn is_done(&mut self, client: usize, config: &Config) {
+    pub(crate) fn is_done(&mut self, client: usize, config: &Config, began: Timestamp) {
         let subscription = &config.subscriptions[&name(client)];
-        let seen = pass::look_at(&self.ledger, config, subscription, false, self.now()).unwrap();
-        let Work { resume, unassign, rename, assign, .. } = &seen.work;
-        if !(resume.is_empty() && unassign.is_empty() && rename.is_empty() && assign.is_empty()) {
-            self.breaks(Rule::FewRequests, format!("c{client}: converged, and to be done again: {:?}", seen.work));
+        let work = |at| pass::look_at(&self.ledger, config, subscription, false, at).unwrap().work;
+        let asks = |work: &Work| {
+            let Work { resume, unassign, rename, assign, .. } = work;
+            !(resume.is_empty() && unassign.is_empty() && rename.is_empty() && assign.is_empty())
+        };
+        let left = work(self.now());
+        // A date may have fallen due since the plan.
+        if asks(&left) && asks(&work(began)) {
+            self.breaks(Rule::FewRequests, format!("c{client}: converged, and to be done again: {left:?}"));
         }
     }
 
@@ -82,6 +126,7 @@ impl Shared {
             let wrong = match members.get(email) {
                 None => "is in no state".to_owned(),
                 Some(member) if member.reason.is_empty() => format!("is {:?} without a reason", member.state),
+                Some(_) if self.truth.undone[client].contains(email) => continue,
                 Some(member) if member.state == MemberState::Quarantined && !is_offender(email) => {
                     format!("is quarantined: {}", member.reason)
                 }
@@ -108,8 +153,10 @@ impl Shared {
         let given = given.filter(|email| !before.seated.iter().any(|seated| same_person(seated, email)));
         let last = given.filter_map(|email| rank(email)).max();
         let waits = members.values().filter(|member| member.state == MemberState::Pending);
+        // Whose seat was found to be gone only when it was asked for again, after the others, waits from now on.
         let first = waits
             .filter(|member| !is_offender(member.address.identity()))
+            .filter(|member| !before.seated.contains(member.address.identity()))
             .filter_map(|member| rank(member.address.identity()))
             .min();
         if let (Some(last), Some(first)) = (last, first)
@@ -134,13 +181,18 @@ impl Shared {
         for email in &self.truth.given[client] {
             // A renamed person keeps the old address while a seat that is given back would be gone.
             let has_heir = assigned.len() as u64 > seats && self.truth.is_renamed(client, email);
-            let stays = self.truth.kept[client].contains(email) || self.truth.is_protected(email) || has_heir;
+            let has_heir = has_heir || self.truth.has_heir_to_come(client, email, now);
+            let stays = self.truth.kept[client].contains(email) || self.truth.spared[client].contains(email);
+            let stays = stays || self.truth.is_protected(email) || has_heir;
             if assigned.contains(email) && !desired.contains(email) && !stays {
                 wrong.push(format!("{email} has a seat and should have none"));
             }
         }
+        // What was taken behind rosterd's back comes back where assignments are sent again.
+        let stays_taken = !self.truth.setting().sends_again();
         let without = |email: &&String| {
-            !assigned.contains(*email) && !is_offender(email) && !self.truth.taken[client].contains(*email)
+            let is_taken = self.truth.taken[client].contains(*email);
+            !assigned.contains(*email) && !is_offender(email) && !(is_taken && stays_taken)
         };
         let without: Vec<&String> = desired.iter().filter(without).collect();
         if free > 0 && !without.is_empty() {

@@ -20,8 +20,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::rules::{Mistake, Rule, Truth, Watch};
+use crate::rules::{Mistake, Rule};
 use crate::script::{CLIENTS, Chances, Fault};
+use crate::truth::Truth;
+use crate::watch::Watch;
 
 /// Everything there is, apart from what a process keeps in its memory.
 pub(crate) struct Shared {
@@ -45,6 +47,9 @@ pub(crate) struct Shared {
     overtaken: [Option<(Operation, Vec<u8>)>; CLIENTS],
 }
 
+/// What is left of a lease when a request leaves, at least, in seconds.
+const LEASE_LEFT: i64 = 60;
+
 /// What befalls one process.
 #[derive(Default)]
 pub(crate) struct Process {
@@ -52,6 +57,8 @@ pub(crate) struct Process {
     chances: Chances,
     faults: VecDeque<Fault>,
     stall: Option<u16>,
+    /// The clock was set ahead, by more than what is left of a lease when a request leaves.
+    leapt: bool,
     /// Told when the process has died or stands still.
     pub(crate) stopped: Arc<Notify>,
     pub(crate) goes_on: Arc<Notify>,
@@ -63,6 +70,7 @@ impl Process {
         self.faults = chances.faults.iter().copied().collect();
         self.chances = chances.clone();
         self.stall = stall;
+        self.leapt = false;
         self.stopped = Arc::default();
         self.goes_on = Arc::default();
     }
@@ -158,6 +166,7 @@ impl Shared {
             _ => Gate::Open,
         };
         if let Some(seconds) = jump {
+            self.processes[process].leapt = seconds >= LEASE_LEFT;
             self.set_clock(seconds);
         }
         gate
@@ -170,10 +179,28 @@ impl Shared {
             let emails: Vec<&str> = request.addresses.iter().map(rosterd::address::Address::spelling).collect();
             format!("{name}: process {process} sends {} {}", request.operation.method(), emails.join(" "))
         });
-        if self.in_flight[client] > 1 {
+        // What is left of a lease when a request leaves can end by the calendar alone: nobody can notice that in between,
+        // and the fence keeps the first from writing.
+        let leapt = self.processes.iter().any(|process| process.leapt);
+        if self.in_flight[client] > 1 && !leapt {
             self.breaks(Rule::OneWriter, format!("two requests for {name} at once"));
         }
+        let undone = |address: &rosterd::address::Address| {
+            self.watches[client].as_ref().is_some_and(|watch| watch.undone.contains(address.identity()))
+        };
+        if request.operation == Operation::Unassign
+            && self.ledger.brake().unwrap().is_some()
+            && !request.addresses.iter().all(undone)
+        {
+            self.breaks(Rule::Guarded, format!("{name}: a removal leaves while removals are stopped everywhere"));
+        }
         let open = self.ledger.open_intents(&name).unwrap();
+        let asks_again =
+            open.iter().any(|(_, intent)| intent.again && intent.addresses.contains(&request.addresses[0]));
+        if asks_again && let Some(watch) = &mut self.watches[client] {
+            watch.again.0.extend(request.addresses.iter().map(|address| address.identity().to_owned()));
+            watch.again.1 += 1;
+        }
         for address in &request.addresses {
             let is_open = |intent: &rosterd::dispatch::machine::NewIntent| {
                 intent.operation == request.operation && intent.addresses.contains(address)
@@ -260,6 +287,12 @@ impl Shared {
         }
         if let Some(what) = self.watches[client].as_mut().and_then(|watch| watch.sees(operation, emails)) {
             self.breaks(Rule::FreeFirst, what);
+        }
+        if operation == Operation::Assign
+            && let Some(watch) = &self.watches[client]
+            && let Some(email) = self.truth.beyond(client, emails, watch, self.now())
+        {
+            self.breaks(Rule::Converges, format!("a seat is asked for {email}, who should have none"));
         }
         let reply = self.apply(client, operation, body);
         if operation == Operation::Assign

@@ -1,14 +1,12 @@
 //! One life: plays a script, checks every rule after each step, then lets the world stand still and sees it converge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{TimeDelta, TimeZone, Utc};
-use rosterd::address::Address;
-use rosterd::clock::Timestamp;
 use rosterd::config::{self, Config, SubscriptionType};
 use rosterd::dispatch::pace::Pacer;
 use rosterd::intake::{self, Intake};
@@ -26,9 +24,11 @@ use uuid::Uuid;
 
 use crate::checks::Before;
 use crate::host::{Crash, Host, Shared, id, members, name};
-use crate::rules::{Mistake, Rule, Truth, Watch, email};
-use crate::script::{Action, CLIENTS, Chances, How, SOURCES, Script, Setting};
-use crate::setting::{configuration, dialect, entries, entries_of, reading, rows};
+use crate::rules::{Mistake, Rule};
+use crate::script::{Action, CLIENTS, Chances, Change, How, PEOPLE, SOURCES, Script, Setting};
+use crate::setting::{configuration, dialect, edits, entries, entries_of, reading, rows};
+use crate::truth::{Memory, Truth, email};
+use crate::watch::Watch;
 
 /// Longer than any lease, in seconds.
 const PAST_LEASES: i64 = 200;
@@ -38,6 +38,11 @@ const PAST_DATES: Duration = Duration::from_hours(24);
 const ROUND: Duration = Duration::from_secs(3700);
 /// Within so many rounds everything that stands still has converged.
 const ROUNDS: usize = 6;
+
+thread_local! {
+    /// Each life begins with a copy of it.
+    static NEW_LEDGER: Ledger = Ledger::scratch(Path::new("there-is-no-ledger-here")).unwrap();
+}
 
 /// What went wrong in a life.
 #[derive(Debug)]
@@ -67,12 +72,14 @@ pub(crate) fn play(script: &Script, mistake: Option<(Mistake, Rule)>, logged: bo
     })
 }
 
-struct Life {
-    hosts: [Host; 2],
-    worlds: [World<Host>; 2],
-    config: Arc<Config>,
+pub(crate) struct Life {
+    pub(crate) hosts: [Host; 2],
+    pub(crate) worlds: [World<Host>; 2],
+    pub(crate) config: Arc<Config>,
     /// Names processes and keys.
     born: usize,
+    /// The newest copy of the ledger, and what it remembers.
+    pub(crate) copy: Option<(Ledger, Memory)>,
 }
 
 impl Life {
@@ -82,7 +89,7 @@ impl Life {
         let subscriptions =
             (0..CLIENTS).map(|c| sandbox::Subscription::new(SubscriptionType::Manual, id(c), key(c), setting.seats[c]));
         let server = State::new(subscriptions, dialect(setting.dialect));
-        let ledger = Ledger::scratch(Path::new("there-is-no-ledger-here")).unwrap();
+        let ledger = NEW_LEDGER.with(|new| new.copy(None)).unwrap();
         let mut truth = Truth::new(setting.clone());
         truth.keys = (0..CLIENTS).map(|c| Uuid::from_u128(0xabc0_0000 + c as u128).to_string()).collect();
         let mut shared = Shared::new(ledger, server, truth, std::array::from_fn(key), base);
@@ -92,7 +99,7 @@ impl Life {
         let config = Arc::new(configuration(setting, mistake));
         let hosts = [0, 1].map(|process| Host { shared: Arc::clone(&shared), process });
         let worlds = [0, 1].map(|process| world(&config, &hosts[process], process));
-        Life { hosts, worlds, config, born: 2 }
+        Life { hosts, worlds, config, born: 2, copy: None }
     }
 
     fn failure(&self) -> Failure {
@@ -108,12 +115,12 @@ impl Life {
                 shared.truth.edit(*source, *person, edit, now);
             }
             Action::Read { source, how, crash } => self.read(*source, *how, *crash),
-            Action::Pass { client, process, ask, chances } => {
+            Action::Pass { client, process, ask, chances } if self.has(*client) => {
                 self.hosts[*process].lock().processes[*process].begin(chances, None);
                 self.pass(*client, *process, *ask, chances).await;
             }
             Action::All { second, chances } => self.all(*second, chances).await,
-            Action::Stall { client, at, chances } => self.stall(*client, *at, chances).await,
+            Action::Stall { client, at, chances } if self.has(*client) => self.stall(*client, *at, chances).await,
             Action::Seats { client, seats } => {
                 self.hosts[0].lock().server.subscription_mut(id(*client)).unwrap().set_seats(*seats);
             }
@@ -121,26 +128,22 @@ impl Life {
             Action::Key { client, told } => self.new_key(*client, *told),
             Action::Clock(seconds) => self.hosts[0].lock().set_clock(*seconds),
             Action::Wait(seconds) => sleep(Duration::from_secs(*seconds)).await,
+            Action::Pass { .. } | Action::Stall { .. } => {}
             Action::Approve { client } => self.approve(*client),
-            Action::Reject { client } => self.decide(*client, |ledger, lease, now, truth| {
-                let Some(stored) = ledger.subscription(lease.subscription())?.hold else { return Ok(()) };
-                let turned_down = stored.hold.removals.iter().map(|removal| removal.address.identity().to_owned());
-                truth.kept[*client].extend(turned_down);
-                ledger.reject(lease, &stored.hold, "somebody", now)
-            }),
-            Action::Adopt { client, person } => {
-                let email = email(*person, 0);
-                self.decide(*client, |ledger, lease, now, truth| {
-                    let address = Address::parse(&email).unwrap();
-                    ledger.adopt(lease, &[address], "somebody", now)?;
-                    truth.ours[*client].insert(email.clone());
-                    truth.taken[*client].insert(email.clone());
-                    Ok(())
-                });
+            Action::Reject { client } => self.reject(*client),
+            Action::Adopt { client, person } => self.adopt(*client, &email(*person, 0)),
+            Action::Retry { client } => self.retry(*client),
+            Action::Configure(change) => self.configure(change),
+            Action::Copy => self.copy(),
+            Action::Restore => self.restore(),
+            Action::Believe => self.believe(),
+            Action::Resume => {
+                self.resume();
+                // What goes wrong from then on counts.
+                sleep(Duration::from_secs(1)).await;
             }
-            Action::Retry { client } => {
-                self.decide(*client, |ledger, lease, now, _| ledger.retry(lease, &[], "somebody", now).map(drop));
-            }
+            Action::Undo { client, chances } => self.undo(*client, chances).await,
+            Action::Forget { client, person } => self.forget(*client, *person),
         }
     }
 
@@ -181,7 +184,9 @@ impl Life {
             let hasher = shared.ledger.hasher().clone();
             let entries = entries(&shared.truth, source, shared.mistake);
             let rows = rows(&shared.ledger, source);
-            (reading(&entries, how, &hasher), entries.len(), rows)
+            let edited = shared.truth.setting().delta && source == 0;
+            let reading = if edited { edits(&shared.truth, source, how) } else { reading(&entries, how, &hasher) };
+            (reading, entries.len(), rows)
         };
         if host.lock().mistake == Some(Mistake::BrokenBelieved)
             && let (How::Broken(share), Reading::Incomplete(_)) = (how, &reading)
@@ -203,8 +208,17 @@ impl Life {
         let mut shared = host.lock();
         shared.note(|| format!("  {taken:?}"));
         let changed = rows != self::rows(&shared.ledger, source);
+        if let Some(Intake::Refused(_)) = &taken {
+            let news = !std::mem::replace(&mut shared.truth.failing[source], true);
+            shared.brakes(source, news);
+        } else if taken.is_none() || !matches!(how, How::Broken(_)) {
+            let failing = shared.ledger.source(&format!("s{source}")).unwrap().is_some_and(|it| it.problem.is_some());
+            shared.truth.failing[source] = failing;
+        }
         match (how, taken) {
-            (How::Whole, Some(Intake::Accepted { .. } | Intake::Unchanged)) => shared.truth.accept(source),
+            (How::Whole, Some(Intake::Accepted { .. } | Intake::Unchanged)) => {
+                shared.truth.accept(source);
+            }
             // It died, before or after the roster was on disk.
             (How::Whole, None) if changed => shared.truth.accept(source),
             (How::Whole, _) if changed => shared.breaks(Rule::WholeOrNothing, "refused and changed".to_owned()),
@@ -216,7 +230,7 @@ impl Life {
     }
 
     /// A process that died is started again.
-    fn rebirth(&mut self, process: usize) {
+    pub(crate) fn rebirth(&mut self, process: usize) {
         self.born += 1;
         self.worlds[process] = world(&self.config, &self.hosts[process], self.born);
     }
@@ -225,7 +239,7 @@ impl Life {
 
     async fn pass(&mut self, client: usize, process: usize, ask: bool, chances: &Chances) {
         let before = self.before(client);
-        let shown = self.shown(client, ask);
+        let (shown, was_braked) = (self.shown(client, ask), self.is_braked());
         let ended = self.run(client, process, ask).await;
         let Some(ended) = ended else {
             self.rebirth(process);
@@ -234,6 +248,7 @@ impl Life {
         };
         if let (Some(shown), Ok(Passed::Ran { plan, .. })) = (shown, &ended)
             && chances.jump.is_none()
+            && was_braked == self.is_braked()
             && *shown != **plan
         {
             let what = format!("c{client}: shown {shown:?}, done {plan:?}");
@@ -295,10 +310,12 @@ impl Life {
             shared.processes[0].begin(chances, None);
             shared.processes[1].begin(&Chances { latency: chances.latency, ..Chances::default() }, None);
         }
-        let before: Vec<Before> = (0..CLIENTS).map(|client| self.before(client)).collect();
+        let clients: Vec<usize> = (0..CLIENTS).filter(|client| self.has(*client)).collect();
+        let second = if self.has(second) { second } else { clients[0] };
+        let before: Vec<Before> = clients.iter().map(|client| self.before(*client)).collect();
         self.not_alone(second);
         let stopped = Arc::clone(&self.hosts[0].lock().processes[0].stopped);
-        let mut tasks: Vec<_> = (0..CLIENTS).map(|client| self.start(client, 0, true)).collect();
+        let mut tasks: Vec<_> = clients.iter().map(|client| self.start(*client, 0, true)).collect();
         // It comes at the same moment, or into the middle of a request.
         let delay = if chances.latency.is_multiple_of(2) { 0 } else { chances.latency / 4 };
         let other = self.start_after(Duration::from_millis(delay), second, 1, true);
@@ -328,7 +345,7 @@ impl Life {
         if died {
             self.rebirth(0);
         }
-        for (client, (ended, before)) in ended.into_iter().zip(before).enumerate() {
+        for ((ended, before), client) in ended.into_iter().zip(before).zip(clients) {
             // With two at work on one client only what always holds can be said of it.
             let ended = ended.filter(|_| client != second || matches!(other, Ok(Passed::Elsewhere)));
             self.after(client, ended, &before);
@@ -367,41 +384,15 @@ impl Life {
         self.after(client, None, &before);
     }
 
-    fn not_alone(&self, client: usize) {
+    pub(crate) fn not_alone(&self, client: usize) {
         if let Some(watch) = &mut self.hosts[0].lock().watches[client] {
             watch.alone = false;
         }
     }
 
-    // ---- a person's words
-
-    fn approve(&self, client: usize) {
-        let mut shared = self.hosts[0].lock();
-        let now = shared.now();
-        let Some(stored) = shared.ledger.subscription(&name(client)).unwrap().hold else { return };
-        let until = now + TimeDelta::hours(24);
-        shared.ledger.approve(&name(client), &stored.hold, "somebody", until, now).unwrap();
-        let approved = stored.hold.removals.iter().map(|removal| removal.address.identity().to_owned());
-        shared.truth.approved[client].extend(approved);
-    }
-
-    fn decide(
-        &self,
-        client: usize,
-        act: impl FnOnce(&mut Ledger, &rosterd::ledger::Lease, Timestamp, &mut Truth) -> Result<(), LedgerError>,
-    ) {
-        let mut shared = self.hosts[0].lock();
-        let now = shared.now();
-        let Shared { ledger, truth, .. } = &mut *shared;
-        let owner = Owner("somebody".to_owned());
-        let Some(lease) = ledger.acquire(&name(client), &owner, Duration::from_mins(1), now).unwrap() else { return };
-        act(ledger, &lease, now, truth).unwrap();
-        ledger.release(lease).unwrap();
-    }
-
     // ---- checks
 
-    fn before(&self, client: usize) -> Before {
+    pub(crate) fn before(&self, client: usize) -> Before {
         let mut shared = self.hosts[0].lock();
         let now = shared.now();
         let open = shared.ledger.open_intents(&name(client)).unwrap();
@@ -430,7 +421,7 @@ impl Life {
     }
 
     /// What holds after a pass however it ended, and what holds after one that was made whole.
-    fn after(&self, client: usize, ended: Option<Result<Passed, PassError>>, before: &Before) {
+    pub(crate) fn after(&self, client: usize, ended: Option<Result<Passed, PassError>>, before: &Before) {
         if let Some(ended) = &ended {
             self.said(client, ended);
         }
@@ -446,11 +437,16 @@ impl Life {
         let took = shared.now() - before.began;
         let is_brief = took >= TimeDelta::zero() && took < TimeDelta::minutes(1);
         if is_brief && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. }) {
-            shared.is_done(client, &self.config);
+            shared.is_done(client, &self.config, before.began);
         }
         let stopped = matches!(&ended, Passed::Ran { report, .. } if report.stopped.is_some());
         if !stopped {
             shared.has_states(client, before.began);
+            let (now, began) = (shared.now(), before.began);
+            let Truth { spared, .. } = &shared.truth;
+            let listed = |email: &&String| [now, began].iter().all(|at| shared.truth.is_desired(client, email, *at));
+            let spared: BTreeSet<String> = spared[client].iter().filter(|email| !listed(email)).cloned().collect();
+            shared.truth.spared[client] = spared;
         }
         if watch.calm && !before.is_open && !stopped {
             shared.in_order(client, &watch, before);
@@ -466,7 +462,7 @@ impl Life {
     }
 
     /// A pass may fail, and not in every way.
-    fn said(&self, client: usize, ended: &Result<Passed, PassError>) {
+    pub(crate) fn said(&self, client: usize, ended: &Result<Passed, PassError>) {
         let mut shared = self.hosts[0].lock();
         match ended {
             Ok(passed) => shared.note(|| match passed {
@@ -496,15 +492,20 @@ impl Life {
             shared.processes = Default::default();
         }
         sleep(PAST_DATES).await;
+        self.configure(&Change::LeftOut(None));
+        self.believe();
         for client in 0..CLIENTS {
             self.new_key(client, true);
-            self.decide(client, |ledger, lease, now, _| ledger.retry(lease, &[], "somebody", now).map(drop));
+            self.retry(client);
         }
         for source in 0..SOURCES {
             self.read(source, How::Whole, None);
         }
-        for _ in 0..ROUNDS {
+        // One batch is sent again in each round.
+        let again = self.hosts[0].lock().truth.setting().sends_again();
+        for _ in 0..if again { ROUNDS + PEOPLE } else { ROUNDS } {
             for client in 0..CLIENTS {
+                self.resume();
                 self.approve(client);
                 let calm = Chances::default();
                 self.hosts[0].lock().processes[0].begin(&calm, None);
@@ -524,14 +525,14 @@ impl Life {
     }
 }
 
-fn joined(ended: Result<Result<Passed, PassError>, tokio::task::JoinError>) -> Result<Passed, PassError> {
+pub(crate) fn joined(ended: Result<Result<Passed, PassError>, tokio::task::JoinError>) -> Result<Passed, PassError> {
     match ended {
         Ok(ended) => ended,
         Err(error) => resume_unwind(error.into_panic()),
     }
 }
 
-fn world(config: &Arc<Config>, host: &Host, born: usize) -> World<Host> {
+pub(crate) fn world(config: &Arc<Config>, host: &Host, born: usize) -> World<Host> {
     World {
         config: Arc::clone(config),
         outside: host.clone(),

@@ -8,9 +8,13 @@
 mod checks;
 mod host;
 mod life;
+mod lives;
 mod rules;
 mod script;
 mod setting;
+mod truth;
+mod watch;
+mod words;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +27,7 @@ use script::Script;
 
 const SEEDS: Range<u64> = 0..10_000;
 /// Within so many lives each deliberate mistake shows.
-const MISTAKES_SHOW_IN: u64 = 400;
+const MISTAKES_SHOW_IN: u64 = 2000;
 
 /// A life that fails, by a broken rule or a panic.
 fn failure(script: &Script) -> Option<String> {

@@ -10,7 +10,7 @@ pub(crate) const PEOPLE: usize = 18;
 /// Two of the people have addresses that the server refuses.
 pub(crate) const OFFENDERS: usize = 2;
 
-/// What stays as it is for a whole life.
+/// The server, and the configuration as it is at the beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     /// One bit for each open question of the licensing API.
@@ -25,6 +25,54 @@ pub(crate) struct Setting {
     /// Globs over people 3 and 4.
     pub(crate) exclude: bool,
     pub(crate) protect: bool,
+    pub(crate) hold_after_change: bool,
+    /// Removals stop everywhere when more than a third of the clients are in trouble.
+    pub(crate) brake: bool,
+    /// Known assignments are sent again, all of them within an hour.
+    pub(crate) reassert: bool,
+    /// The first source gives edits.
+    pub(crate) delta: bool,
+    /// The sources of each client.
+    pub(crate) sources: [&'static [usize]; CLIENTS],
+    /// A client that the configuration leaves out.
+    pub(crate) left_out: Option<usize>,
+}
+
+/// A change of the configuration.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Exclude,
+    Protect,
+    Grace(u64),
+    Guard { max_removals: (u64, u64), always_allow: u64 },
+    Sources { client: usize, sources: &'static [usize] },
+    LeftOut(Option<usize>),
+}
+
+impl Setting {
+    /// Known assignments are sent again, and the server does not refuse that.
+    pub(crate) fn sends_again(&self) -> bool {
+        self.reassert && self.dialect & 1 == 0
+    }
+
+    /// The clients that name a source.
+    pub(crate) fn clients_of(&self, source: usize) -> impl Iterator<Item = usize> {
+        let names = move |client: &usize| self.left_out != Some(*client) && self.sources[*client].contains(&source);
+        (0..CLIENTS).filter(names)
+    }
+
+    pub(crate) fn change(&mut self, change: &Change) {
+        match change {
+            Change::Exclude => self.exclude = !self.exclude,
+            Change::Protect => self.protect = !self.protect,
+            Change::Grace(grace) => self.grace = *grace,
+            Change::Guard { max_removals, always_allow } => {
+                (self.max_removals, self.always_allow) = (*max_removals, *always_allow);
+            }
+            Change::Sources { client, sources } => self.sources[*client] = sources,
+            Change::LeftOut(left_out) => self.left_out = *left_out,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -89,6 +137,25 @@ pub(crate) enum Action {
     },
     Retry {
         client: usize,
+    },
+    /// Somebody edits the configuration.
+    Configure(Change),
+    /// A copy of the ledger is made.
+    Copy,
+    /// The newest copy of the ledger, where there is one, is put into its place.
+    Restore,
+    /// A person believes a ledger that was restored.
+    Believe,
+    /// A person lets removals go on everywhere.
+    Resume,
+    /// A person has the newest run of a client undone.
+    Undo {
+        client: usize,
+        chances: Chances,
+    },
+    Forget {
+        client: usize,
+        person: usize,
     },
 }
 
@@ -196,6 +263,12 @@ impl Script {
             grace: if rng.bool() { 0 } else { 3600 },
             exclude: rng.u8(..4) == 0,
             protect: rng.u8(..4) == 0,
+            hold_after_change: rng.u8(..8) > 0,
+            brake: rng.u8(..3) == 0,
+            delta: rng.u8(..4) == 0,
+            sources: [&[0, 1], &[0, 1], &[1]],
+            left_out: None,
+            reassert: rng.u8(..3) == 0,
         };
         // How bad this life is, in percent.
         let trouble = [0, 10, 30, 60][rng.usize(..4)];
@@ -240,7 +313,10 @@ fn calmer(action: &Action) -> Vec<Action> {
     let mut calmer = Vec::new();
     let mut with = |change: &dyn Fn(&mut Chances)| {
         let mut action = action.clone();
-        if let Action::Pass { chances, .. } | Action::All { chances, .. } | Action::Stall { chances, .. } = &mut action
+        if let Action::Pass { chances, .. }
+        | Action::All { chances, .. }
+        | Action::Stall { chances, .. }
+        | Action::Undo { chances, .. } = &mut action
         {
             change(chances);
             calmer.push(action);
@@ -273,7 +349,7 @@ fn action(rng: &mut Rng, trouble: u32) -> Action {
     let person = rng.usize(..PEOPLE);
     let source = rng.usize(..SOURCES);
     let troubled = rng.u32(..100) < trouble;
-    match rng.u32(..100) {
+    match rng.u32(..127) {
         0..12 => join(rng),
         12..20 => Action::Edit { source, person, edit: Edit::Leave },
         20..24 => Action::Edit { source, person, edit: Edit::Rename },
@@ -298,7 +374,28 @@ fn action(rng: &mut Rng, trouble: u32) -> Action {
         93..96 => Action::Approve { client },
         96..97 => Action::Reject { client },
         97..98 => Action::Adopt { client, person },
+        100..107 => Action::Configure(change(rng)),
+        107..112 => Action::Copy,
+        112..117 => Action::Restore,
+        117..118 => Action::Believe,
+        118..121 => Action::Resume,
+        121..125 => Action::Undo { client, chances: chances(rng, trouble / 2) },
+        125..126 => Action::Forget { client, person },
         _ => Action::Retry { client },
+    }
+}
+
+fn change(rng: &mut Rng) -> Change {
+    match rng.u8(..10) {
+        0 | 1 => Change::Exclude,
+        2 => Change::Protect,
+        3 => Change::Grace(if rng.bool() { 0 } else { 3600 }),
+        4 => Change::Guard { max_removals: (rng.u64(10..=100), rng.u64(20..=100)), always_allow: rng.u64(0..5) },
+        5..8 => {
+            let sources: &[&[usize]] = &[&[0], &[1], &[0, 1]];
+            Change::Sources { client: rng.usize(..CLIENTS), sources: sources[rng.usize(..sources.len())] }
+        }
+        _ => Change::LeftOut(rng.bool().then(|| rng.usize(..CLIENTS))),
     }
 }
 

@@ -8,11 +8,12 @@ use rosterd::config::{self, Config};
 use rosterd::ledger::Ledger;
 use rosterd::roster::{Entry, Hasher, When};
 use rosterd::sandbox::dialect::{AlreadyAssigned, Case, Dialect, Errors, NoSeats, Partial, StatsOn402};
-use rosterd::source::{Incomplete, Reading, Snapshot};
+use rosterd::source::{Delta, Edit, Evidence, Incomplete, Reading, Snapshot};
 
 use crate::host::{id, name};
-use crate::rules::{Listing, Mistake, Truth, has_id, sources};
+use crate::rules::Mistake;
 use crate::script::{CLIENTS, How, SOURCES, Setting};
+use crate::truth::{Listing, Truth, has_id};
 
 pub(crate) fn dialect(bits: u8) -> Dialect {
     let flag = |place: u8| bits & (1 << place) != 0;
@@ -38,15 +39,20 @@ pub(crate) fn configuration(setting: &Setting, mistake: Option<Mistake>) -> Conf
     };
     let batch_size = if mistake == Some(Mistake::Singly) { 1 } else { setting.batch_size };
     let exclude = if setting.exclude { "exclude = [\"p3.*\"]\n" } else { "" };
+    let reassert = if setting.reassert { "reassert = \"1h\"\n" } else { "" };
     let protect = if setting.protect { "protect = [\"p4.*\"]\n" } else { "" };
     let mut text = format!(
         "[ledger]\nurl = \"sqlite:none.db\"\n[licensing]\nbase_url = \"http://127.0.0.1:1\"\n\
          requests_per_second = 10000.0\nburst = 1000\n\
-         [defaults]\nbatch_size = {batch_size}\nremoval_grace = \"{}s\"\n{exclude}{protect}[defaults.guard]\n{guard}\n",
-        setting.grace
+         [defaults]\nbatch_size = {batch_size}\nremoval_grace = \"{}s\"\n{exclude}{protect}{reassert}[defaults.guard]\n{guard}\nhold_after_change = {}\n",
+        setting.grace,
+        setting.hold_after_change && mistake != Some(Mistake::ChangeBelieved)
     );
-    for client in 0..CLIENTS {
-        let sources: Vec<String> = sources(client).iter().map(|source| format!("\"s{source}\"")).collect();
+    if setting.brake && mistake != Some(Mistake::NoBrake) {
+        text.push_str("[brake]\nshare = \"34%\"\nat_least = 2\n");
+    }
+    for client in (0..CLIENTS).filter(|client| setting.left_out != Some(*client)) {
+        let sources: Vec<String> = setting.sources[client].iter().map(|source| format!("\"s{source}\"")).collect();
         write!(
             text,
             "[subscriptions.c{client}]\ntype = \"Manual\"\nid = \"{}\"\napi_key = {{ env = \"NONE\" }}\nsources = [{}]\n",
@@ -56,7 +62,8 @@ pub(crate) fn configuration(setting: &Setting, mistake: Option<Mistake>) -> Conf
         .unwrap();
     }
     for source in 0..SOURCES {
-        write!(text, "[sources.s{source}]\nkind = \"csv\"\npath = \"drops/{source}\"\n").unwrap();
+        let mode = if setting.delta && source == 0 { "mode = \"delta\"\n" } else { "" };
+        write!(text, "[sources.s{source}]\nkind = \"csv\"\npath = \"drops/{source}\"\n{mode}").unwrap();
     }
     config::load_str(Path::new("simulation.toml"), &text).unwrap_or_else(|problems| panic!("{problems}"))
 }
@@ -104,6 +111,29 @@ pub(crate) fn reading(entries: &[Entry], how: How, hasher: &Hasher) -> Reading {
         How::Whole => Reading::Complete(Snapshot::of(entries.to_vec(), hasher)),
         How::Broken(_) => Reading::Incomplete(Incomplete::passing("The list broke off.")),
         How::Empty => Reading::Complete(Snapshot::of(Vec::new(), hasher)),
+    }
+}
+
+/// What a source that gives edits says now, where it has any.
+pub(crate) fn edits(truth: &Truth, source: usize, how: How) -> Reading {
+    let (before, now) = (&truth.accepted[source], &truth.listed[source]);
+    let keeps_id = |old: &Listing| {
+        let renamed = |new: &Listing| new.version != old.version && new.only == old.only;
+        has_id(&old.email()) && now.get(&old.person).is_some_and(renamed)
+    };
+    let gone = before.values().filter(|old| {
+        // Whose id comes with another address is renamed by that.
+        now.get(&old.person).is_none_or(|new| (new.version, new.only) != (old.version, old.only)) && !keeps_id(old)
+    });
+    let come = now.values().filter(|new| before.get(&new.email().to_lowercase()) != Some(new));
+    let edits: Vec<Edit> =
+        gone.map(|old| Edit::Remove(entry(old))).chain(come.map(|new| Edit::Add(entry(new)))).collect();
+    match how {
+        How::Broken(_) => Reading::Incomplete(Incomplete::passing("The list broke off.")),
+        How::Whole if !edits.is_empty() => {
+            Reading::Delta(Delta { edits, bad_rows: Vec::new(), evidence: Evidence::default() })
+        }
+        How::Whole | How::Empty => Reading::Nothing,
     }
 }
 

@@ -17,8 +17,8 @@ use toml::de::DeTable;
 use super::check::Check;
 use super::diagnose::{Complaint, Problem, Problems};
 use super::keys::{self, Kind};
-use super::raw::{self, File, Value};
-use super::{Alert, BrakeLimits, Config, Heartbeat, Http, Licensing, Log, warn};
+use super::raw::{self, File, Stamp, Value};
+use super::{Alert, BrakeLimits, Config, Heartbeat, Http, Licensing, Log, Standing, warn};
 use values::{Values, empty};
 
 /// Reads and checks a configuration.
@@ -26,21 +26,39 @@ use values::{Values, empty};
 /// # Errors
 /// Everything that is wrong with it, in all its files.
 pub fn load(path: &Path) -> Result<Config, Problems> {
+    read(path).config
+}
+
+/// What a reading of a configuration gives.
+#[derive(Debug)]
+pub struct Read {
+    /// Or everything that is wrong with it, in all its files.
+    pub config: Result<Config, Problems>,
+    /// Of the files that were read, whether or not they can be used.
+    pub standing: Standing,
+    /// Of what stands in them.
+    pub digest: blake3::Hash,
+}
+
+/// As [`load`], with what tells whether the files have changed since.
+pub fn read(path: &Path) -> Read {
     match File::read(path) {
         Ok(file) => load_file(&file),
         Err(complaint) => {
             let problem = Problem::of_file(path.to_owned(), complaint);
-            Err(Problems::new(vec![problem], &[path.to_owned()]))
+            let problems = Problems::new(vec![problem], &[path.to_owned()]);
+            let standing = Standing::of(path, Stamp::at(path), Vec::new(), &[]);
+            Read { config: Err(problems), standing, digest: blake3::hash(&[]) }
         }
     }
 }
 
 /// As [`load`], of a text that would stand in this file; only what it includes is read.
 pub fn load_str(path: &Path, text: &str) -> Result<Config, Problems> {
-    load_file(&File::new(path, text.to_owned()))
+    load_file(&File::new(path, text.to_owned())).config
 }
 
-fn load_file(main: &File) -> Result<Config, Problems> {
+fn load_file(main: &File) -> Read {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let empty = DeTable::new();
@@ -49,7 +67,8 @@ fn load_file(main: &File) -> Result<Config, Problems> {
         toml::Spanned::new(0..0, empty.clone())
     });
     let root = parsed.get_ref();
-    let others = include(main, root, &mut problems, &mut warnings);
+    let Included { files: others, patterns, stamps } = include(main, root, &mut problems, &mut warnings);
+    let standing = Standing::of(&main.shown, main.stamp, patterns, &stamps);
     let mut documents = vec![(main, root)];
     let parsed: Vec<_> = others.iter().map(|file| (file, file.parse())).collect();
     for (file, document) in &parsed {
@@ -70,9 +89,9 @@ fn load_file(main: &File) -> Result<Config, Problems> {
         problems.append(&mut check.problems);
     }
     let mut build = Build { main, root, documents: &documents, problems, warnings, whole, crons: BTreeMap::new() };
-    let config = build.config();
+    let config = build.config(&standing);
     let order: Vec<PathBuf> = std::iter::once(main).chain(&others).map(|file| file.shown.clone()).collect();
-    match config {
+    let config = match config {
         Some(mut config) if build.problems.is_empty() => {
             config.files = std::iter::once(main).chain(&others).map(|file| file.path.clone()).collect();
             config.warnings = build.warnings;
@@ -80,15 +99,29 @@ fn load_file(main: &File) -> Result<Config, Problems> {
             Ok(config)
         }
         _ => Err(Problems::new(build.problems, &order)),
+    };
+    let mut digest = blake3::Hasher::new();
+    for file in std::iter::once(main).chain(&others) {
+        digest.update(&file.text.len().to_le_bytes()).update(file.text.as_bytes());
     }
+    Read { config, standing, digest: digest.finalize() }
 }
 
 /// The files that the main one includes.
-fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> Vec<File> {
-    let mut files: Vec<File> = Vec::new();
+#[derive(Default)]
+struct Included {
+    files: Vec<File>,
+    patterns: Vec<String>,
+    /// Of every file that a pattern matches, in order.
+    stamps: Vec<(PathBuf, Stamp)>,
+}
+
+fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> Included {
+    let Included { mut files, patterns: mut texts, mut stamps } = Included::default();
     let patterns = root.get("include").and_then(|value| value.get_ref().as_array());
     for pattern in patterns.into_iter().flat_map(|list| list.iter()) {
         let Some(text) = pattern.get_ref().as_str() else { continue };
+        texts.push(text.to_owned());
         match raw::included(main, text) {
             Err(says) => {
                 let complaint = Complaint::new(says, "write globs relative to this file, such as \"clients/*.toml\"");
@@ -99,7 +132,10 @@ fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warning
             }
             Ok(paths) => {
                 for path in paths {
-                    match File::read(&path) {
+                    let read = File::read(&path);
+                    let stamp = read.as_ref().map_or_else(|_| Stamp::at(&path), |file| file.stamp);
+                    stamps.push((path.clone(), stamp));
+                    match read {
                         Ok(file) if files.iter().any(|other| other.path == file.path) => {}
                         Ok(file) => files.push(file),
                         Err(complaint) => problems.push(Problem::of_file(path, complaint)),
@@ -108,7 +144,7 @@ fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warning
             }
         }
     }
-    files
+    Included { files, patterns: texts, stamps }
 }
 
 struct Build<'a> {
@@ -147,7 +183,7 @@ impl<'a> Build<'a> {
         Some(section)
     }
 
-    fn config(&mut self) -> Option<Config> {
+    fn config(&mut self, standing: &Standing) -> Option<Config> {
         let sources = self.named("sources");
         let subscriptions = self.named("subscriptions");
         let names = |all: &BTreeMap<&str, Named<'_>>| all.keys().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -161,6 +197,7 @@ impl<'a> Build<'a> {
         let log = self.section("log")?;
         Some(Config {
             files: Vec::new(),
+            standing: standing.clone(),
             ledger: self.section("ledger")?.get("url", |at| at.ledger())?,
             log: Log {
                 format: log.get("format", |at| at.choice())?,

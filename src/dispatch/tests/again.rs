@@ -133,6 +133,21 @@ fn a_named_offender_stays_as_it_is_and_the_rest_is_sent() {
 }
 
 #[test]
+fn a_server_that_refuses_everybody_by_name_refuses_repetitions_and_one_who_is_named_alone_says_nothing() {
+    let refused = |names: &str| {
+        let errors = addresses(names).iter().map(|address| format!("'{address}' has a seat")).collect();
+        let work = Work { reassert: addresses(names), ..Work::default() };
+        run(settings(9), work, |_| Answer::Refused { errors: Vec::clone(&errors), stats: None })
+    };
+    let (all, one) = (refused("a b c"), refused("a"));
+    assert_eq!((all.requests.len(), one.requests.len()), (1, 1));
+    assert!(all.records.outcomes.values().all(|outcome| matches!(outcome, Outcome::NotDone { .. })));
+    assert!(all.records.habits.unwrap().refuses_repeats());
+    assert_eq!(one.records.habits, None);
+    assert!(!Habits::default().refuses_repeats(), "a server that was not asked yet is asked");
+}
+
+#[test]
 fn what_a_crash_left_open_is_sent_again_as_what_it_was() {
     let intent = NewIntent { operation: Operation::Assign, addresses: addresses("a b c"), again: true };
     let work = Work { resume: vec![(IntentId(7), intent)], ..Work::default() };

@@ -214,8 +214,13 @@ fn a_complaint_about_the_request_itself_says_nothing_about_who_is_assigned() {
         let transcript = script(9, unassign("a"), [refused(&[words])]);
         assert!(transcript.contains(&format!("a Refused {{ words: {words:?} }}")), "{transcript}");
     }
-    let unclear = script(9, unassign("a"), [refused(&["Nothing to do."])]);
-    assert!(unclear.contains("a UnassignedAlready"), "{unclear}");
+    for words in ["Nothing to do.", "The person is missing.", "It left the field."] {
+        let unclear = script(9, unassign("a"), [refused(&[words])]);
+        assert!(unclear.contains("a UnassignedAlready"), "{unclear}");
+    }
+    // Of several it is said of nobody before they are asked for alone.
+    let several = script(9, unassign("a b"), [refused(&["b@x.example: a field is missing"]), done(0), done(0)]);
+    assert!(several.contains("b Unassigned") && !several.contains("b Refused"), "{several}");
 }
 
 #[test]

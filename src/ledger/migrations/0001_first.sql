@@ -25,8 +25,10 @@ CREATE TABLE source (
   evidence TEXT NOT NULL,
   entries INTEGER NOT NULL DEFAULT 0,
   bad_rows TEXT NOT NULL DEFAULT '[]',
-  -- The names of the subscriptions that were ever told of its changes.
+  -- The names of the subscriptions that ever looked at it or were told of its changes.
   told TEXT NOT NULL DEFAULT '[]',
+  -- Counts the rosters that were accepted: changes are made to the one that they were computed from.
+  revision INTEGER NOT NULL DEFAULT 0,
   -- Null: it was never read whole.
   accepted_at INTEGER,
   problem TEXT,
@@ -139,6 +141,8 @@ CREATE TABLE member (
   departure TEXT,
   kept INTEGER NOT NULL DEFAULT 0,
   refused INTEGER NOT NULL DEFAULT 0,
+  -- Null: it waits like everybody.
+  claim TEXT,
   -- The open intent that names it, and what its request is for.
   intent_id INTEGER,
   errand TEXT,

@@ -13,7 +13,7 @@ use super::values::{Json, Ms, Word, address, moment, moment_or_none, ms, spellin
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::drift::Moves;
-use crate::member::Departure;
+use crate::member::{Claim, Departure};
 use crate::plan::Then;
 
 /// A member as it stands in its row.
@@ -80,6 +80,7 @@ impl Record {
             departure: None,
             kept: false,
             refused: false,
+            claim: None,
         };
         Record { member, intent: None, errand: None }
     }
@@ -110,6 +111,9 @@ impl Record {
         self.member.has_seat = state.has_seat();
         self.member.reason = reason.into();
         self.member.refused &= member_state == MemberState::Quarantined;
+        if !matches!(member_state, MemberState::Pending | MemberState::Unknown) {
+            self.member.claim = None;
+        }
         if state.has_seat() {
             self.member.waiting_since = None;
         }
@@ -136,7 +140,7 @@ pub(super) struct Books<'t> {
 }
 
 const COLUMNS: &str =
-    "identity, spelling, state, since, reason, priority, has_seat, waiting_since, departure, kept, refused";
+    "identity, spelling, state, since, reason, priority, has_seat, waiting_since, departure, kept, refused, claim";
 
 impl<'t> Books<'t> {
     pub(super) fn open(connection: &'t Connection, subscription: i64, run: Option<RunId>, now: Timestamp) -> Books<'t> {
@@ -146,20 +150,10 @@ impl<'t> Books<'t> {
     pub(super) fn record(&self, identity: &str) -> Result<Option<Record>> {
         let mut statement = self.connection.prepare_cached(sql_text::RECORD)?;
         let record = statement.query_row(params![self.subscription, identity], |row| {
-            let errand: Option<Json<Errand>> = row.get(12)?;
-            Ok(Record { member: member(row)?, intent: row.get(11)?, errand: errand.map(|errand| errand.0) })
+            let errand: Option<Json<Errand>> = row.get(13)?;
+            Ok(Record { member: member(row)?, intent: row.get(12)?, errand: errand.map(|errand| errand.0) })
         });
         Ok(record.optional()?)
-    }
-
-    /// How it stopped being named, where a change of a roster says so that no plan has been done with.
-    pub(super) fn touched_departure(&self, identity: &str) -> Result<Option<Departure>> {
-        let sql = "SELECT departure FROM touched WHERE subscription_id = ?1 AND identity = ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let departure = statement
-            .query_row(params![self.subscription, identity], |row| row.get::<_, Option<Json<Departure>>>(0))
-            .optional()?;
-        Ok(departure.flatten().map(|departure| departure.0))
     }
 
     /// Writes a record, where it is not as it was. Says whether it was written.
@@ -168,8 +162,19 @@ impl<'t> Books<'t> {
         if same_spelling && old == Some(new) {
             return Ok(false);
         }
-        let Member { address, state, since, reason, priority, has_seat, waiting_since, departure, kept, refused } =
-            &new.member;
+        let Member {
+            address,
+            state,
+            since,
+            reason,
+            priority,
+            has_seat,
+            waiting_since,
+            departure,
+            kept,
+            refused,
+            claim,
+        } = &new.member;
         self.connection.prepare_cached(sql_text::PUT)?.execute(params![
             self.subscription,
             address.identity(),
@@ -183,6 +188,7 @@ impl<'t> Books<'t> {
             departure.as_ref().map(Json),
             kept,
             refused,
+            claim.as_ref().map(Json),
             new.intent,
             new.errand.as_ref().map(Json),
         ])?;
@@ -222,6 +228,8 @@ impl<'t> Books<'t> {
         }
         let held: i64 = self.tally.iter().filter(|((_, has_seat), _)| *has_seat).map(|(_, change)| change).sum();
         if held != 0 {
+            // What a clock that was ahead wrote must not be taken for the newest once time has come there.
+            self.connection.prepare_cached(sql_text::NOT_YET)?.execute(params![self.subscription, Ms(self.now)])?;
             self.connection.prepare_cached(sql_text::HELD)?.execute(params![self.subscription, Ms(self.now)])?;
         }
         Ok(held)
@@ -247,6 +255,7 @@ pub(super) fn member(row: &Row<'_>) -> rusqlite::Result<Member> {
         departure: row.get::<_, Option<Json<Departure>>>(8)?.map(|departure| departure.0),
         kept: row.get(9)?,
         refused: row.get(10)?,
+        claim: row.get::<_, Option<Json<Claim>>>(11)?.map(|claim| claim.0),
     })
 }
 
@@ -289,19 +298,20 @@ pub(super) fn tell(
 mod sql_text {
     pub(super) const RECORD: &str = "
         SELECT identity, spelling, state, since, reason, priority, has_seat, waiting_since, departure, kept, refused,
-               intent_id, errand
+               claim, intent_id, errand
         FROM member WHERE subscription_id = ?1 AND identity = ?2";
     pub(super) const PUT: &str = "
         INSERT INTO member (subscription_id, identity, spelling, state, since, reason, priority, has_seat,
-                            waiting_since, departure, kept, refused, intent_id, errand)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                            waiting_since, departure, kept, refused, claim, intent_id, errand)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
         ON CONFLICT (subscription_id, identity) DO UPDATE SET
           spelling = excluded.spelling, state = excluded.state, since = excluded.since, reason = excluded.reason,
           priority = excluded.priority, has_seat = excluded.has_seat, waiting_since = excluded.waiting_since,
           departure = excluded.departure, kept = excluded.kept, refused = excluded.refused,
-          intent_id = excluded.intent_id, errand = excluded.errand";
+          claim = excluded.claim, intent_id = excluded.intent_id, errand = excluded.errand";
     pub(super) const COUNT: &str = "
         UPDATE member_count SET members = members + ?4 WHERE subscription_id = ?1 AND state = ?2 AND has_seat = ?3";
+    pub(super) const NOT_YET: &str = "DELETE FROM seats_held WHERE subscription_id = ?1 AND at > ?2";
     pub(super) const HELD: &str = "
         INSERT OR REPLACE INTO seats_held (subscription_id, at, held)
         SELECT ?1, ?2, coalesce(sum(members), 0) FROM member_count WHERE subscription_id = ?1 AND has_seat = 1";

@@ -4,10 +4,11 @@ use rusqlite::{Connection, params};
 
 use super::super::Event;
 use super::books::{Seat, tell};
-use super::values::{Ms, moment_or_none};
+use super::values::{Ms, Word, moment_or_none};
 use super::{Ledger, Result};
 use crate::brake::{Brake, Troubles, WINDOW};
 use crate::clock::Timestamp;
+use crate::licensing::wire::Operation;
 
 impl Ledger {
     /// The brake, while it is on.
@@ -25,12 +26,12 @@ impl Ledger {
             let after = Ms(resumed.max(Some(now - WINDOW)).unwrap_or(now));
             let names = |sql: &str| -> Result<_> {
                 let mut statement = connection.prepare_cached(sql)?;
-                let names = statement.query_map([&after], |row| row.get(0))?;
+                let names = statement.query_map([&after, &Ms(now)], |row| row.get(0))?;
                 Ok(names.collect::<rusqlite::Result<_>>()?)
             };
             Ok(Troubles {
-                held: names("SELECT name FROM subscription WHERE held_at > ?1")?,
-                failed: names("SELECT name FROM source WHERE failed_at > ?1")?,
+                held: names("SELECT name FROM subscription WHERE held_at > ?1 AND held_at <= ?2")?,
+                failed: names("SELECT name FROM source WHERE failed_at > ?1 AND failed_at <= ?2")?,
             })
         })
     }
@@ -48,15 +49,18 @@ impl Ledger {
         })
     }
 
-    /// Removals go on, on a person's word; a run is asked for wherever any are held. Whether they were stopped.
+    /// Removals go on, on a person's word; a run is asked for wherever any are held or nobody knows whether one was done.
+    /// Whether they were stopped.
     pub fn release_brake(&mut self, by: &str, now: Timestamp) -> Result<bool> {
         self.write(|transaction| {
             if brake(transaction)?.is_none() {
                 return Ok(false);
             }
             transaction.execute("UPDATE brake SET since = NULL, reason = NULL, resumed_at = ?1", [Ms(now)])?;
-            let sql = "UPDATE subscription SET asked_at = ?1 WHERE hold IS NOT NULL AND asked_at IS NULL";
-            transaction.execute(sql, [Ms(now)])?;
+            let sql = "
+                UPDATE subscription SET asked_at = ?1 WHERE hold IS NOT NULL OR EXISTS (
+                  SELECT 1 FROM intent WHERE subscription_id = subscription.id AND operation = ?2)";
+            transaction.execute(sql, params![Ms(now), Word(Operation::Unassign)])?;
             tell(transaction, None, None, Event::Resumed, None, &format!("by {by}"), Seat::Same, now)?;
             Ok(true)
         })

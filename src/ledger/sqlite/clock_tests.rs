@@ -7,7 +7,7 @@ use super::*;
 use crate::address::Address;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Report};
 use crate::ledger::{Owner, RunId, RunOutcome, Trigger};
-use crate::licensing::wire::Operation;
+use crate::licensing::wire::{Operation, Stats};
 use crate::plan::{Hold, Plan, Removal};
 use crate::roster::Reason;
 
@@ -130,4 +130,30 @@ fn the_first_run_of_a_clock_that_was_ahead_does_not_stand_for_every_day() {
     }
     let counts = ledger.counts("contoso", base() + TimeDelta::hours(60)).unwrap();
     assert_eq!((counts.holding, counts.holding_day_ago), (7, 7));
+}
+
+#[test]
+fn seats_that_were_held_in_the_future_are_forgotten_when_the_clock_is_set_right() {
+    for jump in JUMPS {
+        let (_folder, _, mut ledger) = new_ledger();
+        let lease = adopt(&mut ledger, 20);
+        remove(&mut ledger, &lease, 1, 0..1, base() + jump);
+        remove(&mut ledger, &lease, 2, 1..18, base());
+        let counts = ledger.counts("contoso", base() + jump + TimeDelta::hours(25)).unwrap();
+        assert_eq!((counts.holding, counts.holding_day_ago), (2, 2), "{jump}");
+    }
+}
+
+#[test]
+fn a_refusal_by_a_clock_that_was_ahead_is_no_newer_than_what_is_told_now() {
+    for jump in JUMPS {
+        let (_folder, _, mut ledger) = new_ledger();
+        let lease = adopt(&mut ledger, 5);
+        let full = Commit { full: true, ..Commit::default() };
+        ledger.commit(&lease, RunId::from_u128(1), &full, base() + jump).unwrap();
+        let stats = Some(Stats { available: 5, assigned: 5 });
+        ledger.commit(&lease, RunId::from_u128(1), &Commit { stats, ..Commit::default() }, base()).unwrap();
+        let told = ledger.subscription("contoso").unwrap().told_full_at();
+        assert_eq!(told, Some(base()), "{jump}: it is asked again when the time for it has passed, and not before");
+    }
 }

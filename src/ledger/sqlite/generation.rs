@@ -2,8 +2,9 @@
 //!
 //! The ledger counts its flushed commits, and a small file beside it, `FILE.generation`, has the count, too. The file is
 //! written when the commit is on disk, never before: whatever breaks off in between, the file is behind and never ahead.
-//! So a ledger that is behind its file was put back from a copy. The file is flushed once for each run that sends, before
-//! its first request; between two of these only a power cut can set it back, and then by what was not flushed alone.
+//! So a ledger that is behind its file was put back from a copy. The file is flushed once for each run that asks for a new
+//! request, before the first of them; a run that only sends again what is open writes no intent, and needs none. Between two
+//! flushes only a power cut can set the file back, and then by what was not flushed alone.
 //!
 //! The file has two lines, which are written in turn, each with the ledger's name and a checksum: one that was torn
 //! leaves the other.

@@ -39,7 +39,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 
 use self::generation::Generation;
 use self::work::Work;
-use super::{Lease, LedgerError, migrations};
+use super::{Lease, LedgerError, Restored, migrations};
 use crate::clock::Timestamp;
 use crate::roster::Hasher;
 
@@ -55,6 +55,9 @@ const CHECKED_BYTES_MAX: u64 = 4 << 20;
 
 /// A copy is made in steps of so many pages.
 const SCRATCH_PAGES: i32 = 4096;
+
+/// What SQLite calls a ledger without a file.
+const IN_MEMORY: &str = ":memory:";
 
 /// SQLite's smallest page, which holds its header.
 const HEADER_BYTES: u64 = 512;
@@ -118,19 +121,24 @@ impl Ledger {
 
     /// A copy in memory, to try things on: what happens to it touches nothing. An empty one where there is no ledger.
     pub fn scratch(path: &Path) -> Result<Ledger> {
-        let source = match Ledger::open_readonly(path) {
-            Ok(ledger) => Some(ledger),
-            Err(LedgerError::Missing { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let doubt = source.as_ref().map(Ledger::restored).transpose()?.flatten();
-        Ledger::connect(Path::new(":memory:"), OpenFlags::default(), |connection| {
-            if let Some(source) = source {
-                let backup = Backup::new(&source.connection, connection)?;
-                backup.run_to_completion(SCRATCH_PAGES, Duration::ZERO, None)?;
+        match Ledger::open_readonly(path) {
+            Ok(ledger) => ledger.copy(ledger.restored()?.as_ref()),
+            Err(LedgerError::Missing { .. }) => {
+                Ledger::connect(Path::new(IN_MEMORY), OpenFlags::default(), |connection| {
+                    Ok(migrations::migrate(connection)?)
+                })
             }
-            migrations::migrate(connection)?;
-            doubt.iter().try_for_each(|doubt| generation::put_doubt(connection, doubt))
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A copy in memory of what is committed, with this doubt about it.
+    pub fn copy(&self, doubt: Option<&Restored>) -> Result<Ledger> {
+        Ledger::connect(Path::new(IN_MEMORY), OpenFlags::default(), |connection| {
+            let backup = Backup::new(&self.connection, connection)?;
+            backup.run_to_completion(SCRATCH_PAGES, Duration::ZERO, None)?;
+            drop(backup);
+            doubt.map_or(Ok(()), |doubt| generation::put_doubt(connection, doubt))
         })
     }
 
@@ -154,6 +162,12 @@ impl Ledger {
     /// Makes the keys of this ledger's rosters.
     pub fn hasher(&self) -> &Hasher {
         &self.hasher
+    }
+
+    /// What is read in here is read as it stood at one moment, whatever another process writes meanwhile. Whether the
+    /// ledger is the newest is for before: the file beside it has no such moment.
+    pub fn in_one_snapshot<T>(&self, read: impl FnOnce(&Ledger) -> Result<T>) -> Result<T> {
+        self.read(|_| read(self))
     }
 
     /// Reads in one snapshot of the ledger; what is read for each row of an outer verb is read in the outer's.

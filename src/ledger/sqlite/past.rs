@@ -64,12 +64,16 @@ impl Ledger {
     }
 
     /// Whose seat a run gave and whose it took, in this order, each by address. Where the server had done it before,
-    /// the run did nothing, and the address is in neither.
+    /// the run did nothing, and the address is in neither; nor is one whose seat was given or taken again since.
     pub fn run_effects(&self, run: RunId) -> Result<(Vec<Address>, Vec<Address>)> {
         self.read(|connection| {
             let sql = "
                 SELECT identity, spelling, seat FROM history
-                WHERE run = ?1 AND seat <> 0 AND identity IS NOT NULL ORDER BY identity, id";
+                WHERE run = ?1 AND seat <> 0 AND identity IS NOT NULL AND NOT EXISTS (
+                  SELECT 1 FROM history AS later
+                  WHERE later.identity = history.identity AND later.subscription_id = history.subscription_id
+                    AND later.id > history.id AND later.seat <> 0)
+                ORDER BY identity, id";
             let mut statement = connection.prepare_cached(sql)?;
             let mut rows = statement.query([run.into_bytes()])?;
             let (mut assigned, mut unassigned) = (Vec::new(), Vec::new());

@@ -15,7 +15,7 @@ use super::values::{Json, Ms};
 use super::{Ledger, Result, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::dispatch::machine::Outcome;
+use crate::dispatch::machine::{Habits, Outcome};
 use crate::licensing::wire::Operation;
 use crate::plan::Hold;
 use crate::report::text::count;
@@ -111,6 +111,18 @@ impl Ledger {
         })
     }
 
+    /// What the server was seen to do is learned anew. Whether anything had been learned.
+    pub fn forget_habits(&mut self, lease: &Lease) -> Result<bool> {
+        self.fenced(lease, |transaction, subscription| {
+            let known: Json<Habits> =
+                transaction
+                    .query_row("SELECT habits FROM subscription WHERE id = ?1", [subscription], |row| row.get(0))?;
+            let sql = "UPDATE subscription SET habits = ?2 WHERE id = ?1";
+            transaction.execute(sql, params![subscription, Json(Habits::default())])?;
+            Ok(known.0 != Habits::default())
+        })
+    }
+
     /// Keeps what a person undid from being done again: who was given the seat back is kept until a roster names them,
     /// who lost it is set aside until `retry`.
     pub fn note_undone(
@@ -136,6 +148,13 @@ impl Ledger {
         })
     }
 
+    /// Has the next plan look at these addresses, whatever has become of them by then.
+    pub fn look_again_at(&mut self, lease: &Lease, addresses: &[Address]) -> Result<()> {
+        self.fenced(lease, |transaction, subscription| {
+            addresses.iter().try_for_each(|address| look_again(transaction, subscription, address))
+        })
+    }
+
     /// A ledger that may not be the newest is believed from now on. What it remembers of a person's approvals and of
     /// removals that were under way is of the past, and done with. Every subscription is asked for a run.
     pub fn believe(&mut self, by: &str, now: Timestamp) -> Result<()> {
@@ -151,7 +170,7 @@ impl Ledger {
             }
             transaction.execute("DELETE FROM approval", [])?;
             transaction.execute("UPDATE generation SET restored = NULL", [])?;
-            transaction.execute("UPDATE subscription SET asked_at = coalesce(asked_at, ?1)", [Ms(now)])?;
+            transaction.execute("UPDATE subscription SET asked_at = ?1", [Ms(now)])?;
             Ok(())
         })
     }
@@ -163,21 +182,23 @@ impl Ledger {
         self.fenced(lease, |transaction, subscription| withdraw_removals(transaction, subscription, now))
     }
 
-    /// Asks whoever runs the daemon for a run of this subscription.
+    /// Asks whoever runs the daemon for a run of this subscription. What was asked for before is within it.
     pub fn ask_for_run(&mut self, subscription: &str, now: Timestamp) -> Result<()> {
         self.write(|transaction| {
             let id = subscription_id(transaction, subscription)?;
-            let sql = "UPDATE subscription SET asked_at = ?2 WHERE id = ?1 AND asked_at IS NULL";
+            let sql = "UPDATE subscription SET asked_at = ?2 WHERE id = ?1";
             transaction.execute(sql, params![id, Ms(now)])?;
             Ok(())
         })
     }
 
-    /// What was asked for has been done.
-    pub fn forget_asked(&mut self, subscription: &str) -> Result<()> {
+    /// What was asked for at this moment has been done. Whether nothing was asked for since.
+    pub fn forget_asked(&mut self, subscription: &str, asked_at: Timestamp) -> Result<bool> {
         self.write(|transaction| {
-            transaction.execute("UPDATE subscription SET asked_at = NULL WHERE name = ?1", [subscription])?;
-            Ok(())
+            let sql = "UPDATE subscription SET asked_at = NULL WHERE name = ?1 AND asked_at = ?2";
+            transaction.execute(sql, params![subscription, Ms(asked_at)])?;
+            let sql = "SELECT 1 FROM subscription WHERE name = ?1 AND asked_at IS NOT NULL";
+            Ok(!transaction.prepare_cached(sql)?.exists([subscription])?)
         })
     }
 

@@ -9,13 +9,14 @@ use super::super::operation::{State, Step};
 use super::super::{Event, LedgerError, Member};
 use super::Result;
 use super::books::{Books, Record, Seat, step};
+use super::generation::standing;
 use super::people::lapse;
 use super::planning::Seen;
 use super::values::{Json, Ms};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
-use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Settlement, Then, Waiting};
+use crate::plan::{Hold, Leaving, LeavingUntil, Plan, Quarantine, Settlement, Then, Waiting};
 use crate::report::text::count;
 use crate::roster::PRIORITY_DEFAULT;
 
@@ -24,12 +25,10 @@ pub(super) fn put_plan(connection: &Connection, subscription: i64, books: &mut B
     plan.settle.iter().try_for_each(|settlement| settle(books, settlement))?;
     let returned = plan.settle.iter().filter_map(|settlement| match settlement {
         Settlement::Returned { address } => Some(address.identity()),
-        Settlement::Dropped { .. } | Settlement::Kept { .. } => None,
+        Settlement::Dropped { .. } => None,
     });
     let returned: HashSet<&str> = returned.collect();
-    if !returned.is_empty() {
-        lapse(connection, subscription, |approved| returned.contains(approved))?;
-    }
+    lapse(connection, subscription, |approved| returned.contains(approved))?;
     plan.leaving.iter().try_for_each(|leaving| leave(books, leaving, departure(plan, &leaving.address)))?;
     plan.waiting.iter().try_for_each(|waiting| wait(books, waiting))?;
     plan.quarantined.iter().try_for_each(|quarantine| set_aside(books, quarantine))?;
@@ -37,8 +36,7 @@ pub(super) fn put_plan(connection: &Connection, subscription: i64, books: &mut B
 }
 
 fn settle(books: &mut Books<'_>, settlement: &Settlement) -> Result<()> {
-    let (Settlement::Returned { address } | Settlement::Dropped { address, .. } | Settlement::Kept { address, .. }) =
-        settlement;
+    let (Settlement::Returned { address } | Settlement::Dropped { address, .. }) = settlement;
     let old = books.record(address.identity())?;
     let to = |what| step(old.as_ref(), address, what);
     match settlement {
@@ -53,16 +51,6 @@ fn settle(books: &mut Books<'_>, settlement: &Settlement) -> Result<()> {
             change(books, old, state, "named again before the seat was taken", Event::Returned, |member| {
                 member.departure = None;
                 member.kept = false;
-            })
-        }
-        Settlement::Kept { reason, .. } => {
-            let state = to(Step::Kept)?;
-            let departed = books.touched_departure(address.identity())?;
-            change(books, old, state, reason, Event::Kept, |member| {
-                // Why it is not named stands nowhere else. One that a person kept has no departure any more.
-                if !member.kept {
-                    member.departure = departed.or(member.departure.take());
-                }
             })
         }
     }
@@ -82,10 +70,8 @@ fn change(
     new.turn(state, reason, books.now);
     edit(&mut new.member);
     let told = (old.member.state, &old.member.reason) != (new.member.state, &new.member.reason);
-    if books.put(Some(&old), &new)? && told {
-        books.tell(event, &new.member.address, reason, Seat::Same)?;
-    }
-    Ok(())
+    books.put(Some(&old), &new)?;
+    if told { books.tell(event, &new.member.address, reason, Seat::Same) } else { Ok(()) }
 }
 
 /// How this leaver stopped being desired.
@@ -157,10 +143,8 @@ pub(super) fn seatless(
     edit(&mut new.member);
     let told = old.as_ref().map(|old| (old.member.state, old.member.reason.as_str()))
         != Some((new.member.state, new.member.reason.as_str()));
-    if books.put(old.as_ref(), &new)? && told {
-        books.tell(event, address, reason, Seat::Same)?;
-    }
-    Ok(())
+    books.put(old.as_ref(), &new)?;
+    if told { books.tell(event, address, reason, Seat::Same) } else { Ok(()) }
 }
 
 fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold: Option<&Hold>) -> Result<()> {
@@ -170,13 +154,18 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
     if old.as_ref() == hold {
         return Ok(());
     }
+    // That a ledger which may not be the newest holds everything is no sign of a fault elsewhere. What is held still when
+    // a person believes it begins then.
+    let doubted = standing(connection)?.1.is_some();
     let begins = old.is_none();
     let same_set = old.map(|old| old.digest) == hold.map(|hold| hold.digest.clone());
     let sql = "
-        UPDATE subscription SET hold = ?2, held_at = CASE WHEN ?5 THEN ?3 ELSE held_at END,
+        UPDATE subscription SET hold = ?2, 
+          held_at = CASE WHEN ?6 AND ?5 THEN NULL WHEN NOT ?6 AND ?2 IS NOT NULL AND (?5 OR held_at IS NULL) THEN ?3
+                    ELSE held_at END,
           hold_since = CASE WHEN ?4 THEN hold_since WHEN ?2 IS NULL THEN NULL ELSE ?3 END
         WHERE id = ?1";
-    let values = params![subscription, hold.map(Json), Ms(books.now), same_set, begins];
+    let values = params![subscription, hold.map(Json), Ms(books.now), same_set, begins, doubted];
     connection.prepare_cached(sql)?.execute(values)?;
     match hold {
         Some(hold) if !same_set => books.tell_of_all(
@@ -192,35 +181,15 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
     }
 }
 
-/// The identities of held renames, old and new: no record says that they wait, so they stay touched.
-pub(super) fn held_renames(books: &Books<'_>, plan: &Plan) -> Result<Vec<String>> {
-    let Some(hold) = &plan.hold else { return Ok(Vec::new()) };
-    let leaving: HashSet<&str> = plan.leaving.iter().map(|leaving| leaving.address.identity()).collect();
-    let mut identities = Vec::new();
-    for Removal { address, .. } in hold.removals.iter().filter(|held| !leaving.contains(held.address.identity())) {
-        identities.push(address.identity().to_owned());
-        let renamed_to = books.touched_departure(address.identity())?.and_then(|departure| departure.renamed_to);
-        identities.extend(renamed_to.map(|to| to.identity().to_owned()));
-    }
-    Ok(identities)
-}
-
 /// Notes up to where a plan has looked, where that is news. It could decide nothing about whoever is asked about in an
-/// open request, nor about those whom it leaves `waiting`.
-pub(super) fn looked(
-    connection: &Connection,
-    subscription: i64,
-    scope: &str,
-    seen: Seen,
-    waiting: &[String],
-) -> Result<()> {
+/// open request.
+pub(super) fn looked(connection: &Connection, subscription: i64, scope: &str, seen: Seen) -> Result<()> {
     let sql = "
         DELETE FROM touched WHERE subscription_id = ?1 AND seq <= ?2
-          AND identity NOT IN (SELECT value FROM json_each(?3))
           AND NOT EXISTS (
             SELECT 1 FROM member WHERE member.subscription_id = ?1 AND member.identity = touched.identity
               AND intent_id IS NOT NULL)";
-    connection.prepare_cached(sql)?.execute(params![subscription, seen.seq, Json(waiting)])?;
+    connection.prepare_cached(sql)?.execute(params![subscription, seen.seq])?;
     // Looking at the same dates again does no harm, and a commit for each pass that changes nothing would.
     let sql = "
         UPDATE subscription SET scope = ?2, dates_until = ?4,

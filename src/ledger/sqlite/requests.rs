@@ -6,14 +6,16 @@ use super::super::operation::{State, Step, step_of};
 use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
 use super::Result;
 use super::books::{Before, Books, Errand, Record, Seat, step};
-use super::recorded::{put_then, seatless};
+use super::recorded::put_then;
 use super::rosters::look_again;
+use super::run::open_intents;
 use super::values::{Json, Ms, Word, count, counted};
 use super::work::{Order, Work};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Stop};
 use crate::licensing::wire::{Operation, Stats};
+use crate::member::{Claim, Departure, Member};
 use crate::roster::{PRIORITY_DEFAULT, Reason};
 
 /// Opens an intent: its addresses are unknown until its answer is recorded.
@@ -71,7 +73,6 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
         new.member.departure = Some(departure.clone());
     }
     let detail = match (order, approved) {
-        (None, _) if operation == Operation::Assign && state == State::UnknownWithSeat => "to be sure of it".to_owned(),
         (None, _) => "as a person asked".to_owned(),
         (Some(order @ Order::Unassign(_)), Some(by)) => format!("{}; approved by {by}", order.detail()),
         (Some(order), _) => order.detail(),
@@ -90,6 +91,61 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
     };
     new.errand = Some(Errand { before, detail, counts, renamed_to, then });
     books.put(old.as_ref(), &new)?;
+    Ok(())
+}
+
+/// Makes open requests to unassign these into requests to assign them.
+pub(super) fn turn_back(
+    connection: &Connection,
+    books: &mut Books<'_>,
+    subscription: i64,
+    wanted: &[Address],
+) -> Result<()> {
+    let removals = open_intents(connection, subscription)?;
+    for (id, intent) in removals.into_iter().filter(|(_, intent)| intent.operation == Operation::Unassign) {
+        let (back, rest): (Vec<Address>, Vec<Address>) =
+            intent.addresses.into_iter().partition(|address| wanted.contains(address));
+        if back.is_empty() {
+            continue;
+        }
+        // Still that run's: what comes of it is news for the run that settles it.
+        let sql = "
+            INSERT INTO intent (subscription_id, run, operation, addresses, again, at)
+            SELECT subscription_id, run, ?2, ?3, 0, ?4 FROM intent WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![id.0, Word(&Operation::Assign), Json(&back), Ms(books.now)])?;
+        let turned = connection.last_insert_rowid();
+        keep_open(connection, id, rest)?;
+        for address in &back {
+            wants_back(books, turned, address)?;
+        }
+    }
+    Ok(())
+}
+
+fn wants_back(books: &mut Books<'_>, intent: i64, address: &Address) -> Result<()> {
+    let old = books.record(address.identity())?;
+    let Some((old, errand)) = old.and_then(|old| Some((old.clone(), old.errand?))) else {
+        return Err(LedgerError::Illegal(format!("{}: no request about it is open", address.masked())));
+    };
+    let mut new = old.clone();
+    let why = "named again while the answer to its removal is missing";
+    new.turn(old.state()?, why, books.now);
+    new.member.claim = Some(Claim::Own);
+    new.intent = Some(intent);
+    let detail = why.to_owned();
+    new.errand = Some(Errand { detail, counts: false, renamed_to: None, then: None, ..errand });
+    books.put(Some(&old), &new)?;
+    Ok(())
+}
+
+/// An intent stays open for these; with none it ends.
+fn keep_open(connection: &Connection, intent: IntentId, addresses: Vec<Address>) -> Result<()> {
+    if addresses.is_empty() {
+        connection.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([intent.0])?;
+    } else {
+        let sql = "UPDATE intent SET addresses = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![intent.0, Json(addresses)])?;
+    }
     Ok(())
 }
 
@@ -123,12 +179,9 @@ pub(super) fn settle_intent(
             look_again(connection, subscription, address)?;
         }
     }
-    if unknown.is_empty() {
-        connection.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([intent.0])?;
-    } else if unknown.len() < addresses.len() {
+    if unknown.len() < addresses.len() {
         addresses.retain(|address| unknown.contains(&address));
-        let sql = "UPDATE intent SET addresses = ?2 WHERE id = ?1";
-        connection.prepare_cached(sql)?.execute(params![intent.0, Json(addresses)])?;
+        keep_open(connection, intent, addresses)?;
     }
     Ok(())
 }
@@ -164,6 +217,9 @@ fn settle_address(
             new.member.waiting_since = None;
             books.put(Some(&old), &new)?;
             books.tell(Event::Quarantined, address, words, Seat::Same)?;
+            if let Some(Claim::From { old, departure }) = old.member.claim {
+                hand_back(books, address, &old, *departure)?;
+            }
         }
         Outcome::NoSeat => queue(books, Some(&old), new, state, errand.before.as_ref())?,
         Outcome::NotDone { .. } => {}
@@ -201,7 +257,11 @@ fn assigned(
         _ => errand.detail.clone(),
     };
     new.turn(State::Assigned, detail.clone(), books.now);
-    new.member.departure = None;
+    // Who has the seat back because the new address was refused is to give it up as soon as that can have one.
+    let moves = new.member.departure.as_ref().is_some_and(|departure| departure.renamed_to.is_some());
+    if !(moves && old.member.claim == Some(Claim::Own)) {
+        new.member.departure = None;
+    }
     new.member.kept = false;
     if let (State::Assigned, Some(before)) = (before, &errand.before) {
         // Sent again to be sure: nothing has become of it.
@@ -227,10 +287,50 @@ fn unassigned(books: &mut Books<'_>, old: &Record, errand: &Errand, outcome: &Ou
     }
     if let Some(to) = &errand.renamed_to {
         books.tell(Event::Renamed, address, &format!("to {to}"), Seat::Same)?;
+        take_over(books, &old.member, to)?;
     }
     errand.then.as_deref().map_or(Ok(()), |then| put_then(books, then))
 }
 
+/// The seat that was given back under the old address is for the new one, whenever that is asked for.
+fn take_over(books: &mut Books<'_>, from: &Member, to: &Address) -> Result<()> {
+    let Some(departure) = from.departure.clone() else { return Ok(()) };
+    let old = books.record(to.identity())?;
+    // Whoever was given a seat meanwhile, or was set aside, has no use for another.
+    if !matches!(old.as_ref().map(Record::state).transpose()?, None | Some(State::Pending)) {
+        return Ok(());
+    }
+    let state = step(old.as_ref(), to, Step::Queued)?;
+    let mut new = old.clone().unwrap_or_else(|| Record::new(to.clone(), PRIORITY_DEFAULT, books.now));
+    new.turn(state, format!("takes over the seat of {}", from.address), books.now);
+    new.member.waiting_since = new.member.waiting_since.or(Some(books.now));
+    new.member.claim = Some(Claim::From { old: from.address.clone(), departure: Box::new(departure) });
+    books.put(old.as_ref(), &new)?;
+    Ok(())
+}
+
+/// The server refuses the new address: the person's old one is to have its seat again, and keeps it while the new one
+/// can't have one.
+fn hand_back(books: &mut Books<'_>, refused: &Address, old: &Address, departure: Departure) -> Result<()> {
+    // Somebody may have been given the old address meanwhile.
+    if books.record(old.identity())?.is_some() {
+        return Ok(());
+    }
+    let state = step(None, old, Step::Queued)?;
+    let mut new = Record::new(old.clone(), PRIORITY_DEFAULT, books.now);
+    let why = format!("{refused} was refused, so that the seat is given back to this address");
+    new.turn(state, &why, books.now);
+    new.member.waiting_since = Some(books.now);
+    new.member.claim = Some(Claim::Own);
+    new.member.departure = Some(departure);
+    books.put(None, &new)?;
+    books.tell(Event::Pending, old, &why, Seat::Same)
+}
+
+/// Why somebody waits.
+const NONE_FREE: &str = "no seat is free";
+/// Why somebody waits whose own removal was no longer wanted.
+const GONE: &str = "it was named again when its seat had been given back, and no seat is free";
 /// Why somebody waits who had a seat.
 const LOST: &str = "somebody unassigned it by other means than rosterd, and no seat is free";
 
@@ -242,9 +342,17 @@ fn queue(
     state: State,
     before: Option<&Before>,
 ) -> Result<()> {
-    let waited = before.filter(|before| before.state == MemberState::Pending);
-    let lost = old.is_some_and(|old| old.member.has_seat) || waited.is_some_and(|before| before.reason == LOST);
-    let why = if lost { LOST } else { "no seat is free" };
+    // Who has a claim was to be given the seat at once, and nobody was told that they wait.
+    let is_known = |before: &Before| matches!(&*before.reason, NONE_FREE | LOST | GONE);
+    let is_news = new.member.claim.is_some() && !before.is_some_and(is_known);
+    let waited = before.filter(|before| before.state == MemberState::Pending && !is_news);
+    let had_seat = old.is_some_and(|old| old.member.has_seat);
+    let why = match waited.map(|before| &*before.reason) {
+        Some(known @ (LOST | GONE)) => known,
+        _ if had_seat && new.member.claim.is_some() => GONE,
+        _ if had_seat => LOST,
+        _ => NONE_FREE,
+    };
     new.turn(state, why, books.now);
     if let Some(before) = waited {
         new.member.since = before.since;
@@ -271,9 +379,6 @@ pub(super) fn left(books: &mut Books<'_>, address: &Address, outcome: &Outcome, 
                 new.member.waiting_since = new.member.waiting_since.or(order.since());
             }
             queue(books, old.as_ref(), new, state, before.as_ref())
-        }
-        Outcome::Refused { words } => {
-            seatless(books, address, Step::SetAside, words, None, Event::Quarantined, |member| member.refused = true)
         }
         // Nothing has become of it; that it is still to be done is known from the work.
         Outcome::NotDone { .. } => Ok(()),
@@ -305,9 +410,10 @@ fn put_stats(connection: &Connection, subscription: i64, books: &Books<'_>, stat
     let Stats { available, assigned } = stats;
     let sql = "SELECT seats_available FROM subscription WHERE id = ?1 AND seats_available IS NOT NULL";
     let known = connection.prepare_cached(sql)?.query_row([subscription], |row| counted(row, 0)).optional()?;
+    // A refusal that a clock that was ahead noted is no newer than what is told now.
     let sql = "
         UPDATE subscription SET seats_available = ?2, seats_assigned = ?3, seats_as_of = ?4,
-          full_since = CASE WHEN ?2 > ?3 THEN NULL ELSE full_since END
+          full_since = CASE WHEN ?2 > ?3 THEN NULL ELSE full_since END, probed_at = min(probed_at, ?4)
         WHERE id = ?1";
     let values = params![subscription, count(available), count(assigned), Ms(books.now)];
     connection.prepare_cached(sql)?.execute(values)?;

@@ -6,9 +6,10 @@ use super::tests::{NOW, adopt, holding, new_ledger};
 use super::*;
 use crate::address::Address;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome};
-use crate::ledger::{Event, MemberState, RunId, Trigger};
+use crate::ledger::{Event, MemberState, Owner, RunId, Trigger};
 use crate::licensing::wire::Operation;
 use crate::member::{Doubt, IntentId, Restored};
+use crate::plan::{Hold, Plan};
 
 const RUN: RunId = RunId::from_u128(1);
 
@@ -304,6 +305,94 @@ fn a_file_that_can_not_be_written_is_said_when_the_ledger_is_opened() {
     drop(ledger);
     fs::remove_file(beside(&path)).unwrap();
     fs::create_dir(beside(&path)).unwrap();
+    let reader = Ledger::open_readonly(&path).unwrap();
+    assert!(matches!(reader.restored(), Err(LedgerError::Generation { .. })), "nor can it be read");
     let error = Ledger::open(&path, NOW).unwrap_err();
     assert!(matches!(&error, LedgerError::Generation { path: file, .. } if *file == beside(&path)), "{error:?}");
+}
+
+#[test]
+fn what_is_held_for_a_restored_ledger_is_no_sign_of_a_fault_elsewhere() {
+    let (_folder, path) = restored_from(|_, _| {});
+    let mut ledger = Ledger::open(&path, NOW).unwrap();
+    // When the lease that came back with the copy has run out.
+    let now = NOW + chrono::TimeDelta::hours(1);
+    let lease = ledger.acquire("contoso", &Owner("it".into()), Duration::from_mins(1), now).unwrap().unwrap();
+    let hold = |reason: &str| Hold {
+        digest: "0123456789abcdef".into(),
+        removals: vec![],
+        reasons: vec![reason.into()],
+        braked: false,
+    };
+    let troubles = |ledger: &mut Ledger, reason: &str| {
+        let plan = Plan { hold: Some(hold(reason)), ..Plan::default() };
+        let seen = ledger.candidates("contoso", &[], Look::Touched, now).unwrap().seen;
+        ledger.record_plan(&lease, RUN, &std::sync::Arc::new(plan), "", seen, now).unwrap();
+        ledger.troubles(now).unwrap().held.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(troubles(&mut ledger, "It may not be the newest."), Vec::<String>::new());
+    ledger.believe("ann", now).unwrap();
+    assert_eq!(
+        troubles(&mut ledger, "Too many at once."),
+        ["contoso"],
+        "what is held still, is held for another reason"
+    );
+}
+
+#[test]
+fn the_file_holds_the_two_newest_counts_and_nothing_else() {
+    let counts = |path: &Path| {
+        let text = fs::read_to_string(beside(path)).unwrap();
+        let mut counts: Vec<u64> = text.lines().map(|line| line.split(' ').nth(4).unwrap().parse().unwrap()).collect();
+        counts.sort_unstable();
+        counts
+    };
+    let (_folder, path, mut ledger) = new_ledger();
+    assert_eq!(counts(&path), [0, 0]);
+    for number in 0..5 {
+        let newest = ledger.newest_generation();
+        ledger.ask_for_run(&format!("s{number}"), NOW).unwrap();
+        assert_eq!(counts(&path), [newest, newest + 1]);
+    }
+    // In the place of something else, however long that was.
+    drop(ledger);
+    fs::write(beside(&path), "nonsense\n".repeat(99)).unwrap();
+    let mut ledger = Ledger::open(&path, NOW).unwrap();
+    assert_eq!(counts(&path), [ledger.newest_generation(); 2]);
+    ledger.believe("ann", NOW).unwrap();
+    let newest = ledger.newest_generation();
+    assert_eq!(counts(&path), [newest - 1, newest]);
+}
+
+#[test]
+fn a_restored_copy_says_of_when_it_is() {
+    let (folder, path, mut ledger) = new_ledger();
+    let lease = adopt(&mut ledger, 3);
+    let (hour, copy) = (NOW + chrono::TimeDelta::hours(1), folder.path().join("copy.db"));
+    ledger.adopt(&lease, &[address("joiner")], "it", hour).unwrap();
+    back_up(&ledger, &copy);
+    ledger.adopt(&lease, &[address("later")], "it", hour + chrono::TimeDelta::hours(1)).unwrap();
+    drop(ledger);
+    restore(&copy, &path);
+    let reader = Ledger::open_readonly(&path).unwrap();
+    assert_eq!(reader.restored().unwrap().unwrap().as_of, Some(hour));
+    let words = Ledger::open(&path, NOW).unwrap().restored().unwrap().unwrap().to_string();
+    assert!(words.contains("restored from a copy of 1970-01-01 01:00 UTC"), "{words}");
+    assert!(words.contains("rosterd ledger accept"), "{words}");
+}
+
+#[test]
+fn what_stood_here_before_a_copy_was_believed_is_older() {
+    let (folder, path, mut ledger) = new_ledger();
+    let (copy, before) = (folder.path().join("copy.db"), folder.path().join("before.db"));
+    let lease = adopt(&mut ledger, 3);
+    back_up(&ledger, &copy);
+    adopt_one(&mut ledger, &lease, "later");
+    back_up(&ledger, &before);
+    drop(ledger);
+    restore(&copy, &path);
+    Ledger::open(&path, NOW).unwrap().believe("ann", NOW).unwrap();
+    restore(&before, &path);
+    let doubt = doubt(&Ledger::open(&path, NOW).unwrap());
+    assert!(matches!(doubt, Some(Doubt::Older { .. })), "{doubt:?}");
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::types::FromSqlError;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
-use super::super::{Acceptance, Event, SourceRecord};
+use super::super::{Acceptance, Event, Lease, SourceRecord};
 use super::books::{Seat, tell};
 use super::people::lapse;
 use super::values::{Json, Ms, address, count, counted, moment_or_none, spelling};
@@ -28,7 +28,7 @@ impl Ledger {
     pub fn source(&self, name: &str) -> Result<Option<SourceRecord>> {
         self.read(|connection| {
             let sql = "
-                SELECT name, scope, fingerprint, evidence, entries, bad_rows, accepted_at, problem, problem_since
+                SELECT name, scope, fingerprint, evidence, entries, bad_rows, accepted_at, problem, problem_since, revision
                 FROM source WHERE name = ?1";
             Ok(connection.prepare_cached(sql)?.query_row([name], source_record).optional()?)
         })
@@ -84,12 +84,17 @@ impl Ledger {
         })
     }
 
-    /// The reading becomes the roster; its changes are noted for the subscriptions.
-    pub fn accept(&mut self, acceptance: &Acceptance, now: Timestamp) -> Result<()> {
+    /// The reading becomes the roster; its changes are noted for the subscriptions. Gives false, and nothing is written,
+    /// where the changes were computed from another roster than the one that is stored.
+    pub fn accept(&mut self, acceptance: &Acceptance, now: Timestamp) -> Result<bool> {
         let hasher = self.hasher.clone();
         self.write(|transaction| {
             let first = !was_accepted(transaction, &acceptance.source)?;
             let source = make_source(transaction, &acceptance.source)?;
+            let stored = revision(transaction, source)?;
+            if acceptance.base.is_some_and(|base| base != stored) {
+                return Ok(false);
+            }
             edit_roster(transaction, source, &acceptance.changes, &hasher)?;
             let bad_before = bad_rows(transaction, source)?;
             for subscription in &acceptance.subscriptions {
@@ -103,7 +108,7 @@ impl Ledger {
             touch_bad_rows(transaction, &bad_before, &acceptance.bad_rows)?;
             let sql = "
                 UPDATE source SET scope = ?2, fingerprint = ?3, evidence = ?4, entries = ?5, bad_rows = ?6,
-                  accepted_at = ?7, problem = NULL, problem_since = NULL WHERE id = ?1";
+                  accepted_at = ?7, revision = revision + 1, problem = NULL, problem_since = NULL WHERE id = ?1";
             transaction.execute(
                 sql,
                 params![
@@ -118,7 +123,20 @@ impl Ledger {
             )?;
             note_file(transaction, source, &acceptance.evidence, now)?;
             let detail = acceptance_told(acceptance);
-            tell(transaction, None, None, Event::RosterAccepted, None, &detail, Seat::Same, now)
+            tell(transaction, None, None, Event::RosterAccepted, None, &detail, Seat::Same, now)?;
+            Ok(true)
+        })
+    }
+
+    /// The subscription looks at these sources from now on. What it misses of their changes while the configuration leaves
+    /// it out is noted ([`Ledger::accept`]), whether or not it was ever told of one.
+    pub fn follow(&mut self, lease: &Lease, sources: &[String]) -> Result<()> {
+        self.fenced(lease, |transaction, _| {
+            for name in sources {
+                let source = make_source(transaction, name)?;
+                tell_of_changes(transaction, source, &BTreeSet::from([lease.subscription().to_owned()]))?;
+            }
+            Ok(())
         })
     }
 
@@ -234,6 +252,7 @@ fn source_record(row: &Row<'_>) -> rusqlite::Result<SourceRecord> {
         bad_rows: row.get::<_, Json<Vec<BadRow>>>(5)?.0,
         accepted_at: moment_or_none(row, 6)?,
         problem: problem.zip(moment_or_none(row, 8)?),
+        revision: counted(row, 9)?,
     })
 }
 
@@ -298,6 +317,11 @@ fn make_source(connection: &Connection, name: &str) -> Result<i64> {
     let sql = "INSERT INTO source (name, evidence) VALUES (?1, ?2)";
     connection.execute(sql, params![name, Json(Evidence::default())])?;
     Ok(connection.last_insert_rowid())
+}
+
+fn revision(connection: &Connection, source: i64) -> Result<u64> {
+    let sql = "SELECT revision FROM source WHERE id = ?1";
+    Ok(connection.query_row(sql, [source], |row| counted(row, 0))?)
 }
 
 fn bad_rows(connection: &Connection, source: i64) -> Result<Vec<BadRow>> {
@@ -429,8 +453,9 @@ impl<'c> Touch<'c> {
         Ok(())
     }
 
-    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept any more,
-    /// by a person or for a bad row, whom a roster names again; a leaver's record is the plan's to change.
+    /// New and changed entries, after the departures: who is named again has not departed. Nor is anybody kept any more
+    /// by a person's word whom a roster names again, nor is a removal remembered that failed; a leaver's record is the
+    /// plan's to change.
     fn named(&mut self, name: &str, acceptance: &Acceptance, first: bool) -> Result<()> {
         let named = acceptance.changes.iter().filter_map(|change| match change {
             Change::Added(entry) | Change::Changed(entry) if concerns(entry, name) => Some(&entry.address),
@@ -478,12 +503,11 @@ impl<'c> Touch<'c> {
     }
 }
 
-/// A subscription that was told of this source's changes and does not name the source now misses these. Should it ever
-/// name the source again, it looks at everybody.
+/// A subscription that looked at this source and does not name it now misses these changes. Should it ever name the
+/// source again, it looks at everybody.
 fn miss(connection: &Connection, source: i64, acceptance: &Acceptance) -> Result<()> {
-    let sql = "SELECT told FROM source WHERE id = ?1";
-    let told = connection.query_row(sql, [source], |row| row.get::<_, Json<BTreeSet<String>>>(0))?.0;
     let now: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
+    let told = tell_of_changes(connection, source, &now)?;
     if !acceptance.changes.is_empty() {
         let mut statement = connection
             .prepare_cached("UPDATE subscription SET seq = seq + 1, look_at_all = seq + 1 WHERE name = ?1")?;
@@ -491,11 +515,18 @@ fn miss(connection: &Connection, source: i64, acceptance: &Acceptance) -> Result
             statement.execute([missing])?;
         }
     }
-    if !now.is_subset(&told) {
-        let told: BTreeSet<&String> = told.union(&now).collect();
+    Ok(())
+}
+
+/// These subscriptions are told of the source's changes, too. Gives those that were before.
+fn tell_of_changes(connection: &Connection, source: i64, subscriptions: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+    let sql = "SELECT told FROM source WHERE id = ?1";
+    let told = connection.query_row(sql, [source], |row| row.get::<_, Json<BTreeSet<String>>>(0))?.0;
+    if !subscriptions.is_subset(&told) {
+        let told: BTreeSet<&String> = told.union(subscriptions).collect();
         connection.execute("UPDATE source SET told = ?2 WHERE id = ?1", params![source, Json(told)])?;
     }
-    Ok(())
+    Ok(told)
 }
 
 /// Whoever has a bad row, or had one, is looked at again in each subscription that knows them; their departure, where

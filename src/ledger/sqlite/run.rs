@@ -13,8 +13,8 @@ use super::drift::{is_in_doubt, note_drift};
 use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
-use super::recorded::{held_renames, looked, put_plan};
-use super::requests::{left, put_answer, put_intent, put_problem, settle_intent};
+use super::recorded::{looked, put_plan};
+use super::requests::{left, put_answer, put_intent, put_problem, settle_intent, turn_back};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
 use super::{Ledger, Result, fence, known_subscription, subscription_id};
@@ -142,6 +142,29 @@ impl Ledger {
         })
     }
 
+    /// Whoever is named here and whose removal is in doubt is wanted again: the open request becomes one to assign them, so
+    /// that settling it gives the seat back or leaves it, and never makes sure of the removal. Nobody else's changes.
+    pub fn turn_back(&mut self, lease: &Lease, wanted: &[Address], now: Timestamp) -> Result<()> {
+        self.fenced(lease, |transaction, subscription| {
+            let mut books = Books::open(transaction, subscription, None, now);
+            turn_back(transaction, &mut books, subscription, wanted)?;
+            books.close()?;
+            Ok(())
+        })
+    }
+
+    /// Whether a roster has said something new of one of these addresses since a plan looked.
+    pub fn is_overtaken(&self, lease: &Lease, seen: Seen, addresses: &[Address]) -> Result<bool> {
+        let identities: Vec<&str> = addresses.iter().map(Address::identity).collect();
+        self.read(|connection| {
+            let sql = "
+                SELECT 1 FROM touched JOIN subscription ON subscription.id = subscription_id
+                WHERE name = ?1 AND touched.seq > ?2 AND identity IN (SELECT value FROM json_each(?3)) LIMIT 1";
+            let values = params![lease.subscription, seen.seq, Json(identities)];
+            Ok(connection.prepare_cached(sql)?.exists(values)?)
+        })
+    }
+
     /// Writes what the plan says without a request: settlements, leavers, waiting, quarantined, the hold. Remembers why
     /// the rest is asked for, until [`Ledger::finish_run`].
     ///
@@ -165,16 +188,13 @@ impl Ledger {
         let work = self.fenced(lease, |transaction, subscription| {
             let mut books = Books::open(transaction, subscription, Some(run), now);
             put_plan(transaction, subscription, &mut books, plan)?;
-            let waiting = held_renames(&books, plan)?;
             books.close()?;
             if !Work::asks(plan) {
-                looked(transaction, subscription, scope, seen, &waiting)?;
+                looked(transaction, subscription, scope, seen)?;
                 return Ok(None);
             }
             let approvals = approvals(transaction, subscription, now)?;
-            let mut work = Work::new(run, plan, scope, seen, &approvals);
-            work.waiting = waiting;
-            Ok(Some(work))
+            Ok(Some(Work::new(run, plan, scope, seen, &approvals)))
         })?;
         self.works.remove(&lease.subscription);
         if let Some(work) = work {
@@ -260,7 +280,7 @@ impl Ledger {
             ];
             transaction.execute(sql, values)?;
             if let Some(work) = work {
-                looked(transaction, subscription, &work.scope, work.seen, &work.waiting)?;
+                looked(transaction, subscription, &work.scope, work.seen)?;
                 carried_out(transaction, subscription, |identity| work.order(Operation::Unassign, identity).is_some())?;
             }
             let books = Books::open(transaction, subscription, Some(run), now);

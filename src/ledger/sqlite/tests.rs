@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_ERROR, SQLITE_READONLY, SQLITE_READONLY_DIRECTORY};
+use rusqlite::ffi::{
+    SQLITE_BUSY, SQLITE_CANTOPEN, SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_FULL, SQLITE_LOCKED, SQLITE_NOTADB, SQLITE_PERM,
+    SQLITE_READONLY, SQLITE_READONLY_DIRECTORY,
+};
 
 use super::*;
 use crate::address::Address;
@@ -181,6 +184,23 @@ fn verbs_that_read_may_be_nested() {
 }
 
 #[test]
+fn what_one_verb_reads_is_of_one_moment() {
+    let (_folder, path, mut ledger) = new_ledger();
+    let lease = adopt(&mut ledger, 2);
+    let reader = Ledger::open_readonly(&path).unwrap();
+    let read = |connection: &Connection| -> Result<u64> { planning::held_now(connection, 1) };
+    let (before, after) = reader
+        .read(|connection| {
+            let before = read(connection)?;
+            ledger.forget(&lease, &[Address::parse("p0@contoso.com").unwrap()], "it", NOW)?;
+            assert_eq!(reader.restored()?, None, "its file is of a later moment");
+            Ok((before, read(connection)?))
+        })
+        .unwrap();
+    assert_eq!((before, after, holding(&reader)), (2, 2, 1));
+}
+
+#[test]
 fn two_writers_take_turns_and_one_lease() {
     let (_folder, path, mut ledger) = new_ledger();
     let mut other = Ledger::open(&path, NOW).unwrap();
@@ -270,6 +290,36 @@ fn damage_in_the_middle_is_found() {
 }
 
 #[test]
+fn damage_in_a_large_ledger_is_said_where_it_is_read() {
+    let (_folder, path, mut ledger) = new_ledger();
+    let large = "INSERT INTO meta (key, value) VALUES ('large', zeroblob(?1))";
+    ledger.connection.execute(large, [CHECKED_BYTES_MAX.cast_signed()]).unwrap();
+    adopt(&mut ledger, 2000);
+    drop(ledger);
+    let mut bytes = fs::read(&path).unwrap();
+    let members = usize::try_from(CHECKED_BYTES_MAX).unwrap() + (1 << 18);
+    bytes[members..members + (1 << 16)].fill(0xa5);
+    fs::write(&path, &bytes).unwrap();
+    let ledger = Ledger::open(&path, NOW).unwrap();
+    let result = ledger.for_each_member("contoso", None, &mut |_| ());
+    assert!(matches!(result, Err(LedgerError::Damaged { .. })), "{result:?}");
+}
+
+#[test]
+fn a_ledger_that_is_put_away_or_replaced_under_a_running_process_is_not_written_to() {
+    let (folder, path, mut ledger) = new_ledger();
+    let away = folder.path().join("away.db");
+    ledger.ask_for_run("contoso", NOW).unwrap();
+    fs::rename(&path, &away).unwrap();
+    assert!(matches!(ledger.ask_for_run("fabrikam", NOW), Err(LedgerError::Gone { .. })));
+    fs::copy(&away, &path).unwrap();
+    assert!(matches!(ledger.ask_for_run("fabrikam", NOW), Err(LedgerError::Gone { .. })));
+    fs::rename(&away, &path).unwrap();
+    ledger.ask_for_run("fabrikam", NOW).unwrap();
+    assert_eq!(ledger.take_asked().unwrap(), ["contoso", "fabrikam"]);
+}
+
+#[test]
 fn a_value_that_nobody_wrote_is_damage() {
     let (_folder, _, mut ledger) = new_ledger();
     adopt(&mut ledger, 1);
@@ -311,7 +361,15 @@ fn sqlite_s_errors_have_names() {
     assert!(matches!(named(SQLITE_READONLY), LedgerError::ReadOnly { .. }));
     assert!(matches!(named(SQLITE_READONLY_DIRECTORY), LedgerError::ReadOnly { .. }));
     assert!(matches!(named(SQLITE_CANTOPEN), LedgerError::Open { .. }));
+    assert!(matches!(named(SQLITE_PERM), LedgerError::Open { .. }));
+    assert!(matches!(named(SQLITE_FULL), LedgerError::DiskFull));
+    assert!(matches!(named(SQLITE_BUSY), LedgerError::Busy));
+    assert!(matches!(named(SQLITE_LOCKED), LedgerError::Busy));
+    assert!(matches!(named(SQLITE_CORRUPT), LedgerError::Damaged { .. }));
+    assert!(matches!(named(SQLITE_NOTADB), LedgerError::Damaged { .. }));
     assert!(matches!(named(SQLITE_ERROR), LedgerError::Sqlite(_)));
+    let ours = super::named(Path::new("rosterd.db"), LedgerError::Sqlite(rusqlite::Error::QueryReturnedNoRows));
+    assert!(matches!(ours, LedgerError::Sqlite(_)), "a fault of the program is no damage");
 }
 
 pub(super) fn entries(count: usize) -> Acceptance {
@@ -329,6 +387,7 @@ pub(super) fn entries(count: usize) -> Acceptance {
         scope: "columns".into(),
         subscriptions: vec!["contoso".into()],
         changes: (0..count).map(|number| Change::Added(entry(number))).collect(),
+        base: None,
         fingerprint: Fingerprint::default(),
         entries: count as u64,
         bad_rows: Vec::new(),

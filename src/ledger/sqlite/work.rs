@@ -22,8 +22,6 @@ pub(super) struct Work {
     pub(super) run: RunId,
     pub(super) scope: String,
     pub(super) seen: Seen,
-    /// Identities of which the plan decided nothing: held renames.
-    pub(super) waiting: Vec<String>,
     /// Some of it had no effect and is to be decided anew.
     pub(super) unfinished: bool,
     plan: Arc<Plan>,
@@ -50,7 +48,6 @@ impl Work {
             run,
             scope: scope.to_owned(),
             seen,
-            waiting: Vec::new(),
             unfinished: false,
             plan: Arc::clone(plan),
             approved: HashMap::new(),

@@ -22,10 +22,7 @@ pub(in crate::ledger) fn the_plan_is_written_as_states_with_reasons(ledger: &mut
     record(ledger, &lease, plan(), 1);
     let plan_again = Plan { settle: Vec::new(), ..plan() };
     record(ledger, &lease, plan_again, 2);
-    let settle = vec![
-        Settlement::Returned { address: address("ann") },
-        Settlement::Kept { address: address("cid"), reason: "the row can't be used".into() },
-    ];
+    let settle = vec![Settlement::Returned { address: address("ann") }];
     record(ledger, &lease, Plan { settle, ..Plan::default() }, 3);
     insta::assert_snapshot!(told(ledger)[4..].join("\n"), @"
     Dropped dan: no longer wants a seat (left), and never had one
@@ -35,7 +32,6 @@ pub(in crate::ledger) fn the_plan_is_written_as_states_with_reasons(ledger: &mut
     Waiting eva: starts 2027-01-15T18:00:00Z
     Quarantined fay: her domain is not one of ours
     Returned ann: named again before the seat was taken
-    Kept cid: the row can't be used
     ");
     let shown = |name: &str| member(ledger, name).map(|member| (member.state, member.since, member.has_seat));
     assert_eq!(shown("ann"), Some((MemberState::Assigned, at(3), true)));
@@ -44,8 +40,6 @@ pub(in crate::ledger) fn the_plan_is_written_as_states_with_reasons(ledger: &mut
     assert_eq!(shown("eva"), Some((MemberState::Waiting, at(1), false)));
     assert_eq!(shown("fay"), Some((MemberState::Quarantined, at(1), false)));
     assert!(!member(ledger, "fay").unwrap().refused);
-    // Kept without being named: every plan looks at it, and knows why it is not named.
-    assert!(member(ledger, "cid").unwrap().departure.is_some());
     assert_eq!(touched(ledger, 4), ["bob", "cid", "eva", "fay"]);
 }
 
@@ -69,6 +63,10 @@ pub(in crate::ledger) fn a_hold_is_told_once_and_keeps_its_time(ledger: &mut Led
     record(ledger, &lease, plan(Some(hold(&["ann"]))), 2);
     let known = ledger.subscription("contoso").unwrap().hold.unwrap();
     assert_eq!((known.since, known.hold), (at(1), hold(&["ann"])));
+    let more = Hold { reasons: vec!["Too many.".into(), "Too many in a day.".into()], ..hold(&["ann"]) };
+    record(ledger, &lease, plan(Some(more.clone())), 2);
+    let known = ledger.subscription("contoso").unwrap().hold.unwrap();
+    assert_eq!((known.since, known.hold), (at(1), more), "the same people for one reason more");
     record(ledger, &lease, plan(Some(hold(&["ann", "bob"]))), 3);
     assert_eq!(ledger.subscription("contoso").unwrap().hold.unwrap().since, at(3));
     record(ledger, &lease, plan(None), 4);
@@ -98,6 +96,30 @@ pub(in crate::ledger) fn a_rejected_removal_keeps_its_member_until_named_again(l
     assert!(member(ledger, "ann").unwrap().kept);
 }
 
+pub(in crate::ledger) fn a_rejection_leaves_alone_who_is_gone_or_asked_about(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann", "bob", "cid"], 0);
+    unassign(ledger, &lease, &["bob"], 1);
+    let left = vec![(address("bob"), Outcome::NoSeat)];
+    ledger.commit(&lease, RUN, &Commit { left, ..Commit::default() }, at(1)).unwrap();
+    begin(ledger, &lease, Operation::Unassign, &["cid"], 1);
+    ledger.reject(&lease, &hold(&["ann", "bob", "cid", "dan"]), "eva", at(2)).unwrap();
+    let shown = |name| member(ledger, name).map(|member| (member.state, member.kept));
+    assert_eq!(shown("ann"), Some((MemberState::Assigned, true)));
+    assert_eq!(shown("bob"), Some((MemberState::Pending, false)));
+    assert_eq!(shown("cid"), Some((MemberState::Unknown, false)));
+    assert_eq!(shown("dan"), None);
+}
+
+pub(in crate::ledger) fn a_subscription_stands_for_one_at_the_server(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    for _ in 0..2 {
+        ledger.stand_for(&lease, "1234").unwrap();
+    }
+    assert_eq!(ledger.subscription("contoso").unwrap().remote.as_deref(), Some("1234"));
+    assert!(matches!(ledger.stand_for(&lease, "5678"), Err(LedgerError::Another { .. })));
+}
+
 pub(in crate::ledger) fn an_approval_ends_by_itself(ledger: &mut Ledger) {
     ledger.approve("contoso", &hold(&["bob", "ann"]), "eva", at(60), at(0)).unwrap();
     let approvals = ledger.approvals("contoso", at(59)).unwrap();
@@ -120,6 +142,14 @@ pub(in crate::ledger) fn an_approval_is_spent_by_its_run_and_lapses_for_whoever_
     ledger.approve("contoso", &hold(&["ann", "bob", "cid"]), "eva", at(90), at(2)).unwrap();
     ledger.accept(&acceptance(added(&["ann"])), at(3)).unwrap();
     assert_eq!(approved(ledger), [[identity("bob"), identity("cid")]], "ann was named again");
+
+    // Back by another way than a roster's change: what had excluded her was taken back.
+    ledger.approve("contoso", &hold(&["ann"]), "eva", at(90), at(3)).unwrap();
+    record(ledger, &lease, Plan { leaving: vec![leaving("ann")], ..Plan::default() }, 3);
+    assert_eq!(approved(ledger).len(), 2);
+    let returned = Settlement::Returned { address: address("ann") };
+    record(ledger, &lease, Plan { settle: vec![returned], ..Plan::default() }, 3);
+    assert_eq!(approved(ledger).len(), 1);
 
     record(ledger, &lease, Plan { unassign: vec![removal("bob")], ..Plan::default() }, 4);
     unassign(ledger, &lease, &["bob"], 4);
@@ -307,21 +337,72 @@ pub(in crate::ledger) fn a_run_that_is_asked_for_is_taken_once(ledger: &mut Ledg
     assert_eq!(ledger.take_asked().unwrap(), Vec::<String>::new());
 }
 
-pub(in crate::ledger) fn a_held_rename_is_looked_at_until_it_is_decided(ledger: &mut Ledger) {
+pub(in crate::ledger) fn what_was_asked_for_and_done_is_not_done_again(ledger: &mut Ledger) {
+    ledger.ask_for_run("contoso", at(0)).unwrap();
+    ledger.ask_for_run("fabrikam", at(0)).unwrap();
+    ledger.forget_asked("contoso", at(0)).unwrap();
+    assert_eq!(ledger.take_asked().unwrap(), ["fabrikam"]);
+}
+
+pub(in crate::ledger) fn why_no_run_can_begin_is_told_until_one_does(ledger: &mut Ledger) {
+    for minutes in [1, 2] {
+        ledger.note_problem("contoso", "The key can't be read.", at(minutes)).unwrap();
+    }
+    let known = ledger.subscription("contoso").unwrap();
+    assert_eq!((known.problem, known.key_rejected), (Some(("The key can't be read.".into(), at(1))), false));
+    assert_eq!(told(ledger), ["RunFailed: The key can't be read."]);
+    let lease = lease(ledger);
+    finish(ledger, &lease, None, 3);
+    assert_eq!(ledger.subscription("contoso").unwrap().problem, None);
+}
+
+pub(in crate::ledger) fn what_a_person_undid_stays_undone(ledger: &mut Ledger) {
     let lease = lease(ledger);
     ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
     assign(ledger, &lease, &["ann", "bob"], 0);
     record(ledger, &lease, Plan::default(), 0);
-    let renamed = Change::Removed { entry: entry("ann"), reason: Reason::Renamed, renamed_to: Some(address("anna")) };
-    ledger.accept(&acceptance(vec![renamed, Change::Added(entry("anna"))]), at(1)).unwrap();
-    for minutes in [2, 3] {
-        record(ledger, &lease, Plan { hold: Some(hold(&["ann"])), ..Plan::default() }, minutes);
-        assert_eq!(touched(ledger, minutes), ["ann", "anna"]);
-    }
-    let with_work = Plan { hold: Some(hold(&["ann"])), assign: vec![assignment("cid")], ..Plan::default() };
-    record(ledger, &lease, with_work, 4);
-    finish(ledger, &lease, None, 4);
-    assert_eq!(touched(ledger, 5), ["ann", "anna"]);
-    record(ledger, &lease, Plan::default(), 6);
-    assert_eq!(touched(ledger, 7), Vec::<String>::new());
+    ledger.accept(&acceptance(vec![removed("ann")]), at(1)).unwrap();
+    unassign(ledger, &lease, &["bob"], 2);
+    let why = "a run was undone by eva";
+    ledger.note_undone(&lease, &addresses(&["ann"]), &addresses(&["bob"]), why, at(3)).unwrap();
+    let shown = |name| member(ledger, name).map(|it| (it.state, it.has_seat, it.kept, it.refused, it.reason));
+    let (kept, aside) = (format!("kept: {why}"), why.to_owned());
+    assert_eq!(shown("ann"), Some((MemberState::Assigned, true, true, false, kept)));
+    assert_eq!(shown("bob"), Some((MemberState::Quarantined, false, false, true, aside)));
+    assert_eq!(told(ledger)[5..], [format!("Kept ann: kept: {why}"), format!("Quarantined bob: {why}")]);
+}
+
+pub(in crate::ledger) fn what_began_in_the_future_does_not_count(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let year = 365 * 24 * 60;
+    record(ledger, &lease, Plan { hold: Some(hold(&["ann"])), ..Plan::default() }, year);
+    ledger.refuse("hr", &Incomplete::lasting("no header"), at(year)).unwrap();
+    assert_ne!(ledger.troubles(at(year)).unwrap(), Troubles::default());
+    assert_eq!(ledger.troubles(at(1)).unwrap(), Troubles::default(), "the clock that was ahead has been set right");
+}
+
+pub(in crate::ledger) fn who_may_have_lost_a_seat_is_looked_at_when_removals_go_on(ledger: &mut Ledger) {
+    let brake = |minutes| Brake { since: at(minutes), reason: "Seven of ten are in trouble.".to_owned() };
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann"], 0);
+    begin(ledger, &lease, Operation::Assign, &["bob"], 1);
+    ledger.put_on_brake(&brake(2)).unwrap();
+    ledger.release_brake("eva", at(3)).unwrap();
+    assert_eq!(ledger.take_asked().unwrap(), Vec::<String>::new(), "an assignment did not wait for this");
+    begin(ledger, &lease, Operation::Unassign, &["ann"], 4);
+    ledger.put_on_brake(&brake(5)).unwrap();
+    ledger.release_brake("eva", at(6)).unwrap();
+    assert_eq!(ledger.take_asked().unwrap(), ["contoso"]);
+}
+
+pub(in crate::ledger) fn what_is_asked_for_during_a_run_is_not_done_by_it(ledger: &mut Ledger) {
+    let mut is_done = |asks: &[i64]| {
+        asks.iter().for_each(|minutes| ledger.ask_for_run("contoso", at(*minutes)).unwrap());
+        let done = ledger.forget_asked("contoso", at(1)).unwrap();
+        (done, ledger.take_asked().unwrap().len())
+    };
+    assert_eq!(is_done(&[1]), (true, 0));
+    assert_eq!(is_done(&[0, 1]), (true, 0), "what was asked for before is within it");
+    assert_eq!(is_done(&[1, 2]), (false, 1), "somebody relies on it");
+    assert_eq!(is_done(&[1, -60]), (false, 1), "whatever the clock says");
 }

@@ -94,6 +94,29 @@ pub(in crate::ledger) fn what_the_server_counts_is_held_against_the_members(ledg
     ");
 }
 
+pub(in crate::ledger) fn whose_loss_an_answer_tells_is_missed_no_more(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann", "bob", "cid"], 0);
+    counts(ledger, &lease, 3, 1);
+    counts(ledger, &lease, 1, 2);
+    assert_eq!((drift(ledger), told_of_drift(ledger).len()), ((0, 2), 1));
+    // One turns out to have none when asked for again, while somebody takes another one.
+    let intent = again(ledger, &lease, &["ann"], 3);
+    ledger.commit(&lease, RUN, &settled(intent, &[("ann", Outcome::NoSeat)]), at(3)).unwrap();
+    counts(ledger, &lease, 0, 4);
+    assert_eq!((drift(ledger), told_of_drift(ledger).len()), ((0, 2), 2));
+    // The others when they are unassigned.
+    for (name, minutes) in [("bob", 5), ("cid", 7)] {
+        assert_eq!(told_of_drift(ledger).len(), 2);
+        let intent = begin(ledger, &lease, Operation::Unassign, &[name], minutes);
+        let already = Outcome::UnassignedAlready { words: words() };
+        ledger.commit(&lease, RUN, &settled(intent, &[(name, already)]), at(minutes)).unwrap();
+        counts(ledger, &lease, 0, minutes + 1);
+    }
+    assert_eq!(drift(ledger), (0, 0));
+    assert_eq!(told_of_drift(ledger)[2..], ["Drift: no seat is missed any more"]);
+}
+
 pub(in crate::ledger) fn a_count_that_can_not_be_compared_is_not(ledger: &mut Ledger) {
     let lease = lease(ledger);
     assign(ledger, &lease, &["ann", "bob"], 0);

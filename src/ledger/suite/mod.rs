@@ -14,7 +14,9 @@ use crate::brake::{Brake, Troubles};
 use crate::dispatch::machine::{Commit, Habits, NewIntent, Outcome, Report, Stop};
 use crate::licensing::wire::{Operation, Stats};
 use crate::member::Departure;
-use crate::plan::{Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Waiting};
+use crate::plan::{
+    Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Then, Waiting,
+};
 use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
 use crate::source::Incomplete;
 
@@ -46,6 +48,7 @@ macro_rules! ledger_suite {
             whoever_is_asked_for_again_loses_nothing_by_a_refusal,
             a_seat_that_is_gone_makes_its_member_wait,
             what_the_server_counts_is_held_against_the_members,
+            whose_loss_an_answer_tells_is_missed_no_more,
             a_count_that_can_not_be_compared_is_not,
             a_persons_word_is_no_drift,
             known_assignments_are_sent_again_in_turn,
@@ -56,17 +59,26 @@ macro_rules! ledger_suite {
             a_removal_that_failed_keeps_its_reason,
             who_leaves_while_a_request_is_open_is_not_forgotten,
             a_run_that_breaks_off_leaves_everybody_to_the_next_plan,
+            who_leaves_before_the_answer_comes_is_left_to_the_next_plan,
+            who_gives_the_seat_back_and_is_still_named_is_not_forgotten,
+            a_day_is_looked_at_until_it_has_come_everywhere,
+            an_acceptance_says_how_many_came_and_went,
+            what_waits_to_be_looked_at_is_known,
+            a_file_that_says_the_same_is_heard_of_at_its_time,
             the_plan_is_written_as_states_with_reasons,
             a_leaver_without_a_departure_is_no_plan,
             a_hold_is_told_once_and_keeps_its_time,
-            a_held_rename_is_looked_at_until_it_is_decided,
             a_rejected_removal_keeps_its_member_until_named_again,
+            a_rejection_leaves_alone_who_is_gone_or_asked_about,
+            a_subscription_stands_for_one_at_the_server,
             an_approval_ends_by_itself,
             an_approval_is_spent_by_its_run_and_lapses_for_whoever_returns,
             full_and_free_seats_are_noted,
             problems_are_told_once,
             removals_stop_everywhere_until_a_person_says_so,
             what_began_within_the_hour_counts_once,
+            what_began_in_the_future_does_not_count,
+            who_may_have_lost_a_seat_is_looked_at_when_removals_go_on,
             what_was_held_a_day_ago,
             adopting_takes_over_who_has_no_seat_yet,
             forgetting_needs_no_request,
@@ -78,6 +90,12 @@ macro_rules! ledger_suite {
             a_commit_renews_the_lease,
             a_lost_lease_fences_every_write,
             a_run_that_is_asked_for_is_taken_once,
+            what_is_asked_for_during_a_run_is_not_done_by_it,
+            changes_of_another_roster_than_the_stored_one_are_not_made,
+            what_was_asked_for_and_done_is_not_done_again,
+            why_no_run_can_begin_is_told_until_one_does,
+            what_a_person_undid_stays_undone,
+            a_commit_renews_the_lease_when_a_third_of_it_has_passed,
             any_sequence_keeps_the_books_right,
         );
     };
@@ -146,6 +164,7 @@ fn acceptance(changes: Vec<Change>) -> Acceptance {
         scope: "columns".into(),
         subscriptions: vec!["contoso".into()],
         changes,
+        base: None,
         fingerprint: Fingerprint::default(),
         entries: 7,
         bad_rows: Vec::new(),

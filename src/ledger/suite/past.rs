@@ -126,3 +126,23 @@ pub(in crate::ledger) fn a_lost_lease_fences_every_write(ledger: &mut Ledger) {
     ledger.release(old).unwrap();
     ledger.hold(&new, TERM, at(3)).unwrap();
 }
+
+pub(in crate::ledger) fn a_commit_renews_the_lease_when_a_third_of_it_has_passed(ledger: &mut Ledger) {
+    let (me, you) = (Owner("me".into()), Owner("you".into()));
+    let second = |seconds| at(0) + TimeDelta::seconds(seconds);
+    for (subscription, commit, end) in [("contoso", 20, 60), ("fabrikam", 21, 81)] {
+        let lease = ledger.acquire(subscription, &me, TERM, at(0)).unwrap().unwrap();
+        ledger.commit(&lease, RUN, &Commit::default(), second(commit)).unwrap();
+        assert!(ledger.acquire(subscription, &you, TERM, second(end - 1)).unwrap().is_none(), "{subscription}");
+        assert!(ledger.acquire(subscription, &you, TERM, second(end)).unwrap().is_some(), "{subscription}");
+    }
+    // Where enough is left, asking for it writes nothing.
+    let lease = ledger.acquire("tailspin", &me, TERM, at(0)).unwrap().unwrap();
+    ledger.hold(&lease, TERM / 2, second(29)).unwrap();
+    assert!(ledger.acquire("tailspin", &you, TERM, second(60)).unwrap().is_some());
+    // By a clock that was set back it would last for an hour.
+    let lease = ledger.acquire("wingtip", &me, TERM, at(60)).unwrap().unwrap();
+    ledger.commit(&lease, RUN, &Commit::default(), at(0)).unwrap();
+    assert!(ledger.acquire("wingtip", &you, TERM, second(59)).unwrap().is_none());
+    assert!(ledger.acquire("wingtip", &you, TERM, second(60)).unwrap().is_some());
+}

@@ -22,6 +22,9 @@ pub(in crate::ledger) fn a_seat_is_given_and_told(ledger: &mut Ledger) {
     let known = ledger.subscription("contoso").unwrap();
     assert_eq!(known.seats, Some(Seats { available: 10, assigned: 1, as_of: at(3) }));
     assert_eq!(known.habits.batch_size, Some(50));
+    assert!(ledger.forget_habits(&lease).unwrap());
+    assert_eq!(ledger.subscription("contoso").unwrap().habits, Habits::default());
+    assert!(!ledger.forget_habits(&lease).unwrap());
     let run = known.last_run.unwrap();
     assert_eq!((run.id, run.trigger, run.outcome), (RUN, Trigger::Roster, Some(RunOutcome::Converged)));
     assert_eq!((run.started_at, run.finished_at, run.requests, run.assigned), (at(1), Some(at(4)), 1, 1));
@@ -66,6 +69,9 @@ pub(in crate::ledger) fn whoever_waited_is_known_by_the_spelling_that_was_sent(l
     ledger.commit(&lease, RUN, &settled(full, &[("bob", Outcome::NoSeat)]), at(1)).unwrap();
     let intent = begin(ledger, &lease, Operation::Assign, &["BOB"], 2);
     ledger.commit(&lease, RUN, &settled(intent, &[("BOB", Outcome::Assigned)]), at(3)).unwrap();
+    // Who has a seat has it under the spelling of then, however they are asked about.
+    let again = begin(ledger, &lease, Operation::Assign, &["ANN"], 3);
+    ledger.commit(&lease, RUN, &settled(again, &[("ANN", Outcome::Assigned)]), at(3)).unwrap();
     begin(ledger, &lease, Operation::Unassign, &["ANN"], 4);
     let spelling = |name| member(ledger, name).unwrap().address.spelling().to_owned();
     assert_eq!((spelling("ann"), spelling("bob")), (address("ann").to_string(), address("BOB").to_string()));
@@ -219,7 +225,8 @@ pub(in crate::ledger) fn a_removal_counts_unless_renamed_approved_or_asked_for(l
     // The person has a seat under the new address already.
     let moved = Removal { reason: Reason::Renamed, detail: "renamed to dan".into(), ..removal("eve") };
     let unassigned = vec![removal("ann"), removal("bob"), moved];
-    record(ledger, &lease, Plan { unassign: unassigned, rename: vec![rename], ..Plan::default() }, 2);
+    let assigned = vec![assignment("fay"), assignment("gil")];
+    record(ledger, &lease, Plan { unassign: unassigned, rename: vec![rename], assign: assigned, ..Plan::default() }, 2);
     unassign(ledger, &lease, &["ann", "bob", "cid", "eve"], 3);
     assign(ledger, &lease, &["kid"], 3);
     finish(ledger, &lease, None, 4);
@@ -314,4 +321,46 @@ pub(in crate::ledger) fn who_leaves_while_a_request_is_open_is_not_forgotten(led
     let known = later(3, Outcome::Assigned, 5);
     assert_eq!(known[0].member.as_ref().unwrap().state, MemberState::Assigned);
     assert_eq!(known[0].departure.as_ref().unwrap().reason, Reason::Left);
+}
+
+pub(in crate::ledger) fn who_leaves_before_the_answer_comes_is_left_to_the_next_plan(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann"])), at(0)).unwrap();
+    record(ledger, &lease, Plan { assign: vec![assignment("ann")], ..Plan::default() }, 1);
+    let intent = begin(ledger, &lease, Operation::Assign, &["ann"], 1);
+    finish(ledger, &lease, Some(Stop::Shutdown), 2);
+    ledger.accept(&acceptance(vec![removed("ann"), Change::Added(entry("bob"))]), at(3)).unwrap();
+
+    // The next run hears the answer, and has bob to assign; its plan could decide nothing about ann.
+    let run = uuid::Uuid::from_u128(2);
+    let seen = look(ledger, 4).seen;
+    let plan = with_departures(Plan { assign: vec![assignment("bob")], ..Plan::default() });
+    ledger.record_plan(&lease, run, &plan, "policy", seen, at(4)).unwrap();
+    ledger.commit(&lease, run, &settled(intent, &[("ann", Outcome::Assigned)]), at(4)).unwrap();
+    ledger.finish_run(&lease, run, RunOutcome::Converged, &Report::default(), None, at(5)).unwrap();
+    assert_eq!(touched(ledger, 6), ["ann"]);
+    assert_eq!(look(ledger, 6).list[0].departure.as_ref().unwrap().reason, Reason::Left);
+}
+
+pub(in crate::ledger) fn who_gives_the_seat_back_and_is_still_named_is_not_forgotten(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    let waiting = Then::Waiting(Waiting { address: address("ann"), starts: at(600), priority: 2 });
+    let aside = Then::Quarantined(Quarantine { address: address("bob"), reason: "not one of our domains".into() });
+    let gone = |name, then| Removal { then: Some(Box::new(then)), ..removal(name) };
+    let plan = Plan { unassign: vec![gone("ann", waiting), gone("bob", aside)], ..Plan::default() };
+    record(ledger, &lease, plan, 1);
+    unassign(ledger, &lease, &["ann", "bob"], 2);
+    let shown = |name| member(ledger, name).map(|it| (it.state, it.since, it.has_seat, it.priority, it.departure));
+    assert_eq!(shown("ann"), Some((MemberState::Waiting, at(2), false, 2, None)));
+    assert_eq!(shown("bob"), Some((MemberState::Quarantined, at(2), false, 100, None)));
+    assert_eq!(
+        told(ledger)[2..],
+        [
+            "Unassigned ann: no longer in hr",
+            "Waiting ann: starts 2027-01-15T18:00:00Z",
+            "Unassigned bob: no longer in hr",
+            "Quarantined bob: not one of our domains",
+        ]
+    );
 }

@@ -282,3 +282,55 @@ pub(in crate::ledger) fn files_are_done_with_once(ledger: &mut Ledger) {
     assert!(!ledger.file_done("hr", "1.csv", "d2").unwrap());
     assert!(!ledger.file_done("ad", "1.csv", "d1").unwrap());
 }
+
+pub(in crate::ledger) fn changes_of_another_roster_than_the_stored_one_are_not_made(ledger: &mut Ledger) {
+    let mut accept = |base, changes| ledger.accept(&Acceptance { base: Some(base), ..acceptance(changes) }, at(0));
+    assert!(accept(0, added(&["ann", "bob"])).unwrap());
+    assert!(accept(1, added(&["cid"])).unwrap());
+    assert!(!accept(1, vec![removed("cid"), removed("ann")]).unwrap(), "it was computed before Cid was there");
+    assert_eq!(touched(ledger, 1), ["ann", "bob", "cid"]);
+    assert_eq!(ledger.source("hr").unwrap().unwrap().revision, 2);
+    assert_eq!(ledger.candidate("contoso", &sources(), address("cid").identity()).unwrap().entries.len(), 1);
+}
+
+pub(in crate::ledger) fn an_acceptance_says_how_many_came_and_went(ledger: &mut Ledger) {
+    ledger.accept(&acceptance(added(&["ann", "bob", "cid", "dan", "eva"])), at(0)).unwrap();
+    let edited = |name: &str| Change::Changed(Entry { priority: 1, ..entry(name) });
+    let mut changes = added(&["fay"]);
+    changes.extend([edited("ann"), edited("bob"), removed("cid"), removed("dan"), removed("eva")]);
+    ledger.accept(&acceptance(changes), at(1)).unwrap();
+    assert_eq!(told(ledger)[1..], ["RosterAccepted: hr: 7 entries: 1 new, 2 changed, 3 gone"]);
+}
+
+pub(in crate::ledger) fn what_waits_to_be_looked_at_is_known(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    assert!(!look(ledger, 0).touched);
+    ledger.accept(&acceptance(added(&["ann"])), at(0)).unwrap();
+    assert!(look(ledger, 0).touched, "everybody");
+    record(ledger, &lease, Plan::default(), 1);
+    assert!(!look(ledger, 1).touched);
+    ledger.accept(&acceptance(vec![removed("ann")]), at(2)).unwrap();
+    assert!(look(ledger, 2).touched, "one by one");
+}
+
+pub(in crate::ledger) fn a_file_that_says_the_same_is_heard_of_at_its_time(ledger: &mut Ledger) {
+    ledger.refuse("hr", &Incomplete::passing("The share is away."), at(0)).unwrap();
+    ledger.source_heard("hr", at(1)).unwrap();
+    assert_eq!(ledger.source("hr").unwrap().unwrap().accepted_at, None, "it has said nothing yet");
+    ledger.accept(&acceptance(added(&["ann"])), at(2)).unwrap();
+    ledger.source_heard("hr", at(3)).unwrap();
+    assert_eq!(ledger.source("hr").unwrap().unwrap().accepted_at, Some(at(3)));
+}
+
+pub(in crate::ledger) fn a_day_is_looked_at_until_it_has_come_everywhere(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let day = When::parse("2027-01-20").unwrap();
+    let midnight = (day.about() - at(0)).num_minutes();
+    ledger.accept(&acceptance(vec![Change::Added(Entry { ends: Some(day), ..entry("ann") })]), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), midnight - 30 * 60);
+    assert_eq!(touched(ledger, midnight - 14 * 60), ["ann"], "begun in Kiribati");
+    record(ledger, &lease, Plan::default(), midnight + 5 * 60);
+    assert_eq!(touched(ledger, midnight + 11 * 60), ["ann"], "begun in Samoa, too");
+    record(ledger, &lease, Plan::default(), midnight + 30 * 60);
+    assert_eq!(touched(ledger, midnight + 31 * 60), Vec::<String>::new());
+}

@@ -42,7 +42,7 @@ fn perform(ledger: &mut Ledger, lease: &Lease, act: &Act, minutes: i64) -> Resul
         Act::Accept(edits) => {
             let edit =
                 |(who, add): &(u8, bool)| if *add { Change::Added(entry(name(*who))) } else { removed(name(*who)) };
-            ledger.accept(&acceptance(edits.iter().map(edit).collect()), at(minutes))
+            ledger.accept(&acceptance(edits.iter().map(edit).collect()), at(minutes)).map(drop)
         }
         Act::Plan(parts) => {
             let mut plan = Plan::default();

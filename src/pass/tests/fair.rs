@@ -126,6 +126,7 @@ fn accept(world: &World<Arc<Stage>>, name: &str, changes: Vec<Change>) {
         subscriptions: vec![name.to_owned()],
         entries: changes.len() as u64,
         changes,
+        base: None,
         fingerprint: Fingerprint::default(),
         bad_rows: Vec::new(),
         evidence: Evidence::default(),

@@ -168,7 +168,8 @@ fn right(candidate: &Candidate, input: &PlanInput) -> bool {
     match &candidate.member {
         None => matches!(judged(candidate, input), Desired::Not(_)),
         Some(member) if member.state == MemberState::Unknown => true,
-        Some(member) if member.state == MemberState::Assigned => member.kept != wants(candidate, input),
+        Some(member) if member.kept && member.has_seat => !wants(candidate, input),
+        Some(member) if member.state == MemberState::Assigned => wants(candidate, input),
         Some(_) => false,
     }
 }
@@ -189,9 +190,7 @@ fn listed(plan: &Plan) -> Vec<&str> {
     all.extend(plan.leaving.iter().map(|l| &l.address));
     all.extend(plan.quarantined.iter().map(|q| &q.address));
     all.extend(plan.settle.iter().map(|s| match s {
-        Settlement::Returned { address } | Settlement::Dropped { address, .. } | Settlement::Kept { address, .. } => {
-            address
-        }
+        Settlement::Returned { address } | Settlement::Dropped { address, .. } => address,
     }));
     let mut all: Vec<&str> = all.into_iter().map(Address::identity).collect();
     all.sort_unstable();
@@ -261,6 +260,10 @@ proptest! {
         let (lost, lost_anyway) = (losers(&with), losers(&without));
         prop_assert!(lost.is_superset(&lost_anyway));
         let held: BTreeSet<&str> = without.hold.iter().flat_map(|h| &h.removals).map(|r| r.address.identity()).collect();
+        // It is recorded with each of them that they wait, so that no plan forgets who is held.
+        let waits = |l: &Leaving| l.until == LeavingUntil::Approval;
+        let waiting = without.leaving.iter().filter(|l| waits(l)).map(|l| l.address.identity());
+        prop_assert_eq!(&waiting.collect::<BTreeSet<_>>(), &held);
         let released: BTreeSet<&str> = lost.intersection(&held).copied().collect();
         // Seats that an approval frees can let a rename go on that no guard had stopped.
         prop_assert!(!released.is_empty() || lost == lost_anyway);
@@ -285,6 +288,7 @@ proptest! {
     fn a_ledger_in_doubt_takes_nothing_back_and_gives_as_ever(input in any_input()) {
         let in_doubt = Plan::compute(&PlanInput { restored: Some(restored()), ..input.clone() });
         prop_assert!(in_doubt.unassign.is_empty() && in_doubt.rename.is_empty());
+        prop_assert_eq!(&in_doubt.restored, &Some(restored()), "and says why");
         let believed = Plan::compute(&PlanInput { restored: None, ..input });
         let assigned = |plan: &Plan| -> BTreeSet<String> {
             let to = plan.rename.iter().map(|rename| &rename.to);

@@ -82,6 +82,7 @@ fn member(email: &str, state: MemberState, reason: &str) -> Member {
         departure: None,
         kept: false,
         refused: false,
+        claim: None,
     }
 }
 

@@ -107,7 +107,7 @@ impl Observed {
         told.extend(names(
             self.elsewhere,
             &self.elsewhere_names,
-            "in another domain, which this server does not hold; make it a source of its own",
+            "outside of what this server holds, as in another domain; make that a source of its own",
         ));
         told.extend(names(
             self.unreadable,
@@ -183,7 +183,7 @@ mod tests {
         CN=Staff,DC=contoso,DC=com: 120 people (118 listed, 118 by memberOf, 4 by primary group, 3 groups in it, 2 levels deep).
         2 accounts are disabled: no licence.
         1 contact is left out: nobody who can sign in.
-        3 members of groups are in another domain, which this server does not hold; make it a source of its own: cn=a,dc=other and more.
+        3 members of groups are outside of what this server holds, as in another domain; make that a source of its own: cn=a,dc=other and more.
         ");
     }
 }

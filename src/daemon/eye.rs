@@ -1,0 +1,90 @@
+//! How one source is watched and looked at, and how a look is given up that would never end or come too late.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::Hint;
+use crate::config::{Source, SourceKind};
+use crate::intake::{self, Files, Intake};
+use crate::ledger::LedgerError;
+use crate::outside::Host;
+use crate::pass::World;
+use crate::source::csv_source::CsvSource;
+use crate::source::watch::Watcher;
+use crate::telemetry::chain;
+
+/// One look at a time has the eye, and may have it for ever.
+#[derive(Default)]
+pub(super) struct Eye {
+    open: Arc<Mutex<Open>>,
+    /// Of the looks that have begun: once it is cancelled they change nothing any more.
+    end: CancellationToken,
+}
+
+#[derive(Default)]
+struct Open {
+    source: CsvSource,
+    watcher: Option<Watcher>,
+    /// Whether it has been tried to watch.
+    tried: bool,
+}
+
+impl Eye {
+    /// What watches the source, where that was not tried before. Blocks.
+    pub(super) fn watch(&self, source: Source, hints: mpsc::Sender<Hint>) -> impl FnOnce() + Send + 'static {
+        let open = Arc::clone(&self.open);
+        move || open.lock().unwrap_or_else(PoisonError::into_inner).watch(&source, &hints)
+    }
+
+    /// What looks at the source, and what tells whether the look was given up meanwhile: then the ledger was closed to it
+    /// from that moment on, so that it can't come after a look that knows better. Blocks.
+    pub(super) fn look(
+        &self,
+        world: &World,
+        source: Source,
+        hints: mpsc::Sender<Hint>,
+    ) -> (impl FnOnce() -> Result<Vec<Intake>, LedgerError> + Send + 'static, CancellationToken) {
+        let open = Arc::clone(&self.open);
+        let (ledger, client) = (world.outside.ledger.until(self.end.clone()), Arc::clone(&world.outside.client));
+        let world = World { outside: Host { ledger, client }, ..world.clone() };
+        let look = move || {
+            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.watch(&source, &hints);
+            open.look(&world, &source)
+        };
+        (look, self.end.clone())
+    }
+
+    /// Gives up the looks that have begun.
+    pub(super) fn give_up(&mut self) {
+        self.end.cancel();
+        self.end = CancellationToken::new();
+    }
+}
+
+impl Open {
+    /// An event is only a hint: where nothing can be watched, the timed looks remain.
+    fn watch(&mut self, source: &Source, hints: &mpsc::Sender<Hint>) {
+        if std::mem::replace(&mut self.tried, true) {
+            return;
+        }
+        let (SourceKind::Csv(csv), name, hints) = (&source.kind, source.name.clone(), hints.clone()) else { return };
+        let stirred = move || drop(hints.try_send(Hint::Stirred(name.clone())));
+        match Watcher::new(&csv.path, csv.watch, stirred) {
+            Ok(watcher) => self.watcher = Some(watcher),
+            Err(cause) => warn!(source = %source.name, "{}: {}", source.name, chain(&cause)),
+        }
+    }
+
+    fn look(&mut self, world: &World, source: &Source) -> Result<Vec<Intake>, LedgerError> {
+        // A folder that was made again is watched again.
+        if let Some(Err(cause)) = self.watcher.as_mut().map(Watcher::refresh) {
+            warn!(source = %source.name, "{}: {}", source.name, chain(&cause));
+            self.watcher = None;
+        }
+        intake::take_in(&world.config, &world.outside, source, &mut self.source, Files::PutAway)
+    }
+}
