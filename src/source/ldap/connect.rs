@@ -25,6 +25,7 @@ use crate::telemetry::chain;
 
 use super::directory::{Ask, Broken, Directory, Ended, Item, Page, RawEntry, Scope, name_of};
 use super::read::{Settings, read};
+use super::schema;
 use super::tls::{Told, client_config};
 
 /// Entries that wait for the reader, who is quicker than any server.
@@ -49,6 +50,13 @@ pub fn look(settings: Settings<'_>) -> Reading {
     let passing = reasons.iter().any(|why| why.passing);
     let reason = reasons.iter().map(|why| why.reason.as_str()).collect::<Vec<_>>().join(" ");
     Reading::Incomplete(Incomplete { passing, ..Incomplete::lasting(reason) })
+}
+
+/// What is wrong with the attributes that the configuration names, each a sentence, as the first server that can be asked
+/// sees it. Nothing where none can be: a reading says so.
+pub fn examine(config: &config::Ldap) -> Vec<String> {
+    let told = |url| schema::complaints(&mut Connection::open(config, url).ok()?, config).ok();
+    config.urls.iter().find_map(told).unwrap_or_default()
 }
 
 /// A connection that has signed in.

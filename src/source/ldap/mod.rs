@@ -4,7 +4,7 @@
 //! attribute; [`server`] what a server says of itself. [`dn`] and [`filter`] are the two little languages. [`person`] is
 //! one entry; [`members`] who is in which group, filled by [`walk`]; [`claims`] who should have a licence for it;
 //! [`leaving`] what became of those who are missing. [`read()`](read::read) is one reading, through all of these, and
-//! [`evidence`] what supports it. [`connect`] is the wire, [`tls`] whose certificates are believed.
+//! [`evidence`] what supports it; [`schema`] says which attributes there are. [`connect`] is the wire, [`tls`] whose certificates are believed.
 
 pub mod claims;
 pub mod connect;
@@ -18,6 +18,7 @@ mod leaving;
 pub mod members;
 pub mod person;
 pub mod read;
+pub mod schema;
 pub mod server;
 pub mod tls;
 pub mod values;
