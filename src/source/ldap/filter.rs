@@ -122,7 +122,7 @@ impl Parser<'_> {
             self.at += 1;
         }
         let name = &self.text[start..self.at];
-        let extensible = self.rule()?;
+        let extensible = self.rule(name.is_empty())?;
         if name.is_empty() && !extensible {
             return Err(self.wrong("needs the name of an attribute here"));
         }
@@ -141,19 +141,34 @@ impl Parser<'_> {
         self.value()
     }
 
-    /// `:dn:1.2.3:=`, where there is one.
-    fn rule(&mut self) -> Result<bool, NotAFilter> {
+    /// `:dn:1.2.3:=`, where there is one. Without an attribute it has to name a rule.
+    fn rule(&mut self, needed: bool) -> Result<bool, NotAFilter> {
         if self.peek() != Some(b':') {
             return Ok(false);
         }
+        let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'.')) {
             self.at += 1;
         }
-        if self.text[..self.at].ends_with(':') && self.peek() == Some(b'=') {
-            self.at += 1;
-            return Ok(true);
+        let between = &self.text[start + 1..self.at];
+        if self.peek() != Some(b'=') || !(between.is_empty() || between.ends_with(':')) {
+            return Err(self.wrong("needs := after a matching rule"));
         }
-        Err(self.wrong("needs := after a matching rule"))
+        let names_a_rule = match between {
+            "" | "dn:" => false,
+            _ => {
+                let rule = between.strip_prefix("dn:").unwrap_or(between);
+                if rule.len() < 2 || rule.matches(':').count() != 1 {
+                    return Err(self.wrong("needs one matching rule before :="));
+                }
+                true
+            }
+        };
+        if needed && !names_a_rule {
+            return Err(NotAFilter { at: start, why: "needs the name of an attribute here" });
+        }
+        self.at += 1;
+        Ok(true)
     }
 
     fn value(&mut self) -> Result<(), NotAFilter> {
@@ -234,6 +249,8 @@ mod tests {
             (r"(cn=a\28b\29\2a\5c)", "cn"),
             ("(memberOf:1.2.840.113556.1.4.1941:=cn=x,dc=y)", "memberof"),
             ("(ou:dn:=Sales)", "ou"),
+            ("(ou:=Sales)", "ou"),
+            ("(ou:dn:2.5.13.5:=Sales)", "ou"),
             ("(:caseExactMatch:=x)", ""),
             ("(cn;lang-de=Müller)", "cn"),
             ("(mail=)", "mail"),
@@ -258,6 +275,9 @@ mod tests {
             ("(a=(b))", 3, r"has a bracket in a value: write it as \28"),
             (r"(a=\x)", 3, r"has a backslash without two hexadecimal digits: write a backslash as \5c"),
             ("(a:1.2=x)", 6, "needs := after a matching rule"),
+            ("(:=x)", 1, "needs the name of an attribute here"),
+            ("(:dn:=x)", 1, "needs the name of an attribute here"),
+            ("(a:b:c:=x)", 7, "needs one matching rule before :="),
         ] {
             assert_eq!(Filter::parse(text).unwrap_err(), NotAFilter { at, why }, "{text}");
         }
