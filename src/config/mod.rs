@@ -308,7 +308,6 @@ pub struct Source {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there are few sources, and each is kept once")]
 pub enum SourceKind {
     Csv(Csv),
     Ldap(Ldap),
@@ -404,6 +403,7 @@ pub struct Columns {
 
 /// A directory.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub struct Ldap {
     /// `ldaps`, or `ldap`; tried in turn. Not empty.
     pub urls: Vec<reqwest::Url>,

@@ -26,7 +26,10 @@ const IN: &str = "; ";
 
 /// People with the routes by which they are in: of several ways the best priority counts.
 #[derive(Debug, Default)]
-pub struct Claims(BTreeMap<(usize, Option<Box<str>>), (i32, Through)>);
+pub struct Claims(BTreeMap<Claimant, (i32, Through)>);
+
+/// An index into [`Members::people`], and a route.
+type Claimant = (usize, Option<Box<str>>);
 
 /// What claims come to.
 #[derive(Debug)]

@@ -250,7 +250,7 @@ impl Parser<'_> {
             self.at += 1;
         }
         let digits = &self.text[start..self.at];
-        if digits.is_empty() || digits.len() % 2 != 0 {
+        if digits.is_empty() || !digits.len().is_multiple_of(2) {
             return Err(self.wrong("has a # without pairs of hexadecimal digits after it"));
         }
         self.skip_spaces();

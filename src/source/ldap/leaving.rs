@@ -32,7 +32,7 @@ pub(super) fn explain(walk: &mut Walk<'_>, settled: &mut Settled, missing: &[Ent
     let is_known = |id: &str| settled.disabled.contains(id) || walk.members.person_by_id(id).is_some();
     let ids: Vec<&str> = people.iter().map(|(_, id)| *id).filter(|id| !is_known(id)).collect();
     let found = walk.by_ids(&ids)?;
-    let mut places = Places::default();
+    let mut places = Places::of(&walk.members);
     let mut held = 0;
     for (entry, id) in people {
         let fate = match found.get(id) {
@@ -78,7 +78,7 @@ fn still_there(raw: &RawEntry, walk: &Walk<'_>) -> Fate {
 /// has vanished.
 fn not_found(person: &Entry, walk: &mut Walk<'_>, places: &mut Places) -> Result<Fate, Incomplete> {
     let Ok(name) = Dn::parse(name_in(&person.origin)) else { return Ok(Fate::Gone(Reason::Vanished)) };
-    if let Some(why) = may_be_among(&name, &walk.members) {
+    if let Some(why) = places.may_be_among(&name) {
         return Ok(Fate::Unknown(why));
     }
     let Some(parent) = name.parent() else { return Ok(Fate::Gone(Reason::Vanished)) };
@@ -90,34 +90,43 @@ fn not_found(person: &Entry, walk: &mut Walk<'_>, places: &mut Places) -> Result
     )))
 }
 
-/// Whether a group still names somebody who can't be read, and who may be this person.
-fn may_be_among(name: &Dn, members: &Members) -> Option<String> {
-    members.missing().into_iter().find_map(|(other, why)| {
-        let other = Dn::parse(other).ok()?;
-        match why {
-            Missing::Unreadable if other == *name => {
+/// What is known of places and names: each is looked at once.
+struct Places {
+    /// Which places can be seen.
+    seen: HashMap<String, bool>,
+    /// Names in groups that lead to nobody.
+    missing: Vec<(Dn, Missing)>,
+}
+
+impl Places {
+    fn of(members: &Members) -> Places {
+        let missing = members.missing().into_iter();
+        Places {
+            seen: HashMap::new(),
+            missing: missing.filter_map(|(name, why)| Some((Dn::parse(name).ok()?, why))).collect(),
+        }
+    }
+
+    /// Whether a group still names somebody who can't be read, and who may be this person.
+    fn may_be_among(&self, name: &Dn) -> Option<String> {
+        self.missing.iter().find_map(|(other, why)| match why {
+            Missing::Unreadable if other == name => {
                 Some("a group still names it, and this account may not read it".to_owned())
             }
             Missing::Elsewhere if other.first() == name.first() => {
                 Some(format!("a group names {other} in another domain, which may be the same person, moved"))
             }
             _ => None,
-        }
-    })
-}
+        })
+    }
 
-/// Which places can be seen: each is looked at once.
-#[derive(Default)]
-struct Places(HashMap<String, bool>);
-
-impl Places {
     fn is_seen(&mut self, place: &str, walk: &mut Walk<'_>) -> Result<bool, Incomplete> {
-        if let Some(known) = self.0.get(place) {
+        if let Some(known) = self.seen.get(place) {
             return Ok(*known);
         }
         let what = format!("{place}, where people stood who are missing");
         let seen = entry(walk.directory, place, &["objectClass"], &what, &mut walk.asked)?.is_some();
-        self.0.insert(place.to_owned(), seen);
+        self.seen.insert(place.to_owned(), seen);
         Ok(seen)
     }
 }

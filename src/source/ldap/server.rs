@@ -136,7 +136,7 @@ impl Server {
         let found = entry(directory, service, &["invocationId"], "the state of the controller", asked)?;
         let invocation = found.as_ref().and_then(|found| found.values("invocationId").first());
         Ok(invocation.map(|id| {
-            let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
             format!("{service} {id} {changes}")
         }))
     }
