@@ -1,8 +1,10 @@
 //! An e-mail address: its identity, by which people are compared, and its spelling, which is what is sent and shown.
 //!
-//! Two addresses are the same person when their identities are equal: trimmed, in Unicode normal form C, in lower case,
-//! the domain in its ASCII (IDNA) form. Tags (`+news`) and dots are never folded: on most servers they are other mailboxes.
+//! Two addresses are the same person when their identities are equal: trimmed, in Unicode normal form C, without regard
+//! to case, the domain in its ASCII (IDNA) form. Case is left out as servers do that compare by upper case: letters that
+//! share theirs are one, as the two forms of the Greek sigma. Tags (`+news`) and dots are never folded: on most servers they are other mailboxes.
 
+use std::char::ToLowercase;
 use std::fmt;
 use std::sync::Arc;
 
@@ -129,6 +131,8 @@ pub enum Invalid {
     NoLocalPart,
     #[error("has a space or another character that no address can have")]
     BadCharacter,
+    #[error("has a quotation mark, as word processors put them in; write it without, an apostrophe as '")]
+    QuotationMark,
     #[error("has a dot at an end of a part, or two in a row")]
     BadDots,
     #[error("has a domain that can't exist")]
@@ -145,6 +149,9 @@ fn identity_of(spelling: &str) -> Result<Arc<str>, Invalid> {
     if spelling.len() > CHARS_MAX && spelling.chars().count() > CHARS_MAX {
         return Err(Invalid::TooLong);
     }
+    if !spelling.is_ascii() && spelling.contains(is_quotation_mark) {
+        return Err(Invalid::QuotationMark);
+    }
     let (local, domain) = spelling.split_once('@').ok_or(Invalid::NoAt)?;
     if domain.contains('@') {
         return Err(Invalid::SeveralAts);
@@ -160,16 +167,36 @@ fn identity_of(spelling: &str) -> Result<Arc<str>, Invalid> {
         idna::domain_to_ascii_strict(domain).map_err(|_| Invalid::BadDomain)?
     };
     check_domain(&domain)?;
-    let local = if is_nfc_quick(local.chars()) == IsNormalized::Yes {
-        local.to_lowercase()
-    } else {
-        local.nfc().collect::<String>().to_lowercase()
-    };
-    // Lower case can leave normal form C, rarely.
-    let local: String = local.nfc().collect();
+    let local = without_case(local);
     // Normal form C can bring in what is not allowed, as the semicolon for the Greek question mark.
     check_local(&local)?;
     Ok(format!("{local}@{domain}").into())
+}
+
+/// A text in normal form C without regard to case, as it is in an identity.
+pub fn without_case(text: &str) -> String {
+    let folded: String = if is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        text.chars().flat_map(folded).collect()
+    } else {
+        text.nfc().flat_map(folded).collect()
+    };
+    // Lower case can leave normal form C, rarely.
+    folded.nfc().collect()
+}
+
+/// The lower case of a letter's upper case, where that is one letter. No other letter becomes an ASCII one: the Turkish
+/// dotless i has a mailbox of its own.
+fn folded(c: char) -> ToLowercase {
+    let mut upper = c.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(upper), None) if c.is_ascii() || !upper.is_ascii() => upper.to_lowercase(),
+        _ => c.to_lowercase(),
+    }
+}
+
+/// What word processors make of straight quotation marks and apostrophes.
+fn is_quotation_mark(c: char) -> bool {
+    matches!(c, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2039}' | '\u{203a}' | '\u{ff02}' | '\u{ff07}')
 }
 
 fn check_local(local: &str) -> Result<(), Invalid> {
@@ -233,6 +260,25 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_share_their_upper_case_make_one_person() {
+        assert_eq!(identity("ΟΔΟΣ@contoso.com"), identity("οδος@contoso.com"));
+        assert_eq!(identity("οδοσ@contoso.com"), identity("οδος@contoso.com"));
+        assert_eq!(identity("ÅSA@contoso.com"), identity("åsa@contoso.com"));
+        // Upper case of more letters than one, or of ASCII, would make one person of two.
+        assert_ne!(identity("strasse@contoso.com"), identity("straße@contoso.com"));
+        assert_ne!(identity("ısık@contoso.com"), identity("isik@contoso.com"));
+    }
+
+    #[test]
+    fn what_is_folded_stays_as_it_is() {
+        for c in char::MIN..=char::MAX {
+            let once: String = folded(c).collect();
+            assert_eq!(once.chars().flat_map(folded).collect::<String>(), once, "{c:?}");
+            assert!(c.is_ascii() || c.to_lowercase().eq(folded(c)) || !once.is_ascii(), "{c:?}");
+        }
+    }
+
+    #[test]
     fn tags_and_dots_are_other_mailboxes() {
         assert_ne!(identity("jane+news@contoso.com"), identity("jane@contoso.com"));
         assert_ne!(identity("j.ane@contoso.com"), identity("jane@contoso.com"));
@@ -269,6 +315,9 @@ mod tests {
             (".jane@contoso.com", Invalid::BadDots),
             ("jane\u{fffd}@contoso.com", Invalid::BadCharacter),
             ("jane\u{37e}@contoso.com", Invalid::BadCharacter),
+            ("“jane@contoso.com”", Invalid::QuotationMark),
+            ("jane@contoso.com”", Invalid::QuotationMark),
+            ("o’brien@contoso.com", Invalid::QuotationMark),
             (long.as_str(), Invalid::TooLong),
         ] {
             assert_eq!(identity(raw), Err(why), "{raw:?}");

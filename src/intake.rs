@@ -24,7 +24,9 @@ use crate::roster::change::{self, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
 use crate::source::ldap::{self, connect};
-use crate::source::{BadRow, Delta, Edit, Evidence, Incomplete, Known, Reading, Row, Snapshot, csv};
+use crate::source::{
+    BadRow, Delta, DeltaFile, Edit, Evidence, FileDone, FileMark, Incomplete, Known, Reading, Row, Snapshot, csv,
+};
 use crate::telemetry::{Masked, chain};
 
 /// A directory that says that nothing has changed is read whole all the same when the last whole reading is older than
@@ -68,16 +70,19 @@ pub fn take_in(
     };
     let _lock = (files == Files::PutAway).then(|| lock(&csv.path));
     let desk = Desk::new(config, outside, source, files)?;
+    let last_delta = desk.last_delta(csv)?;
+    let judged_by = desk.judged_by(csv);
     let seen = state.look(Look {
         config: csv,
         hasher: &desk.hasher,
         accepted: desk.accepted(),
         known: desk.known(),
         is_route: &|name| desk.is_route(name),
-        is_done: &mut |name, digest| desk.is_done(name, digest),
+        done: &mut |file| desk.done(file, &judged_by),
+        last_delta: last_delta.as_deref(),
         now: outside.now(),
     });
-    let written = seen.iter().filter_map(|one| one.found.as_ref().map(|found| found.written_at(outside.now()))).max();
+    let written = seen.iter().filter_map(|one| one.found.as_ref()?.written_at(outside.now())).max();
     let is_whole = |one: &Seen| one.found.is_some() && matches!(one.reading, Reading::Unchanged | Reading::Complete(_));
     let told = csv.mode == Mode::Snapshot && seen.iter().any(is_whole);
     let mut intakes = Vec::with_capacity(seen.len());
@@ -97,7 +102,7 @@ pub fn take_reading(
     source: &Source,
     reading: Reading,
 ) -> Result<Intake, LedgerError> {
-    Desk::new(config, outside, source, Files::Leave)?.take_reading(reading)
+    Desk::new(config, outside, source, Files::Leave)?.take_reading(reading, None)
 }
 
 /// Takes in a file as if the source had said it: a whole roster, whatever the source's own mode; without a file, nobody.
@@ -158,7 +163,7 @@ impl<'a, O: Outside> Desk<'a, O> {
         let name = source.name.clone();
         let (hasher, record) =
             outside.blocking_on_ledger(move |ledger, _| Ok((ledger.hasher().clone(), ledger.source(&name)?)))?;
-        let scope = blake3::hash(source.scope().as_bytes()).to_hex()[..32].to_owned();
+        let scope = short_hash(&format!("{}{}", source.scope(), link_of(source)));
         let subscriptions = config.subscriptions_of(&source.name);
         let revision = Cell::new(record.as_ref().map_or(0, |record| record.revision));
         Ok(Desk { config, outside, source, files, hasher, record, revision, scope, subscriptions })
@@ -192,7 +197,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             missing: &|snapshot| self.missing(snapshot),
         });
         let heard = matches!(reading, Reading::Unchanged) && self.source.max_age.is_some();
-        let intake = self.take_reading(reading)?;
+        let intake = self.take_reading(reading, None)?;
         if heard {
             let name = self.source.name.clone();
             self.outside.blocking_on_ledger(move |ledger, now| ledger.source_heard(&name, now))?;
@@ -229,28 +234,44 @@ impl<'a, O: Outside> Desk<'a, O> {
         self.subscriptions.iter().any(|known| known == name)
     }
 
-    fn is_done(&self, file: &str, digest: &str) -> bool {
-        let (source, file, digest) = (self.source.name.clone(), file.to_owned(), digest.to_owned());
+    fn done(&self, file: &FileMark, judged_by: &str) -> Option<FileDone> {
+        let (source, file, judged_by) = (self.source.name.clone(), file.clone(), judged_by.to_owned());
         // A ledger that fails here fails at the entry, too, and says so there.
-        self.outside.blocking_on_ledger(move |ledger, _| ledger.file_done(&source, &file, &digest)).unwrap_or(false)
+        self.outside.blocking_on_ledger(move |ledger, _| ledger.file_done(&source, &file, &judged_by)).unwrap_or(None)
+    }
+
+    fn last_delta(&self, csv: &Csv) -> Result<Option<String>, LedgerError> {
+        if csv.mode != Mode::Delta {
+            return Ok(None);
+        }
+        let (source, place) = (self.source.name.clone(), csv_source::place(csv));
+        self.outside.blocking_on_ledger(move |ledger, _| ledger.last_delta(&source, &place))
+    }
+
+    /// All that a file is judged by: where that changes, a refused one that still lies there is judged anew.
+    fn judged_by(&self, csv: &Csv) -> String {
+        let canaries: Vec<&str> = self.source.must_include.iter().map(Address::identity).collect();
+        short_hash(&format!("{csv:?} {canaries:?} {:?}", self.subscriptions))
     }
 
     fn take(&self, csv: &Csv, seen: Seen) -> Result<Intake, LedgerError> {
         let Seen { found, reading } = seen;
-        let intake = self.take_reading(reading)?;
+        let delta = found.as_ref().map(|found| found.delta(csv));
+        let intake = self.take_reading(reading, delta)?;
         if let (Some(found), Files::PutAway) = (found, self.files) {
             self.put_away(csv, &found, &intake)?;
         }
         Ok(intake)
     }
 
-    fn take_reading(&self, reading: Reading) -> Result<Intake, LedgerError> {
+    /// `file` is where a delta comes from, if from a file.
+    fn take_reading(&self, reading: Reading, file: Option<DeltaFile>) -> Result<Intake, LedgerError> {
         match reading {
             Reading::Nothing | Reading::Unchanged => Ok(Intake::Unchanged),
             Reading::Settling(wait) => Ok(Intake::Settling(wait)),
             Reading::Incomplete(why) => self.refuse(why),
             Reading::Complete(snapshot) => self.take_snapshot(snapshot),
-            Reading::Delta(delta) => self.take_delta(delta),
+            Reading::Delta(delta) => self.take_delta(delta, file),
         }
     }
 
@@ -313,6 +334,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             fingerprint,
             bad_rows: snapshot.bad_rows,
             evidence: snapshot.evidence,
+            delta: None,
         })
     }
 
@@ -330,7 +352,7 @@ impl<'a, O: Outside> Desk<'a, O> {
         Ok(if still { Intake::Unchanged } else { Intake::Settling(MEANWHILE) })
     }
 
-    fn take_delta(&self, delta: Delta) -> Result<Intake, LedgerError> {
+    fn take_delta(&self, delta: Delta, file: Option<DeltaFile>) -> Result<Intake, LedgerError> {
         let Delta { edits, bad_rows, mut evidence } = delta;
         if let Some(canary) = edits.iter().find_map(|edit| self.canary_removed_by(edit)) {
             return self.refuse(self.not_believed(
@@ -361,6 +383,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             entries,
             bad_rows,
             evidence,
+            delta: file,
         })
     }
 
@@ -441,23 +464,55 @@ impl<'a, O: Outside> Desk<'a, O> {
             Intake::Accepted { .. } | Intake::Unchanged => Verdict::Taken,
             Intake::Settling(_) => return Ok(()),
         };
-        if let (Intake::Refused(why), Some(digest)) = (intake, &found.digest)
-            && !why.passing
-        {
-            let (source, name, digest) = (self.source.name.clone(), found.name.clone(), digest.clone());
-            self.outside.blocking_on_ledger(move |ledger, now| ledger.refuse_file(&source, &name, &digest, now))?;
+        let is_passing = matches!(intake, Intake::Refused(why) if why.passing);
+        if let (Verdict::Refused(_), false, Some(mark)) = (verdict, is_passing, found.mark()) {
+            let (source, judged_by) = (self.source.name.clone(), self.judged_by(csv));
+            self.outside.blocking_on_ledger(move |ledger, now| ledger.refuse_file(&source, &mark, &judged_by, now))?;
         }
         if let Err(cause) = csv_source::finish(csv, found, verdict, self.outside.now()) {
             let name = &self.source.name;
             warn!(source = %name, "{name}: {}", crate::telemetry::chain(&cause));
+            return Ok(());
+        }
+        if is_passing || csv.after == After::Leave {
+            return Ok(());
+        }
+        if csv.mode == Mode::Delta {
+            self.is_put_away(&found.name, *intake == Intake::Unchanged)?;
         }
         // The file is gone from now on, and with it what tells when it came.
-        if *intake == Intake::Unchanged && self.source.max_age.is_some() && csv.after != After::Leave {
+        if *intake == Intake::Unchanged && self.source.max_age.is_some() {
             let name = self.source.name.clone();
             self.outside.blocking_on_ledger(move |ledger, now| ledger.source_heard(&name, now))?;
         }
         Ok(())
     }
+
+    /// A delta is out of the way: the next one of its name is another. `counted` is whether it had been taken by an
+    /// earlier look, which did not come to putting it away.
+    fn is_put_away(&self, file: &str, counted: bool) -> Result<(), LedgerError> {
+        let source = &self.source.name;
+        if counted {
+            warn!(
+                source = %source,
+                "{source}: {file} had been applied before and could only now be put away; it was not applied again. If \
+                 somebody has put it there anew, it is to be dropped once more."
+            );
+        }
+        let (source, file) = (source.clone(), file.to_owned());
+        self.outside.blocking_on_ledger(move |ledger, _| ledger.file_put_away(&source, &file))
+    }
+}
+
+fn short_hash(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// What a link leads to, whether that is there or not, where the place that is looked at is one: who points it elsewhere
+/// has another place looked at.
+fn link_of(source: &Source) -> String {
+    let SourceKind::Csv(csv) = &source.kind else { return String::new() };
+    std::fs::read_link(&csv.path).map(|target| format!(" link={}", target.display())).unwrap_or_default()
 }
 
 /// What is to be said of a file's rows that can't be used: how many, the first of them, and where all of them stand.

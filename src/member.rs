@@ -28,6 +28,12 @@ pub enum MemberState {
     Unknown,
 }
 
+/// How the reason begins of a pending member whom the server was not asked for: not for want of a seat.
+pub const NOT_ASKED: &str = "not asked for yet: ";
+
+/// How the reason begins of a quarantined member whose seat a person's word took back: the server refused nothing.
+pub const TAKEN_BACK: &str = "taken back: ";
+
 /// What the ledger knows of an address in a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {

@@ -97,7 +97,7 @@ pub async fn pass<O: Outside>(
         let turn = world.looks.acquire().await;
         let looked = look(world, subscription, ask_for_seats).await;
         drop(turn);
-        if let Err(another @ LedgerError::Another { .. }) = &looked {
+        if let Err(another @ (LedgerError::Another { .. } | LedgerError::AnotherName { .. })) = &looked {
             let (name, problem) = (subscription.name.clone(), another.to_string());
             world.outside.on_ledger(move |ledger, now| ledger.note_problem(&name, &problem, now)).await?;
         }
@@ -151,6 +151,8 @@ async fn under_lease<O: Outside>(
             seen.input.candidates = Vec::new();
             let work = mem::take(&mut seen.work);
             report = rim::sum(&report, rim.dispatch(&seen, work).await?);
+        } else if let Some(stop) = report.stopped.as_ref().filter(|stop| **stop != Stop::Overtaken) {
+            rim.leave(&seen, stop.in_short()).await?;
         }
         if report.stopped != Some(Stop::Overtaken) {
             break;

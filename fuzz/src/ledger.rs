@@ -21,7 +21,7 @@ use rosterd::report::status::SubscriptionStatus;
 use rosterd::report::{history, members};
 use rosterd::roster::change::Change;
 use rosterd::roster::{Entry, Fingerprint, Parts, Reason, When};
-use rosterd::source::{BadRow, Evidence};
+use rosterd::source::{BadRow, Evidence, FileMark};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -206,6 +206,7 @@ fn accept(ledger: &mut Ledger, changes: Vec<Change>, minutes: i64) -> Result<(),
             address: None,
         }],
         evidence: Evidence { file: Some("staff.csv".to_owned()), ..Evidence::default() },
+        delta: None,
     };
     ledger.accept(&acceptance, at(minutes)).map(drop)
 }
@@ -250,7 +251,8 @@ fn fill(ledger: &mut Ledger) -> Result<(), LedgerError> {
         }
     };
     ledger.finish_run(&lease, run, RunOutcome::Failed, &report, Some("no answer"), at(72))?;
-    ledger.refuse_file("hr", "old.csv", "abc", at(72))?;
+    let old = FileMark { name: "old.csv".to_owned(), digest: "abc".to_owned(), written: 72 };
+    ledger.refuse_file("hr", &old, "columns", at(72))?;
     ledger.release(lease)
 }
 

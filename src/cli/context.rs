@@ -106,7 +106,8 @@ pub(super) fn read_ledger(config: &Config) -> Result<Ledger, Failure> {
 pub(super) fn write_ledger(config: &Config, now: Timestamp) -> Result<Ledger, Failure> {
     let path = ledger_path(config)?;
     if !path.exists() {
-        return Err(crate::ledger::LedgerError::Missing { path: path.to_owned() }.into());
+        // Says why there is none.
+        Ledger::open_readonly(path)?;
     }
     Ok(Ledger::open(path, now)?)
 }

@@ -7,14 +7,14 @@ use crate::address::Address;
 use crate::clock;
 use crate::config::Config;
 use crate::exit::ExitStatus;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError, MemberState};
 use crate::report::similar::Similar;
-use crate::report::text::{count, list};
+use crate::report::text::{count, either, list};
 
 /// Drop members from the ledger without a call to the server; asks on a terminal
 ///
 /// A licence that they have stays with them, and rosterd takes it back no more. Whom a roster still names is rosterd's
-/// again from the next run on.
+/// again from the next run on. A member about whom the answer to a request is missing stays until that is settled.
 #[derive(Debug, clap::Args)]
 pub(super) struct ForgetArgs {
     /// The subscription
@@ -33,10 +33,33 @@ pub(super) fn run(args: &ForgetArgs, context: &Context) -> Result<ExitStatus, Fa
         false,
         Unasked::GoOn,
     )?;
-    let n =
-        with_lease(&mut ledger, &args.name, |ledger, lease, now| Ok(ledger.forget(lease, &addresses, &by(), now)?))?;
-    eprintln!("{}: {} forgotten.", args.name, count(n, "member is", "members are"));
-    Ok(ExitStatus::Done)
+    let name = &args.name;
+    let (n, open) = with_lease(&mut ledger, name, |ledger, lease, now| {
+        let n = ledger.forget(lease, &addresses, &by(), now)?;
+        let is_open = |address: &&Address| -> Result<bool, LedgerError> {
+            let member = ledger.candidate(name, &[], address.identity())?.member;
+            Ok(member.is_some_and(|member| member.state == MemberState::Unknown))
+        };
+        let mut open = Vec::new();
+        for address in &addresses {
+            if is_open(&address)? {
+                open.push(address.to_string());
+            }
+        }
+        Ok((n, open))
+    })?;
+    if n > 0 || open.is_empty() {
+        eprintln!("{name}: {} forgotten.", count(n, "member is", "members are"));
+    }
+    if open.is_empty() {
+        return Ok(ExitStatus::Done);
+    }
+    let which = list(&open, "and");
+    let failure = Failure::new(format!(
+        "{name}: the answer to a request about {which} is missing, so that nobody knows whether there is a licence to forget; {} stays",
+        either(open.len() as u64, "it", "each")
+    ));
+    Err(failure.hint(format!("`rosterd sync {name}` settles that once the server answers; then say it again")))
 }
 
 /// The configuration, the ledger for writing, and the members of a subscription that somebody named: all of them, or

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::act::{Unasked, by, confirm};
-use super::context::{Context, scratch_ledger, write_ledger};
+use super::act::{Unasked, by, confirm, with_lease};
+use super::context::{Context, scratch_ledger, subscription, write_ledger};
 use super::failure::Failure;
 use super::output::print;
 use crate::clock::{self, Timestamp};
@@ -25,6 +25,7 @@ pub(super) struct LedgerArgs {
 #[derive(Debug, clap::Subcommand)]
 enum LedgerVerb {
     Accept(AcceptArgs),
+    Rename(RenameArgs),
 }
 
 /// Believe a ledger that was restored from a copy; says what that means and asks
@@ -38,11 +39,53 @@ struct AcceptArgs {
     yes: bool,
 }
 
+/// Give a subscription its new name, after it got one in the configuration
+///
+/// Everybody who has a licence in it is known under the old name until then, and nothing is done under the new one.
+#[derive(Debug, clap::Args)]
+struct RenameArgs {
+    /// The name under which the ledger knows it
+    #[arg(value_name = "OLD")]
+    old: String,
+    /// Its name in the configuration
+    #[arg(value_name = "NEW")]
+    new: String,
+}
+
 /// So many of those are named who would lose the licence next.
 const SHOWN_MAX: usize = 20;
 
 pub(super) fn run(args: &LedgerArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let LedgerVerb::Accept(AcceptArgs { yes }) = args.verb;
+    match &args.verb {
+        LedgerVerb::Accept(args) => accept(args, context),
+        LedgerVerb::Rename(args) => rename(args, context),
+    }
+}
+
+fn rename(args: &RenameArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let RenameArgs { old, new } = args;
+    let config = context.config()?;
+    let remote = subscription(&config, new)?.remote();
+    if config.subscriptions.contains_key(old) {
+        let failure = Failure::usage(format!("{old} has its name in the configuration still; nothing was done"));
+        return Err(failure.hint("change the name in the configuration first"));
+    }
+    let mut ledger = write_ledger(&config, clock::now())?;
+    if !ledger.knows(old)? {
+        return Err(Failure::usage(format!("the ledger knows no subscription {old}; nothing was done")));
+    }
+    // Members are never taken for those of another.
+    ledger.subscription(old)?.check_remote(new, &remote)?;
+    with_lease(&mut ledger, old, |ledger, from, _| {
+        let (from, name) = (from.clone(), new.clone());
+        with_lease(ledger, &name, |ledger, to, _| Ok(ledger.rename(&from, to)?))
+    })?;
+    eprintln!("{old} is {new} in the ledger from now on; the next run goes on with it.");
+    Ok(ExitStatus::Done)
+}
+
+fn accept(args: &AcceptArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let AcceptArgs { yes } = *args;
     let config = context.config()?;
     let now = clock::now();
     let mut ledger = write_ledger(&config, now)?;
@@ -86,7 +129,9 @@ fn told_of_one(
     let mut text = format!("{name}: {} with a licence as it has them", count(assigned + leaving, "member", "members"));
     let plan = match pass::look_at(believing, config, subscription, false, now) {
         Ok(seen) => seen.plan,
-        Err(another @ LedgerError::Another { .. }) => return Ok(format!("{text}; {another}\n")),
+        Err(another @ (LedgerError::Another { .. } | LedgerError::AnotherName { .. })) => {
+            return Ok(format!("{text}; {another}\n"));
+        }
         Err(error) => return Err(error),
     };
     let Plan { unassign, rename, hold, .. } = &*plan;

@@ -187,6 +187,7 @@ mod tests {
             "forget contoso jane@contoso.com bob@contoso.com",
             "retry contoso",
             "ledger accept --yes",
+            "ledger rename contoso contoso-gmbh",
             "completions bash",
             "man",
             "schema",

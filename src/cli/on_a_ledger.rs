@@ -121,6 +121,7 @@ fn members_of_several_batches_are_listed_with_their_origins() {
         entries: 1,
         bad_rows: vec![],
         evidence: crate::source::Evidence::default(),
+        delta: None,
     };
     ledger.accept(&acceptance, at(NOW)).unwrap();
     drop(ledger);

@@ -11,11 +11,13 @@ use super::output::{print, print_json, style};
 use super::sync::read_sources;
 use crate::clock;
 use crate::config::Subscription;
+use crate::dispatch::machine::NewIntent;
 use crate::exit::ExitStatus;
 use crate::intake::{self, Files, Intake};
 use crate::ledger::{Ledger, LedgerError};
+use crate::licensing::wire::Operation;
 use crate::pass::{self, Seen, World};
-use crate::plan::display::{BadRowJson, PlanJson, SourceJson, Style};
+use crate::plan::display::{BadRowJson, OpenJson, PlanJson, SourceJson, Style};
 use crate::report::text::count;
 
 /// What `sync` would do; changes nothing
@@ -78,14 +80,20 @@ type Planned = (Subscription, Vec<SourceJson>, Seen);
 
 fn show(plans: &[Planned], json: bool) -> Result<(), Failure> {
     if json {
-        let plans: Vec<PlanJson> =
-            plans.iter().map(|(it, sources, seen)| PlanJson::new(&it.name, &seen.plan, sources.clone())).collect();
+        let plans: Vec<PlanJson> = plans
+            .iter()
+            .map(|(it, sources, seen)| PlanJson {
+                unsettled: unsettled(seen).map(|(email, open)| OpenJson { email, operation: open.operation }).collect(),
+                ..PlanJson::new(&it.name, &seen.plan, sources.clone())
+            })
+            .collect();
         return print_json(&Plans { subscriptions: plans });
     }
     let mut text = String::new();
     for (subscription, _, seen) in plans {
         let zone = subscription.policy.timezone;
         let style = Style { shown_max: SHOWN_MAX, colour: style().colour, zone };
+        text.push_str(&settled_first(&subscription.name, seen));
         text.push_str(&seen.plan.display(&subscription.name, style).to_string());
         let again = seen.work.reassert.len() as u64;
         if again > 0 {
@@ -94,6 +102,35 @@ fn show(plans: &[Planned], json: bool) -> Result<(), Failure> {
         }
     }
     print(&text)
+}
+
+/// Whom a request names whose answer is missing.
+fn unsettled(seen: &Seen) -> impl Iterator<Item = (String, &NewIntent)> {
+    seen.work.resume.iter().flat_map(|(_, open)| open.addresses.iter().map(move |address| (address.to_string(), open)))
+}
+
+/// What is done before anything that is planned.
+fn settled_first(name: &str, seen: &Seen) -> String {
+    let people: Vec<(String, &NewIntent)> = unsettled(seen).collect();
+    if people.is_empty() {
+        return String::new();
+    }
+    let number = people.len() as u64;
+    let mut text = format!(
+        "{name}: the answers to requests about {} are missing; they are sent again first, and the rest is planned anew after that\n",
+        count(number, "person", "people")
+    );
+    for (address, open) in people.iter().take(SHOWN_MAX) {
+        let what = match open.operation {
+            Operation::Assign => "to be given a seat",
+            Operation::Unassign => "to have it taken back",
+        };
+        let _ = writeln!(text, "    ? {address}  {what}");
+    }
+    if let Some(more) = number.checked_sub(SHOWN_MAX as u64).filter(|more| *more > 0) {
+        let _ = writeln!(text, "      and {more} more");
+    }
+    text
 }
 
 fn sources(ledger: &Ledger, subscription: &Subscription) -> Result<Vec<SourceJson>, LedgerError> {

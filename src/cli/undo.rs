@@ -14,7 +14,7 @@ use crate::report::text::count;
 
 /// Do the reverse of a run, as far as seats allow; shows it and asks
 ///
-/// What was undone stays so: who is given the seat back keeps it until a roster names them again, and who loses it is
+/// Whom `protect` names keeps the licence. What was undone stays so: who is given the seat back keeps it until a roster names them again, and who loses it is
 /// set aside until `rosterd retry`.
 #[derive(Debug, clap::Args)]
 pub(super) struct UndoArgs {
@@ -41,18 +41,20 @@ pub(super) fn run(args: &UndoArgs, context: &Context) -> Result<ExitStatus, Fail
             .hint("`rosterd ledger accept` says what that means, and asks"));
     }
     let subscription = subscription(&config, &name)?.clone();
-    let reverse = reverse_of(&ledger, &name, args.run)?;
+    let mut reverse = reverse_of(&ledger, &name, args.run)?;
+    let protected = reverse.spare(&subscription);
     if reverse.give_back.is_empty() && reverse.take_back.is_empty() {
+        show(&name, &reverse, &protected)?;
         eprintln!("{name}: nothing of the run {} is left to undo.", args.run);
         return Ok(ExitStatus::Done);
     }
-    show(&name, &reverse)?;
+    show(&name, &reverse, &protected)?;
     confirm("Undo this?", args.yes, Unasked::Refuse)?;
     let why = format!("the run {} was undone by {}", args.run, by());
     let world = world(config, ledger)?;
     let undone = runtime()?.block_on(async {
         end_on_signals(world.shutdown.clone())?;
-        pass::undo(&world, &subscription, reverse, why).await.map_err(|error| Failure::from_error(&error))
+        Box::pin(pass::undo(&world, &subscription, reverse, why)).await.map_err(|error| Failure::from_error(&error))
     })?;
     world.outside.ledger.close();
     let Some(report) = undone else {
@@ -98,11 +100,14 @@ fn reverse_of(ledger: &Ledger, name: &str, run: RunId) -> Result<Reverse, Failur
     Ok(reverse)
 }
 
-fn show(name: &str, reverse: &Reverse) -> Result<(), Failure> {
+fn show(name: &str, reverse: &Reverse, protected: &[Address]) -> Result<(), Failure> {
     let mut output = Output::stdout();
-    for (addresses, sign, what) in
-        [(&reverse.take_back, '-', "to take back"), (&reverse.give_back, '+', "to give back")]
-    {
+    let stays = "left alone (`protect`)";
+    for (addresses, sign, what) in [
+        (&reverse.take_back[..], '-', "to take back"),
+        (&reverse.give_back, '+', "to give back"),
+        (protected, '=', stays),
+    ] {
         if addresses.is_empty() {
             continue;
         }

@@ -32,7 +32,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::address::Address;
+use crate::address::{Address, without_case};
 use crate::source::ldap::dn::Dn;
 use crate::source::ldap::filter::Filter;
 
@@ -260,7 +260,9 @@ impl Globs {
     /// The first pattern that is none, with what is wrong with it.
     pub fn new(patterns: &[String]) -> Result<Globs, globset::Error> {
         let compile = |pattern: &String| {
-            let glob = globset::GlobBuilder::new(pattern).case_insensitive(true).backslash_escape(true).build()?;
+            // The matcher knows the case of ASCII letters only.
+            let pattern = if pattern.is_ascii() { pattern.clone() } else { without_case(pattern) };
+            let glob = globset::GlobBuilder::new(&pattern).case_insensitive(true).backslash_escape(true).build()?;
             Ok(glob.compile_matcher())
         };
         Ok(Globs { patterns: patterns.iter().map(compile).collect::<Result<_, _>>()? })

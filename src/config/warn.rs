@@ -48,12 +48,13 @@ fn loose_ends(config: &Config, warnings: &mut Vec<String>) {
     }
 }
 
-/// Two sources that take each other's files away.
+/// Two sources that take each other's files away, by whatever path.
 fn shared_folders(config: &Config, warnings: &mut Vec<String>) {
     let mut first = BTreeMap::new();
     for (name, source) in &config.sources {
         let SourceKind::Csv(csv) = &source.kind else { continue };
-        let (other, after) = first.entry((&csv.path, &csv.pattern)).or_insert((name, csv.after));
+        let path = std::fs::canonicalize(&csv.path).unwrap_or_else(|_| csv.path.clone());
+        let (other, after) = first.entry((path, &csv.pattern)).or_insert((name, csv.after));
         if *other != name && (*after != After::Leave || csv.after != After::Leave) {
             warnings.push(format!(
                 "The sources `{other}` and `{name}` take the same files: which of them sees a file is left to chance."

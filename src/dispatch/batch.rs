@@ -5,9 +5,11 @@
 //! A refused request may have been applied in part, so everything in it counts as open until an answer about itself
 //! decides it. The search runs through the addresses in order, always sending a start of what is open:
 //!
-//! - 400 that names offenders: they are set aside, the rest goes whole.
-//! - 400 that names nobody: an offender is in what was sent. Half of that is sent; an accepted half is done with, and
-//!   the offender is in the other. So the first offender is found, and the rest goes whole.
+//! - 400 with sentences about one address each (see `wording`, also for what is believed of them): these are set aside,
+//!   the rest goes whole.
+//! - 400 with no such sentence: an offender is in what was sent. Half of that is sent; an accepted half is done with,
+//!   and the offender is in the other. So the first offender is found, and the rest goes whole. Where the words leave
+//!   open what the matter is, the offender is sent alone; where it is accepted then, each of the rest is, too.
 //! - 402: what was sent does not fit. Half of it is sent (or what fits, where stats say so), until it is known how many
 //!   fit; the others are without a seat. A server that fills, fills in the order in which it was asked.
 //!
@@ -23,7 +25,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::machine::Outcome;
-use super::offenders;
+use super::{offenders, wording};
 use crate::address::Address;
 use crate::licensing::wire::{Operation, Stats};
 
@@ -112,6 +114,8 @@ struct Blind {
     accepted: bool,
     /// An offender turned out to be assigned already.
     already: bool,
+    /// Somebody was accepted alone who was an offender among others: nothing can be told from a refusal of several.
+    contradicted: bool,
 }
 
 impl Batch {
@@ -193,7 +197,8 @@ impl Batch {
 
     fn goes_singly(&self, applies_rest: Option<bool>) -> bool {
         let suspected = self.blind.fronts >= 2 && (self.is_again() || applies_rest.is_none());
-        self.blind.size.is_some() && !self.blind.accepted && (suspected || applies_rest == Some(true))
+        let refused_again = !self.blind.accepted && (suspected || applies_rest == Some(true));
+        self.blind.contradicted || self.blind.size.is_some() && refused_again
     }
 
     /// Whether this batch, all of which is decided, showed that the server applies the rest of a refused batch and then
@@ -224,7 +229,8 @@ impl Batch {
         let len = len.min(self.open.len());
         let mut accepted: Vec<Address> = self.open.drain(..len).collect();
         // Each alone is given what all of them together are not.
-        let contradicts = self.is_again() && self.invalid.as_ref().is_some_and(|(known, _)| *known <= len);
+        let contradicts = self.invalid.as_ref().is_some_and(|(known, _)| *known <= len);
+        self.blind.contradicted |= contradicts;
         self.blind.accepted |= self.blind.size.is_some();
         if let Some(again) = &mut self.again {
             again.proven |= !again.lost.is_empty();
@@ -234,7 +240,7 @@ impl Batch {
             }
         }
         let mut decided: Decided = accepted.into_iter().map(|address| (address, outcome.clone())).collect();
-        if contradicts {
+        if contradicts && self.is_again() {
             decided.extend(self.give_up(COUNTS_ALL));
         }
         self.invalid = self.invalid.take().and_then(|(known, words)| Some((known.checked_sub(len)?, words)));
@@ -249,22 +255,27 @@ impl Batch {
 
     /// The first `len` were refused.
     pub(super) fn refused(&mut self, len: usize, errors: &[String]) -> Refusal {
-        let named = offenders::named(errors, self.start(len));
         if self.is_again() {
+            let named = offenders::named(errors, self.start(len));
             return Refusal { decided: self.refused_again(len, errors, &named), done_before: Some(0) };
         }
+        let about = offenders::singled_out(errors, self.start(len));
         let before = self.first;
         self.first.get_or_insert(First {
             certain: !self.uncertain,
-            telling: !named.is_empty() || !errors.iter().any(|error| says_done(self.operation, &error.to_lowercase())),
+            telling: !about.is_empty() || !errors.iter().any(|error| wording::mentions_done(self.operation, error)),
         });
         self.uncertain = true;
-        let mut decided = if named.is_empty() {
+        if about.is_empty() {
             self.blind.size.get_or_insert(self.open.len());
+        }
+        let mut decided = if len == 1 {
+            self.refused_alone(errors, about.get(&0))
+        } else if about.is_empty() {
             self.invalid = Some((len, offenders::words(errors)));
             Decided::new()
         } else {
-            self.set_aside(named, len == 1)
+            self.set_aside(&about)
         };
         self.conclude(&mut decided);
         let done = decided.iter().filter(|(_, outcome)| is_done_already(outcome)).count();
@@ -279,7 +290,7 @@ impl Batch {
     /// The same of those who hold a seat: nothing becomes of who is refused.
     fn refused_again(&mut self, len: usize, errors: &[String], named: &BTreeMap<usize, String>) -> Decided {
         self.uncertain = true;
-        let already = errors.iter().any(|error| says_done(Operation::Assign, &error.to_lowercase()));
+        let already = errors.iter().any(|error| wording::mentions_done(Operation::Assign, error));
         let all = named.len() == len && len > 1;
         let mut decided = Decided::new();
         if named.is_empty() || already || all {
@@ -312,13 +323,28 @@ impl Batch {
         decided
     }
 
-    /// Takes those who are named out of what is open.
-    fn set_aside(&mut self, named: BTreeMap<usize, String>, alone: bool) -> Decided {
+    /// The first of what is open was refused alone. `about`: what is said of it by its name.
+    fn refused_alone(&mut self, errors: &[String], about: Option<&Vec<&str>>) -> Decided {
+        self.invalid = None;
+        let Some(address) = self.open.pop_front() else { return Decided::new() };
+        let all: Vec<&str> = errors.iter().map(String::as_str).collect();
+        let sentences = about.unwrap_or(&all);
+        let words = offenders::words(sentences);
+        let outcome = wording::of_one_alone(self.operation, sentences, about.is_some(), words);
+        if self.blind.size.is_some() {
+            self.note_offender(&outcome);
+        }
+        self.fit_overfull();
+        vec![(address, outcome)]
+    }
+
+    /// Takes those who are singled out, by their places, out of what is open.
+    fn set_aside(&mut self, about: &BTreeMap<usize, Vec<&str>>) -> Decided {
         let mut decided = Decided::new();
         self.invalid = None;
-        for (place, words) in named.into_iter().rev() {
-            let Some(address) = self.open.remove(place) else { continue };
-            match judge(self.operation, words, alone) {
+        for (place, sentences) in about.iter().rev() {
+            let Some(address) = self.open.remove(*place) else { continue };
+            match wording::of_several(self.operation, sentences, offenders::words(sentences)) {
                 Some(outcome) => decided.push((address, outcome)),
                 None => self.aside.push_front(address),
             }
@@ -326,6 +352,11 @@ impl Batch {
         decided.reverse();
         self.fit_overfull();
         decided
+    }
+
+    fn note_offender(&mut self, outcome: &Outcome) {
+        self.blind.fronts += usize::from(!self.blind.accepted);
+        self.blind.already |= matches!(outcome, Outcome::AssignedAlready { .. });
     }
 
     /// The first `len` were refused for want of seats. `stats`: from this answer.
@@ -366,13 +397,13 @@ impl Batch {
     /// Draws the conclusions that need no further request.
     fn conclude(&mut self, decided: &mut Decided) {
         if !self.is_again()
-            && let Some((_, words)) = self.invalid.take_if(|(len, _)| *len == 1)
+            && let Some((1, words)) = &self.invalid
+            && let Some(outcome) = wording::of_one_found(self.operation, words)
             && let Some(address) = self.open.pop_front()
         {
-            self.blind.fronts += usize::from(!self.blind.accepted);
-            let outcome = judge(self.operation, words, true);
-            self.blind.already |= matches!(outcome, Some(Outcome::AssignedAlready { .. }));
-            decided.extend(outcome.map(|outcome| (address, outcome)));
+            self.invalid = None;
+            self.note_offender(&outcome);
+            decided.push((address, outcome));
             self.fit_overfull();
         }
         decided.extend(self.conclude_lost());
@@ -382,7 +413,7 @@ impl Batch {
             let without = if self.doubted { 1 } else { self.open.len() };
             let without = self.open.drain(..without.min(self.open.len()));
             decided.extend(without.map(|address| (address, Outcome::NoSeat)));
-            self.overfull = None;
+            (self.invalid, self.overfull) = (None, None);
             self.singly = self.doubted;
         }
         if self.open.is_empty() {
@@ -419,45 +450,8 @@ impl Batch {
     }
 }
 
-/// What a refusal of one address means. `None`: to be asked again, alone.
-fn judge(operation: Operation, words: String, alone: bool) -> Option<Outcome> {
-    let lower = words.to_lowercase();
-    let done = says_done(operation, &lower);
-    match operation {
-        Operation::Assign if done => Some(Outcome::AssignedAlready { words }),
-        Operation::Assign => Some(Outcome::Refused { words }),
-        Operation::Unassign if alone && !done && misses_a_field(&lower) => Some(Outcome::Refused { words }),
-        Operation::Unassign if alone || done => Some(Outcome::UnassignedAlready { words }),
-        Operation::Unassign => None,
-    }
-}
-
 fn is_done_already(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::AssignedAlready { .. } | Outcome::UnassignedAlready { .. })
-}
-
-/// Whether words in lower case say that there was nothing to do.
-fn says_done(operation: Operation, lower: &str) -> bool {
-    match operation {
-        Operation::Assign => lower.contains("already"),
-        Operation::Unassign => says_not_assigned(lower),
-    }
-}
-
-/// Of the reasons that are documented for a 400, the one that says nothing about the address: whoever has a seat keeps
-/// it, and is not to be forgotten.
-fn misses_a_field(lower: &str) -> bool {
-    lower.contains("field") && (lower.contains("missing") || lower.contains("required"))
-}
-
-/// `not assigned`, `not currently assigned`, `hasn't been assigned`, `unassigned`.
-fn says_not_assigned(lower: &str) -> bool {
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '\'').collect();
-    let denied = |window: &[&str]| {
-        let no = |word: &&str| *word == "not" || word.ends_with("n't");
-        window.first().is_some_and(no) && window.contains(&"assigned")
-    };
-    words.contains(&"unassigned") || (0..words.len()).any(|i| denied(&words[i..words.len().min(i + 4)]))
 }
 
 #[cfg(test)]
@@ -530,21 +524,5 @@ mod tests {
         let people = people(100);
         let all: Vec<usize> = (0..100).collect();
         assert!(requests(Operation::Unassign, &people, &all) <= 115);
-    }
-
-    #[test]
-    fn only_words_that_deny_it_say_that_nobody_is_assigned() {
-        for (words, says) in [
-            ("is not assigned", true),
-            ("is not currently assigned.", true),
-            ("hasn't been assigned", true),
-            ("was unassigned before", true),
-            ("cannot be unlocked: assigned by an administrator", false),
-            ("this is not the place where it was assigned", false),
-            ("is assigned", false),
-            ("", false),
-        ] {
-            assert_eq!(says_not_assigned(words), says, "{words}");
-        }
     }
 }

@@ -11,7 +11,7 @@
 //! intent. The outcome of one request and the intent of the next are one `Commit`, so that the disk is asked once for
 //! each request. Never are two intents open for one address.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,12 +20,13 @@ use super::batch::{Batch, Decided};
 use super::offenders;
 use super::retry::Backoff;
 use super::seats::Seats;
+use super::wording;
 use crate::address::Address;
 use crate::licensing::wire::{Answer, Operation, Stats};
 use crate::member::IntentId;
 
 /// At most so many are said to be left in one commit.
-const LEFT_MAX: usize = 1000;
+pub const LEFT_MAX: usize = 1000;
 
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +51,7 @@ pub struct Commit {
     /// The intent that begins with it.
     pub intent: Option<NewIntent>,
     /// What is left of the work at the end of a run, never asked for in it: `NoSeat`, or `NotDone` where the run
-    /// stopped before its end.
+    /// stopped before its end: who wants a seat waits for the next run. Where it was overtaken, nothing.
     pub left: Vec<(Address, Outcome)>,
     /// From the answer.
     pub stats: Option<Stats>,
@@ -178,7 +179,8 @@ pub struct Work {
     pub resume: Vec<(IntentId, NewIntent)>,
     /// In order.
     pub unassign: Vec<Address>,
-    /// Old address, new address: the old one's DELETE goes with `unassign`, the new one is assigned before all others.
+    /// Old address, new address: the new one is assigned before all others. Where there are seats for all of them the old
+    /// one is unassigned when the new one has its seat; else its DELETE goes with `unassign`.
     pub rename: Vec<(Address, Address)>,
     /// In the order in which seats are given.
     pub assign: Vec<Address>,
@@ -210,10 +212,7 @@ pub struct Machine {
     resume: VecDeque<(IntentId, NewIntent)>,
     unassign: VecDeque<Address>,
     assign: VecDeque<Address>,
-    /// Of these, those who take over the seat of an old address.
-    heirs: HashSet<Address>,
-    /// One of them was refused.
-    heir_refused: bool,
+    renames: Renames,
     reassert: VecDeque<Address>,
     seats: Seats,
     probe: bool,
@@ -269,7 +268,11 @@ enum Phase {
 
 impl Machine {
     pub fn new(settings: Settings, work: Work) -> Machine {
+        let seats = Seats::new(work.seats);
+        let room = seats.free().map_or(0, |free| free.saturating_add(work.unassign.len() as u64));
+        let renames = Renames::new(&work.rename, room);
         let (from, to): (Vec<_>, Vec<_>) = work.rename.into_iter().unzip();
+        let from = if renames.assigned_first { Vec::new() } else { from };
         let batch_size = work.habits.batch_size.map_or(settings.batch_size, |seen| seen.min(settings.batch_size));
         Machine {
             retry_for: settings.retry_for,
@@ -277,11 +280,10 @@ impl Machine {
             batch_size: batch_size.max(1),
             resume: work.resume.into(),
             unassign: work.unassign.into_iter().chain(from).collect(),
-            heir_refused: false,
-            heirs: to.iter().cloned().collect(),
             assign: to.into_iter().chain(work.assign).collect(),
             reassert: work.reassert.into(),
-            seats: Seats::new(work.seats),
+            seats,
+            renames,
             probe: work.probe,
             habits: work.habits,
             batch_size_before: work.habits.batch_size,
@@ -330,6 +332,7 @@ impl Machine {
     /// What came of the last `Send`.
     pub fn answered(&mut self, now: Duration, answer: Answer) {
         let Phase::Send = self.phase else { return };
+        let want_of_seats = self.is_want_of_seats(&answer);
         let Some(flight) = &mut self.flight else { return };
         flight.request.made += 1;
         self.report.requests += u64::from(!matches!(answer, Answer::NotSent { .. }));
@@ -337,6 +340,7 @@ impl Machine {
         self.told = false;
         match answer {
             Answer::Done { stats } => self.accepted(stats),
+            Answer::Refused { stats, .. } if want_of_seats => self.no_seats(stats),
             Answer::Refused { errors, stats } => self.refused(&errors, stats),
             Answer::NoSeats { stats, .. } if flight.batch.operation() == Operation::Assign => self.no_seats(stats),
             Answer::TooLarge => self.too_large(),
@@ -413,6 +417,18 @@ impl Machine {
             (None, Some(done), Operation::Assign) => self.seats.took(done),
             (None, Some(done), Operation::Unassign) => self.seats.freed(done),
         }
+    }
+
+    /// Whether a refusal has only words of want of seats, and as many seats as were asked for are not known to be free.
+    fn is_want_of_seats(&self, answer: &Answer) -> bool {
+        let Answer::Refused { errors, stats } = answer else { return false };
+        let Some(Flight { batch, request, .. }) = &self.flight else { return false };
+        let free = stats.map_or(self.seats.free(), |stats| Some(stats.available.saturating_sub(stats.assigned)));
+        batch.operation() == Operation::Assign
+            && !batch.is_again()
+            && !errors.is_empty()
+            && errors.iter().all(|error| wording::speaks_of_seats(error))
+            && (request.len == 1 || free.is_none_or(|free| free < request.len as u64))
     }
 
     fn no_seats(&mut self, stats: Option<Stats>) {
@@ -497,13 +513,16 @@ impl Machine {
     /// A batch of which something is not decided. `None`: the run has stopped, and it is settled as far as can be.
     fn go_on(&mut self, mut flight: Flight) -> Option<Phase> {
         if let Some(stop) = &self.stopped {
-            let cause = stop.to_string();
+            let (cause, in_short) = (stop.to_string(), stop.in_short().to_owned());
             self.cut_short = true;
             if flight.batch.is_uncertain() && !flight.decided.is_empty() {
                 return Some(self.carry(flight));
             }
-            let outcome =
-                if flight.batch.is_uncertain() { Outcome::Unknown { cause } } else { Outcome::NotDone { cause } };
+            let outcome = if flight.batch.is_uncertain() {
+                Outcome::Unknown { cause }
+            } else {
+                Outcome::NotDone { cause: in_short }
+            };
             flight.decided.extend(flight.batch.undecided().map(|address| (address.clone(), outcome.clone())));
             self.settle(flight);
             return None;
@@ -534,7 +553,7 @@ impl Machine {
             self.note_habit(flight.batch.operation(), applies_rest);
         }
         self.settle(flight);
-        if self.heir_refused {
+        if self.renames.heirless {
             // The seat is the old address's again, and nobody else's.
             self.overtake();
         }
@@ -595,7 +614,14 @@ impl Machine {
     /// ledger.
     fn end(&mut self) -> Phase {
         let outcome = match &self.stopped {
-            Some(stop) => Outcome::NotDone { cause: stop.to_string() },
+            // All of it is planned anew in this run.
+            Some(Stop::Overtaken) => {
+                self.cut_short |= !(self.unassign.is_empty() && self.assign.is_empty() && self.resume.is_empty());
+                self.unassign.clear();
+                self.assign.clear();
+                Outcome::NoSeat
+            }
+            Some(stop) => Outcome::NotDone { cause: stop.in_short().to_owned() },
             None => Outcome::NoSeat,
         };
         let now = self.unassign.len().min(LEFT_MAX);
@@ -617,7 +643,7 @@ impl Machine {
     /// `again`: of a batch of those who hold a seat.
     fn count(&mut self, decided: &Decided, again: bool) {
         for (address, outcome) in decided {
-            self.heir_refused |= matches!(outcome, Outcome::Refused { .. }) && self.heirs.contains(address);
+            self.unassign.extend(self.renames.settled(address, outcome));
             let counter = match outcome {
                 Outcome::Assigned | Outcome::AssignedAlready { .. } if again => &mut self.report.reasserted,
                 Outcome::Assigned | Outcome::AssignedAlready { .. } => &mut self.report.assigned,
@@ -643,6 +669,37 @@ impl Machine {
     }
 }
 
+/// Those that move from an old address to a new one.
+#[derive(Debug)]
+struct Renames {
+    /// By the new address.
+    old: HashMap<Address, Address>,
+    /// There are seats enough to assign all new ones before the old ones are unassigned: nobody is without a seat in
+    /// between, and who is refused loses nothing.
+    assigned_first: bool,
+    /// A new address was refused whose old one had given its seat back.
+    heirless: bool,
+}
+
+impl Renames {
+    fn new(renames: &[(Address, Address)], room: u64) -> Renames {
+        let old = renames.iter().map(|(from, to)| (to.clone(), from.clone())).collect();
+        Renames { old, assigned_first: renames.len() as u64 <= room, heirless: false }
+    }
+
+    /// What became of an address. The old one that is to be unassigned now.
+    fn settled(&mut self, address: &Address, outcome: &Outcome) -> Option<Address> {
+        match outcome {
+            Outcome::Assigned | Outcome::AssignedAlready { .. } if self.assigned_first => self.old.remove(address),
+            Outcome::Refused { .. } if !self.assigned_first => {
+                self.heirless |= self.old.contains_key(address);
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Flight {
     /// `uncertain`: see [`Batch::new`].
     fn new(id: Option<IntentId>, intent: &NewIntent, uncertain: bool) -> Flight {
@@ -660,6 +717,20 @@ fn place(operation: Operation) -> usize {
 
 fn cause_of(status: u16, words: &str) -> String {
     if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") }
+}
+
+impl Stop {
+    /// Why a run stopped, in words that are the same each time: for everybody who was not asked for.
+    pub fn in_short(&self) -> &'static str {
+        match self {
+            Stop::KeyRefused { .. } => "the server does not accept the API key",
+            Stop::Unreachable { .. } => "the server gives no answer that counts",
+            Stop::Redirect { .. } => "the server redirects to another place",
+            Stop::Overtaken => "something has changed since it was planned",
+            Stop::TooLarge => "the server refuses every request as too large",
+            Stop::Shutdown => "rosterd was stopped",
+        }
+    }
 }
 
 /// Why a run stopped, as a fragment.

@@ -1,12 +1,14 @@
 //! Carries a plan out: [`machine`] decides every step and touches nothing, [`drive`] does what it asks.
 
-// What decides: the next step, what goes into one request, whom to set aside, what fits, when again, who goes first.
+// What decides: the next step, what goes into one request, whom to set aside, what words mean, what fits, when again,
+// who goes first.
 mod batch;
 pub mod machine;
 mod offenders;
 mod retry;
 mod seats;
 pub mod turns;
+mod wording;
 
 // What touches the world: carrying a step out, waiting for a turn.
 pub mod drive;

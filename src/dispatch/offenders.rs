@@ -8,11 +8,7 @@ use crate::address::Address;
 /// The places in `addresses` that an error names, each with all that is said of it. An address counts only as a whole:
 /// `bob@x.example` is not named by `jim.bob@x.example`. Upper and lower case are the same.
 pub(super) fn named<'a>(errors: &[String], addresses: impl Iterator<Item = &'a Address>) -> BTreeMap<usize, String> {
-    let mut places = HashMap::new();
-    for (place, address) in addresses.enumerate() {
-        places.insert(address.identity().to_owned(), place);
-        places.insert(address.spelling().to_lowercase(), place);
-    }
+    let places = places_of(addresses);
     let mut said: BTreeMap<usize, String> = BTreeMap::new();
     for error in errors {
         for place in places_in(&error.to_lowercase(), &places) {
@@ -25,11 +21,33 @@ pub(super) fn named<'a>(errors: &[String], addresses: impl Iterator<Item = &'a A
     said
 }
 
-/// All that the errors say, in one line.
-pub(super) fn words(errors: &[String]) -> String {
+/// The places in `addresses` of those about whom something is said, each with the errors which name it and nobody else,
+/// be it in the request or not. What asks (`did you mean`) or is cut short is about nobody.
+pub(super) fn singled_out<'a, 'e>(
+    errors: &'e [String],
+    addresses: impl Iterator<Item = &'a Address>,
+) -> BTreeMap<usize, Vec<&'e str>> {
+    let places = places_of(addresses);
+    let mut about: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for error in errors.iter().filter(|error| !error.contains('?') && !error.ends_with('\u{2026}')) {
+        let text = error.to_lowercase();
+        let mut found = text.match_indices('@').map(|(at, _)| place_at(&text, at, &places));
+        if let Some(Some(place)) = found.next()
+            && found.all(|other| other == Some(place))
+        {
+            about.entry(place).or_default().push(error);
+        }
+    }
+    about
+}
+
+/// All that the errors say, in one line, each once.
+pub(super) fn words<E: AsRef<str>>(errors: &[E]) -> String {
     let mut words = String::new();
-    for error in errors {
-        join(&mut words, error);
+    for error in errors.iter().map(AsRef::as_ref) {
+        if !words.contains(error) {
+            join(&mut words, error);
+        }
     }
     if words.is_empty() { "refused without a word why".to_owned() } else { words }
 }
@@ -43,6 +61,15 @@ fn join(words: &mut String, error: &str) {
     }
     let room = WORDS_MAX.saturating_sub(words.chars().count());
     words.extend(error.chars().take(room));
+}
+
+fn places_of<'a>(addresses: impl Iterator<Item = &'a Address>) -> HashMap<String, usize> {
+    let mut places = HashMap::new();
+    for (place, address) in addresses.enumerate() {
+        places.insert(address.identity().to_owned(), place);
+        places.insert(address.spelling().to_lowercase(), place);
+    }
+    places
 }
 
 fn places_in(text: &str, places: &HashMap<String, usize>) -> Vec<usize> {
@@ -125,7 +152,28 @@ mod tests {
         let said = named(&errors, std::iter::once(&address));
         assert_eq!(said.get(&0).map(String::as_str), Some("a@x.example: one; a@x.example: two"));
         assert_eq!(words(&errors).chars().count(), WORDS_MAX);
-        assert_eq!(words(&[]), "refused without a word why");
+        assert_eq!(words::<&str>(&[]), "refused without a word why");
+    }
+
+    #[test]
+    fn only_who_is_named_without_anybody_else_is_singled_out() {
+        let request: Vec<Address> =
+            ["jane@x.example", "jnae@x.example"].iter().map(|raw| Address::parse(raw).unwrap()).collect();
+        for (error, who) in [
+            ("'jnae@x.example' is not valid", Some(1)),
+            ("jnae@x.example (JNAE@x.example) is not valid", Some(1)),
+            ("jnae@x.example does not exist; did you mean jane@x.example?", None),
+            ("an address does not exist; did you mean jane@x.example?", None),
+            ("jane@x.example is an alias of boss@x.example", None),
+            ("already assigned or invalid: jane@x.example, jnae@x.example", None),
+            ("already assigned or invalid: jane@x.example,\u{2026}", None),
+            ("an address is not valid", None),
+        ] {
+            let errors = [error.to_owned()];
+            let about = singled_out(&errors, request.iter());
+            assert_eq!(about.keys().next().copied(), who, "{error}");
+            assert!(about.len() <= 1, "{error}");
+        }
     }
 
     proptest::proptest! {
@@ -134,6 +182,7 @@ mod tests {
             let address = Address::parse("a@x.example").unwrap();
             let said = named(&errors, std::iter::once(&address));
             proptest::prop_assert!(said.len() <= 1);
+            proptest::prop_assert!(singled_out(&errors, std::iter::once(&address)).len() <= said.len());
         }
     }
 }

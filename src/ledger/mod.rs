@@ -23,7 +23,7 @@ pub use crate::member::{Approval, IntentId, Member, MemberState, Restored, Seats
 
 use crate::clock::Timestamp;
 use crate::roster::change::Change;
-use crate::source::{BadRow, Evidence};
+use crate::source::{BadRow, DeltaFile, Evidence};
 
 /// Names a run: a UUID of version 7, so that runs sort by time.
 pub type RunId = uuid::Uuid;
@@ -65,6 +65,8 @@ pub struct Acceptance {
     pub entries: u64,
     pub bad_rows: Vec<BadRow>,
     pub evidence: Evidence,
+    /// Of a delta that came from a file.
+    pub delta: Option<DeltaFile>,
 }
 
 /// What is known of a subscription beside its members.
@@ -240,6 +242,10 @@ pub enum LedgerError {
         "the ledger {path} was written by an older rosterd (its schema is {found}, this program knows {known}); `rosterd run` or `rosterd sync` brings it up to date"
     )]
     Older { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "the ledger {path} is gone or empty, and {generation} beside it shows that one was there. In it stands who has a licence, so that none is begun anew. Put it back, or a copy of it; the README says how. Where there is none: remove {generation}, and a new ledger is begun, in which nobody has a licence that anybody could take back"
+    )]
+    Lost { path: PathBuf, generation: PathBuf },
     #[error("there is no ledger {path} yet; `rosterd run` or `rosterd sync` makes it")]
     Missing { path: PathBuf },
     #[error(
@@ -266,6 +272,12 @@ pub enum LedgerError {
         "the members of {subscription} in the ledger are those of {known} at the licensing server, and the configuration says {configured} now, so nothing was done. Put the old type and id back; another subscription gets a table of its own with another name, [subscriptions.NAME]"
     )]
     Another { subscription: String, known: String, configured: String },
+    #[error(
+        "the ledger knows the subscription {remote} under the name {known}, with everybody who has a licence in it, and the configuration calls it {subscription} now, so nothing was done. `rosterd ledger rename {known} {subscription}` gives them its new name; or put the old name back"
+    )]
+    AnotherName { subscription: String, known: String, remote: String },
+    #[error("{name} has {members} of its own in the ledger, so that {from} can't become it; nothing was done")]
+    NameTaken { name: String, members: String, from: String },
     #[error(
         "the ledger refused a step that its rules forbid, and nothing was written; that is a defect in rosterd: {0}"
     )]

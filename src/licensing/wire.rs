@@ -170,6 +170,7 @@ fn strange(content_type: Option<&str>, body: &[u8], clean: &Clean<'_>) -> String
     let text = clean.text(&String::from_utf8_lossy(body), STRANGE_CHARS_MAX);
     match content_type {
         _ if body.is_empty() => "an empty body".to_owned(),
+        _ if text.is_empty() => "a blank page".to_owned(),
         Some(kind) => format!("{} ({})", text, clean.text(kind, 60)),
         None => text,
     }
@@ -210,7 +211,7 @@ impl Clean<'_> {
     fn text(&self, text: &str, chars_max: usize) -> String {
         // Far more than can be shown, even where much of it is the key.
         let plain: String = text.chars().take(chars_max * 64).map(|c| if c.is_control() { ' ' } else { c }).collect();
-        bounded(&self.redact(&plain), chars_max)
+        bounded(self.redact(plain.trim()).trim(), chars_max)
     }
 
     /// Takes the key out, in upper or lower case and whatever stands between its letters and digits.
@@ -320,6 +321,11 @@ mod tests {
         assert_eq!(answer(200, "[true]"), strange(200, "[true]"));
         assert_eq!(answer(400, "Bad Request"), strange(400, "Bad Request"));
         assert_eq!(answer(405, r#"{"success":false}"#), strange(405, r#"{"success":false}"#));
+        assert_eq!(answer(200, &" \n".repeat(50_000)), strange(200, "a blank page"));
+        assert_eq!(
+            answer(503, &" \n".repeat(50_000)),
+            Answer::Busy { status: 503, retry_after: None, words: String::new() }
+        );
         let Answer::Strange { words, .. } = answer(200, &"x".repeat(5000)) else { panic!("not strange") };
         assert_eq!(words.chars().count(), STRANGE_CHARS_MAX + 1);
         let headers = Headers { content_type: Some("text/html"), ..Headers::default() };

@@ -126,7 +126,7 @@ fn gather(
 ) -> Result<Seen, LedgerError> {
     let name = subscription.name.as_str();
     let record = SubscriptionRecord { restored, ..ledger.subscription(name)? };
-    record.check_remote(name, &subscription.remote())?;
+    ledger.check_remote(name, &record, &subscription.remote())?;
     let scope = scope(config, subscription);
     let look = if record.scope.as_ref() == Some(&scope) { Look::Touched } else { Look::All };
     let found = ledger.candidates(name, &subscription.sources, look, now)?;

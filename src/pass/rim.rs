@@ -9,10 +9,11 @@ use tracing::{error, warn};
 
 use super::look::{Seen, look};
 use super::{PassError, World};
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::{KeyMark, Subscription};
 use crate::dispatch::drive::{self, Commits, Sends};
-use crate::dispatch::machine::{Commit, Machine, Outcome, Report, Request, Settings, Stop, Work};
+use crate::dispatch::machine::{Commit, LEFT_MAX, Machine, Outcome, Report, Request, Settings, Stop, Work};
 use crate::fleet::Fleet;
 use crate::ledger::sqlite::Seen as SeenUntil;
 use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
@@ -124,6 +125,8 @@ impl<'a, O: Outside> Rim<'a, O> {
                 if known.as_ref() != Some(&problem) {
                     error!("{problem}");
                 }
+                let seen = look(world, subscription, false).await?;
+                keyless.leave(&seen, "its subscription's key can't be read").await?;
                 keyless.finish(RunOutcome::Failed, &Report::default(), Some(problem)).await?;
                 Err(error)
             }
@@ -166,7 +169,7 @@ impl<'a, O: Outside> Rim<'a, O> {
         let (run, plan, scope, seen_until) = (self.run, seen.plan.clone(), seen.scope.clone(), seen.seen_until);
         // Before the new scope is recorded: a scope that is recorded is taken for one of which every change is known.
         let follows = seen.record.scope.as_ref() != Some(&seen.scope);
-        let sources = follows.then(|| self.subscription.sources.clone()).unwrap_or_default();
+        let sources = if follows { self.subscription.sources.clone() } else { Vec::new() };
         self.on_ledger(move |ledger, lease, now| {
             if !sources.is_empty() {
                 ledger.follow(lease, &sources)?;
@@ -175,6 +178,20 @@ impl<'a, O: Outside> Rim<'a, O> {
         })
         .await?;
         look_over_fleet(self.world, seen).await
+    }
+
+    /// Writes down what the plan says where nothing can be sent: everybody for whom it would ask waits, and why.
+    pub(super) async fn leave(&self, seen: &Seen, why: &'static str) -> Result<(), LedgerError> {
+        self.record_plan(seen).await?;
+        let Work { rename, assign, .. } = &seen.work;
+        let wanted: Vec<&Address> = rename.iter().map(|(_, to)| to).chain(assign).collect();
+        for part in wanted.chunks(LEFT_MAX) {
+            let not_done = |address: &&Address| ((*address).clone(), Outcome::NotDone { cause: why.to_owned() });
+            let commit = Commit { left: part.iter().map(not_done).collect(), ..Commit::default() };
+            let run = self.run;
+            self.on_ledger(move |ledger, lease, now| ledger.commit(lease, run, &commit, now)).await?;
+        }
+        Ok(())
     }
 
     /// Sends what is to be sent, step by step.
@@ -230,8 +247,8 @@ impl<O: Outside> Commits for Course<'_, O> {
     /// The request's whole time, and as much again for what the ledger has to do around it.
     async fn may_send(&self, request: &Request) -> Result<bool, LedgerError> {
         let needed = self.rim.world.config.licensing.timeout.saturating_mul(2);
-        let unasked = !self.rim.is_a_persons && request.operation == Operation::Unassign;
-        let removals = unasked.then(|| request.addresses.clone()).unwrap_or_default();
+        let rests = !self.rim.is_a_persons && request.operation == Operation::Unassign;
+        let removals = if rests { request.addresses.clone() } else { Vec::new() };
         let seen_until = self.seen_until;
         self.rim
             .on_ledger(move |ledger, lease, now| {

@@ -19,9 +19,12 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
     let problem = match &report.stopped {
         // Overtaken: planned anew.
         None | Some(Stop::Overtaken) => None,
-        Some(Stop::KeyRefused { words }) => Some(format!(
-            "the licensing server does not accept the key of {name} ({words}); put the key from the owner's page into its file"
-        )),
+        Some(Stop::KeyRefused { words }) => {
+            let words = if words.is_empty() { String::new() } else { format!(" ({words})") };
+            Some(format!(
+                "the licensing server does not accept the key of {name}{words}; put the key from the owner's page into its file"
+            ))
+        }
         Some(Stop::Unreachable { cause }) => Some(format!("the licensing server gives no answer that counts: {cause}")),
         Some(Stop::Redirect { target }) => Some(format!(
             "the licensing server redirects to {target}, which is never followed because the request holds the key; is licensing.base_url right?"
@@ -90,7 +93,10 @@ pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: 
     if let Some(hold) = before.plan.hold.as_ref().filter(news) {
         warn!("{}", alert::removals_held(subscription, hold));
     }
-    tell_seats(subscription, before, after);
+    // Who waits for another reason than a seat is in the problem.
+    if report.stopped.is_none() {
+        tell_seats(subscription, before, after);
+    }
 }
 
 fn tell_problem(subscription: &str, before: &Seen, problem: Option<&str>, stopped: Option<&Stop>) {
@@ -124,7 +130,10 @@ pub(super) fn tell_drift(subscription: &Subscription, known: &SubscriptionRecord
 
 /// Who waits is told again when the number of seats that are missing is another.
 fn tell_seats(subscription: &str, before: &Seen, after: &After) {
-    let was = alert::shortage(before.record.seats, before.pending);
+    let SubscriptionRecord { seats, full_since, .. } = &before.record;
+    // Nobody has said yet that no seat is free: who waits was not asked for.
+    let is_known = seats.is_some() || full_since.is_some();
+    let was = if is_known { alert::shortage(*seats, before.pending) } else { 0 };
     let shortage = alert::shortage(after.record.seats, after.pending.len() as u64);
     if shortage > 0 && shortage != was {
         warn!("{}", alert::seats_exhausted(subscription, after.record.seats, &after.pending));

@@ -21,6 +21,17 @@ pub struct Reverse {
     pub take_back: Vec<Address>,
 }
 
+impl Reverse {
+    /// Takes out of it who is never to lose a seat, and gives them.
+    pub fn spare(&mut self, subscription: &Subscription) -> Vec<Address> {
+        let protect = &subscription.policy.protect;
+        let is_protected = |address: &Address| protect.matching(address.identity()).is_some();
+        let (spared, rest) = std::mem::take(&mut self.take_back).into_iter().partition(is_protected);
+        self.take_back = rest;
+        spared
+    }
+}
+
 /// Undoes a run on a person's word, as far as seats allow; `why` is told of everybody whom it concerns. The guards are
 /// not asked: the person has seen who it is. `None` where another process looks after the subscription.
 pub async fn undo<O: Outside>(
@@ -37,9 +48,10 @@ async fn undo_under_lease<O: Outside>(
     world: &World<O>,
     subscription: &Subscription,
     lease: &Lease,
-    reverse: Reverse,
+    mut reverse: Reverse,
     why: String,
 ) -> Result<Report, PassError> {
+    reverse.spare(subscription);
     let seen = look(world, subscription, true).await?;
     if let Some(restored) = &seen.record.restored {
         return Err(LedgerError::Restored(restored.clone()).into());

@@ -1,7 +1,7 @@
 //! What one candidate's state should become: each is judged by itself, with a look at the new address of a renamed
 //! person.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
@@ -11,7 +11,7 @@ use super::{Leaving, LeavingUntil, Quarantine, Settlement, Then, Waiting};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Policy;
-use crate::member::{Departure, Member, MemberState};
+use crate::member::{Claim, Departure, Member, MemberState};
 use crate::roster::membership::{Desired, NotDesired, day_in, desired, grace};
 use crate::roster::{Entry, Reason};
 
@@ -121,13 +121,39 @@ impl<'a> Judgement<'a> {
         queue
     }
 
-    /// Who comes before all others who wait, by index. Whoever is renamed keeps the claim.
-    pub(super) fn claims(&self) -> BTreeSet<usize> {
-        let claims = |(_, judged): &(usize, &Judged<'_>)| {
-            judged.candidate.member.as_ref().is_some_and(|member| member.claim.is_some())
+    /// Who comes before all others who wait, by index, and why. Whoever is renamed keeps the claim.
+    pub(super) fn claims(&self) -> BTreeMap<usize, Claim> {
+        let mut claims = BTreeMap::new();
+        for (index, judged) in self.all.iter().enumerate() {
+            let Some(member) = &judged.candidate.member else { continue };
+            let Some(claim) = &member.claim else { continue };
+            match (self.heir(judged), known_departure(judged.candidate)) {
+                (Some(heir), Some(departure)) => {
+                    let inherited = || self.inherited(member, claim, departure, heir);
+                    claims.entry(heir).or_insert_with(inherited);
+                }
+                _ => drop(claims.insert(index, claim.clone())),
+            }
+        }
+        claims
+    }
+
+    /// What a member's claim is under the address that the person has now: the seat was that of the same old one.
+    fn inherited(&self, member: &Member, claim: &Claim, departure: &Departure, heir: usize) -> Claim {
+        let (old, departure) = match claim {
+            Claim::Own => (&member.address, departure),
+            Claim::From { old, departure } => (old, &**departure),
         };
-        let claimants = self.all.iter().enumerate().filter(claims);
-        claimants.map(|(index, judged)| self.heir(judged).unwrap_or(index)).collect()
+        let to = &self.all[heir].candidate.address;
+        if old == to {
+            return Claim::Own;
+        }
+        let departure = Departure { renamed_to: Some(to.clone()), ..departure.clone() };
+        Claim::From { old: old.clone(), departure: Box::new(departure) }
+    }
+
+    fn has_claim(&self, index: usize) -> bool {
+        self.all[index].candidate.member.as_ref().is_some_and(|member| member.claim.is_some())
     }
 
     /// The new address of whoever waits under an old one.
@@ -154,8 +180,8 @@ impl<'a> Judgement<'a> {
                 Some(Fate::Unusable(_)) if member.claim.is_some() => {
                     return Verdict::Assign { address: member.address.clone(), priority: member.priority };
                 }
-                // Should it be refused again.
-                Some(Fate::Takes(_)) if member.claim.is_some() => return Verdict::Right,
+                // Until it is on disk that the claim is the new address's.
+                Some(Fate::Takes(heir)) if member.claim.is_some() && !self.has_claim(heir) => return Verdict::Right,
                 _ => {}
             }
             let reason = self.departure(judged.candidate, why).reason;
@@ -239,7 +265,11 @@ impl<'a> Judgement<'a> {
     fn departure(&self, candidate: &Candidate, why: &NotDesired) -> Departure {
         let because = |reason, at| by_policy(candidate, reason, at);
         match why {
-            NotDesired::Ended(moment) => because(Reason::Ended, *moment),
+            // Where one source says that the address ended and another that it is renamed, the person stays.
+            NotDesired::Ended(moment) => {
+                let renamed = known_departure(candidate).filter(|departure| departure.renamed_to.is_some());
+                renamed.cloned().unwrap_or_else(|| because(Reason::Ended, *moment))
+            }
             NotDesired::Excluded(_) => because(Reason::Excluded, self.input.at),
             NotDesired::Unnamed => {
                 known_departure(candidate).cloned().unwrap_or_else(|| because(Reason::Scope, self.input.at))
@@ -249,7 +279,7 @@ impl<'a> Judgement<'a> {
 
     /// What became of the person of a renamed address.
     fn fate(&self, judged: &Judged<'_>, departure: &Departure) -> Fate {
-        if judged.desired != Desired::Not(NotDesired::Unnamed) {
+        if !matches!(judged.desired, Desired::Not(NotDesired::Unnamed | NotDesired::Ended(_))) {
             return Fate::Leaves;
         }
         let mut departure = departure;

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::{Hold, Leaving, LeavingUntil, Plan, Removal, Settlement};
+use crate::licensing::wire::Operation;
 use crate::roster::membership::day_in;
 use crate::source::BadRow;
 
@@ -185,6 +186,9 @@ pub struct PlanJson {
     pub waiting: Vec<String>,
     pub leaving: Vec<MemberJson>,
     pub quarantined: Vec<MemberJson>,
+    /// The answers to requests about them are missing; settled before anything else. Filled in by whoever knows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsettled: Vec<OpenJson>,
     pub held: bool,
     /// Of the removals that are held, where any are, as `approve --digest` takes it; else of the plan.
     pub digest: String,
@@ -205,6 +209,13 @@ pub struct MemberJson {
 pub struct RenameJson {
     pub from: String,
     pub to: String,
+}
+
+/// Whom an open request names, and what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenJson {
+    pub email: String,
+    pub operation: Operation,
 }
 
 /// What one look at a source gave.
@@ -241,6 +252,7 @@ impl PlanJson {
             waiting: emails(plan.waiting.iter().map(|w| &w.address)),
             leaving: plan.leaving.iter().map(|l| member(&l.address, &l.reason)).collect(),
             quarantined: plan.quarantined.iter().map(|q| member(&q.address, &q.reason)).collect(),
+            unsettled: Vec::new(),
             held: plan.hold.is_some(),
             digest: plan.hold.as_ref().map_or(&plan.digest, |hold| &hold.digest).clone(),
             sources,

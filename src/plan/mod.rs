@@ -20,7 +20,7 @@ use input::PlanInput;
 
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::member::{Departure, Restored, Seats};
+use crate::member::{Claim, Departure, Restored, Seats};
 use crate::roster::Reason;
 
 /// What is to be done for one subscription, in order, and what is not and why. Every candidate of the input is in
@@ -94,6 +94,9 @@ pub struct Assignment {
     pub priority: i32,
     /// Since when they wait for a seat.
     pub since: Timestamp,
+    /// Why they come before all others who wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Box<Claim>>,
     pub detail: String,
 }
 
@@ -238,19 +241,16 @@ impl Plan {
         taken: &BTreeSet<usize>,
     ) {
         let queue = judgement.queue();
-        let claims = judgement.claims();
-        let mut claimed = BTreeSet::new();
+        let mut claims = judgement.claims();
         for (index, address, priority) in wanted {
             if !taken.contains(&index) {
                 let since = queue.get(&index).copied().unwrap_or(input.at);
                 let detail = judgement.all[index].wanted_by();
-                if claims.contains(&index) {
-                    claimed.insert(address.clone());
-                }
-                self.assign.push(Assignment { address, priority, since, detail });
+                let claim = claims.remove(&index).map(Box::new);
+                self.assign.push(Assignment { address, priority, since, claim, detail });
             }
         }
-        let place = |a: &Assignment| (!claimed.contains(&a.address), a.priority, a.since);
+        let place = |a: &Assignment| (a.claim.is_none(), a.priority, a.since);
         self.assign.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.address.cmp(&b.address)));
         // Seats beyond what is available are given back before anybody gets one.
         self.fits = input.seats.map(|seats| {

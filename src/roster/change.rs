@@ -17,6 +17,7 @@ pub enum Change {
     /// The same address and route with other words: the new ones.
     Changed(Entry),
     Removed {
+        /// As it is stored; where a row of a delta took it away, its origin is that row.
         entry: Entry,
         reason: Reason,
         /// The address that its stable id has now, where it has one. The reason then is [`Reason::Renamed`], or
@@ -196,8 +197,15 @@ struct Overlay {
     /// The keys of each stable id and route.
     ids: BTreeMap<Key, BTreeSet<Key>>,
     /// Why the entries that are gone went.
-    gone: BTreeMap<Key, (Reason, Option<Address>)>,
+    gone: BTreeMap<Key, Gone>,
     notes: Vec<String>,
+}
+
+/// Why an entry is gone, and which row took it away.
+struct Gone {
+    reason: Reason,
+    renamed_to: Option<Address>,
+    row: Box<str>,
 }
 
 impl Overlay {
@@ -236,7 +244,9 @@ impl Overlay {
         match self.others(&entry).as_slice() {
             [other] if news && before.is_none() => {
                 self.take(other);
-                self.gone.insert(other.clone(), (Reason::Renamed, Some(entry.address.clone())));
+                let renamed_to = Some(entry.address.clone());
+                let gone = Gone { reason: Reason::Renamed, renamed_to, row: entry.origin.clone() };
+                self.gone.insert(other.clone(), gone);
             }
             [_, ..] if news => self.notes.push(format!(
                 "{}: the id of {} is stored at another address, too, and it is not plain who became whom; nobody was removed.",
@@ -265,7 +275,7 @@ impl Overlay {
         match found {
             Ok(key) => {
                 self.take(&key);
-                self.gone.insert(key, (Reason::Removed, None));
+                self.gone.insert(key, Gone { reason: Reason::Removed, renamed_to: None, row: row.origin.clone() });
             }
             Err(why) => self.notes.push(format!("{}: {} {why}.", row.origin, row.address)),
         }
@@ -284,7 +294,7 @@ impl Overlay {
         // A rename that leads back ends after as many steps as there are.
         for _ in 0..=self.gone.len() {
             match self.gone.get(&at) {
-                Some((Reason::Renamed, Some(to))) => {
+                Some(Gone { reason: Reason::Renamed, renamed_to: Some(to), .. }) => {
                     let next = (to.identity().into(), key.1.clone());
                     if self.entries.contains_key(&next) {
                         return (Reason::Renamed, Some(to.clone()));
@@ -305,7 +315,9 @@ impl Overlay {
             match self.entries.get(key) {
                 None => {
                     let (reason, renamed_to) = self.fate(key);
-                    changes.push(Change::Removed { entry: before.clone(), reason, renamed_to });
+                    let row = self.gone.get(key).map_or(&before.origin, |gone| &gone.row);
+                    let entry = Entry { origin: row.clone(), ..before.clone() };
+                    changes.push(Change::Removed { entry, reason, renamed_to });
                 }
                 Some(after) if !says_the_same(before, after) => changes.push(Change::Changed(after.clone())),
                 Some(_) => {}

@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod membership;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -42,6 +43,9 @@ pub struct Entry {
 /// The priority of an entry that gives none.
 pub const PRIORITY_DEFAULT: i32 = 100;
 
+/// The years that a date may be in.
+const YEARS: RangeInclusive<i32> = 1900..=9999;
+
 /// When a membership starts or ends: a day, which begins at midnight in the subscription's time zone, or a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -51,16 +55,18 @@ pub enum When {
 }
 
 impl When {
-    /// Reads `2026-12-01` or RFC 3339.
+    /// Reads `2026-12-01` or RFC 3339, of the years 1900 to 9999 in UTC: a year of two digits, or the zero that some
+    /// programs write for no date, would end a membership at once.
     ///
     /// # Errors
-    /// `Err(())` for any other form; the caller names the place.
+    /// `Err(())` for any other text; the caller names the place.
     #[expect(clippy::result_unit_err, reason = "the caller knows row and column, and there is one thing to say")]
     pub fn parse(text: &str) -> Result<When, ()> {
-        if let Some(day) = day(text).or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()) {
-            return Ok(When::Day(day));
-        }
-        DateTime::parse_from_rfc3339(text).map(|at| When::At(at.with_timezone(&Utc))).map_err(|_| ())
+        let when = match day(text) {
+            Some(day) => When::Day(day),
+            None => When::At(DateTime::parse_from_rfc3339(text).map_err(|_| ())?.with_timezone(&Utc)),
+        };
+        if YEARS.contains(&when.about().year()) { Ok(when) } else { Err(()) }
     }
 
     /// The moment that is meant, in a subscription with this time zone. A midnight that a change of clocks skips or
@@ -280,5 +286,32 @@ mod tests {
         }
         assert_eq!(day("2026-12-01").map(|day| day.to_string()).as_deref(), Some("2026-12-01"));
         assert_eq!((day("2O26-12-01"), day("2026/12/01")), (None, None));
+    }
+
+    #[test]
+    fn a_date_has_four_digits_of_a_year_that_people_live_in_or_it_is_none() {
+        let date = |text: &str| When::parse(text).map(|when| when.to_string());
+        for text in ["1900-01-01", "2026-12-01", "9999-12-31", "2026-12-01T09:00:00Z", "9999-12-31T23:59:59Z"] {
+            assert_eq!(date(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "27-06-30",
+            "1-1-1",
+            "-2027-06-30",
+            "+2027-06-30",
+            "027-06-30",
+            "0027-06-30",
+            "0001-01-01",
+            "1899-12-31",
+            "12027-06-30",
+            "2027-6-3",
+            "2027-06-30 ",
+            "20270630",
+            "0027-06-30T00:00:00Z",
+            "27-06-30T00:00:00Z",
+            "9999-12-31T23:59:59-10:00",
+        ] {
+            assert_eq!(date(text), Err(()), "{text:?}");
+        }
     }
 }

@@ -29,7 +29,7 @@ pub enum Problem {
     Empty,
     #[error("ends in its header: it seems to be cut off")]
     HeaderCut,
-    #[error("can't be read ({0}); give the user that runs rosterd the right to read it")]
+    #[error("can't be read ({0}){advice}", advice = advice(.0))]
     Io(io::Error),
     #[error(transparent)]
     Text(#[from] Mismatch),
@@ -45,6 +45,13 @@ pub enum Problem {
     Changed,
     #[error("vanished before it had been read whole; nothing is concluded from that")]
     Vanished,
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; give the user that runs rosterd the right to read it",
+        _ => "; it is tried again",
+    }
 }
 
 impl Problem {

@@ -362,8 +362,11 @@ impl<'a> Row<'_, 'a> {
 
     fn date(&self, column: Option<usize>, name: &str) -> Result<Option<When>, String> {
         let Some(text) = self.optional(column)? else { return Ok(None) };
-        let when = When::parse(text)
-            .map_err(|()| format!("its {name} {text:?} is not a date; write 2026-12-01 or 2026-12-01T09:00:00Z"))?;
+        let when = When::parse(text).map_err(|()| {
+            format!(
+                "its {name} {text:?} is not a date of the years 1900 to 9999; write 2026-12-01 or 2026-12-01T09:00:00Z"
+            )
+        })?;
         Ok(Some(when))
     }
 
@@ -554,8 +557,8 @@ mod tests {
         it has too many fields: 7, and the header has 6; a field that holds the delimiter needs quotes
         it has a NUL byte; the file is damaged or not a text
         its priority "high" is not a whole number
-        its start "01.12.2026" is not a date; write 2026-12-01 or 2026-12-01T09:00:00Z
-        its end "2026-02-30" is not a date; write 2026-12-01 or 2026-12-01T09:00:00Z
+        its start "01.12.2026" is not a date of the years 1900 to 9999; write 2026-12-01 or 2026-12-01T09:00:00Z
+        its end "2026-02-30" is not a date of the years 1900 to 9999; write 2026-12-01 or 2026-12-01T09:00:00Z
         its end 2026-12-01 is before its start 2026-12-02
         it is for the subscription "fabrikam", and no subscription of that name has this source
         "#);

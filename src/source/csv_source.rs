@@ -1,11 +1,13 @@
 //! One look at a CSV source: what lies in its folder becomes readings, and what was read is put away.
 //!
 //! In snapshot mode the newest file counts, and older ones never become rosters, also where the newest is refused. In
-//! delta mode each file counts once, in order of name.
+//! delta mode each file counts once, in order of name: one that comes after a later one has been taken is refused.
 
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
+
+use chrono::TimeDelta;
 
 use crate::clock::Timestamp;
 use crate::config::{self, After, Mode};
@@ -15,7 +17,10 @@ use super::csv::{self, Settings, refusal};
 use super::csv_archive::{self, ArchiveError};
 use super::csv_pass::{self, Problem};
 use super::drop_folder::{self, Candidate, Compared, PROCESSED, REJECTED, Settle};
-use super::{Evidence, Incomplete, Known, Reading};
+use super::{DeltaFile, Evidence, FileDone, FileMark, Incomplete, Known, Reading};
+
+/// A file may be dated so far ahead of the clock without its time being doubted: clocks of two machines differ.
+const AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
 
 /// What a look is made with.
 pub struct Look<'a> {
@@ -28,8 +33,10 @@ pub struct Look<'a> {
     pub known: Option<Known<'a>>,
     /// Whether a subscription of this name has the source.
     pub is_route: &'a dyn Fn(&str) -> bool,
-    /// Whether a delta file with this name and digest has been taken or refused before.
-    pub is_done: &'a mut dyn FnMut(&str, &str) -> bool,
+    /// What became of this delta file, if it has lain there since.
+    pub done: &'a mut dyn FnMut(&FileMark) -> Option<FileDone>,
+    /// The name of the delta that comes last of those that have been taken.
+    pub last_delta: Option<&'a str>,
     pub now: Timestamp,
 }
 
@@ -121,13 +128,24 @@ fn look_at_newest(look: &Look<'_>, mut files: Vec<Candidate>, unsettled: &[Optio
     if let Some(left) = unsettled.iter().flatten().max() {
         return vec![Reading::Settling(*left).into()];
     }
-    files.sort_by(|one, other| (one.stamp.modified, &one.name).cmp(&(other.stamp.modified, &other.name)));
+    files.sort_by_cached_key(|file| (file.written(look.now), file.name.clone()));
     let Some(newest) = files.pop() else { return Vec::new() };
+    if !files.is_empty() && newest.written(look.now) > look.now + AHEAD_MAX {
+        return vec![
+            Reading::Incomplete(Incomplete::passing(format!(
+                "{} is dated {}, which is ahead of the clock, so that it can't be told whether it is the newest file. \
+             `touch` it if it is, else move it away.",
+                newest.name,
+                newest.stamp.modified.format("%Y-%m-%d")
+            )))
+            .into(),
+        ];
+    }
     vec![read(look, newest, files, read_snapshot)]
 }
 
 fn look_at_all(look: &mut Look<'_>, files: Vec<Candidate>, unsettled: &[Option<Duration>]) -> Vec<Seen> {
-    let mut seen = Vec::new();
+    let (mut seen, mut late) = (Vec::new(), Vec::new());
     for (file, left) in files.into_iter().zip(unsettled) {
         // Files count in order of name, so none is taken before an earlier one has settled.
         if let Some(left) = left {
@@ -136,13 +154,18 @@ fn look_at_all(look: &mut Look<'_>, files: Vec<Candidate>, unsettled: &[Option<D
         }
         match done(look, &file) {
             Ok(Some(_)) if look.config.after == After::Leave => continue,
-            Ok(Some(digest)) => {
+            Ok(Some((FileDone::Taken, digest))) => {
                 let found = Found::new(file, Vec::new(), Some(digest));
                 seen.push(Seen { found: Some(found), reading: Reading::Unchanged });
                 continue;
             }
-            // What hinders it now hinders the reading, too, which says so.
-            Ok(None) | Err(_) => {}
+            // One that was refused and could not be put away is judged anew. What hinders it now hinders the reading,
+            // too, which says so.
+            Ok(Some((FileDone::Refused, _)) | None) | Err(_) => {}
+        }
+        if look.last_delta.is_some_and(|last| file.name.as_str() < last) {
+            late.push(read(look, file, Vec::new(), refuse_late));
+            continue;
         }
         let one = read(look, file, Vec::new(), read_delta);
         let passing = match &one.reading {
@@ -155,13 +178,34 @@ fn look_at_all(look: &mut Look<'_>, files: Vec<Candidate>, unsettled: &[Option<D
             break;
         }
     }
+    // Last, so that what is taken does not hide that they were refused.
+    seen.extend(late);
     seen
 }
 
-/// The digest of a delta file that has been taken or refused before.
-fn done(look: &mut Look<'_>, file: &Candidate) -> Result<Option<String>, Problem> {
+/// What became of a delta file that has lain there since, and its digest.
+fn done(look: &mut Look<'_>, file: &Candidate) -> Result<Option<(FileDone, String)>, Problem> {
     let (digest, _) = csv_pass::digest(&file.open()?)?;
-    Ok((look.is_done)(&file.name, &digest).then_some(digest))
+    let mark = mark(file, digest);
+    Ok((look.done)(&mark).map(|done| (done, mark.digest)))
+}
+
+fn mark(file: &Candidate, digest: String) -> FileMark {
+    FileMark { name: file.name.clone(), digest, written: file.stamp.modified.timestamp() }
+}
+
+/// A delta that comes before one that has been taken: what it says may be out of date, so nobody is added or removed.
+fn refuse_late(look: &Look<'_>, file: &Candidate, _: File) -> Result<(Reading, Option<String>), Incomplete> {
+    let (name, last) = (&file.name, look.last_delta.unwrap_or_default());
+    Err(Incomplete::lasting(format!(
+        "{name} was not applied: delta files count in order of name, and {last}, which comes after it, has been applied \
+         already. If what it says is to count now, drop it again under a name that comes after {last}."
+    )))
+}
+
+/// Within which names have an order: whoever names files in another way gives another folder or pattern.
+pub fn place(config: &config::Csv) -> String {
+    format!("{}\n{}", config.path.display(), config.pattern)
 }
 
 impl Found {
@@ -169,9 +213,20 @@ impl Found {
         Found { name: file.name.clone(), digest, file, superseded }
     }
 
-    /// When the file was written, as its time says; never later than `now`.
-    pub fn written_at(&self, now: Timestamp) -> Timestamp {
-        self.file.stamp.modified.min(now)
+    /// When the file was written; `None` where its time can't be right.
+    pub fn written_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let written = self.file.written(now);
+        (written <= now + AHEAD_MAX).then(|| written.min(now))
+    }
+
+    /// Which file it is, where it could be read.
+    pub fn mark(&self) -> Option<FileMark> {
+        self.digest.clone().map(|digest| mark(&self.file, digest))
+    }
+
+    /// As the ledger keeps a delta.
+    pub fn delta(&self, config: &config::Csv) -> DeltaFile {
+        DeltaFile { written: self.file.stamp.modified.timestamp(), place: place(config) }
     }
 }
 

@@ -45,14 +45,17 @@ pub struct Stamp {
 
 impl Stamp {
     pub fn of(metadata: &Metadata) -> Stamp {
-        let nanoseconds = u32::try_from(metadata.mtime_nsec()).unwrap_or_default();
         Stamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             bytes: metadata.len(),
-            modified: DateTime::from_timestamp(metadata.mtime(), nanoseconds).unwrap_or_default(),
+            modified: moment(metadata.mtime(), metadata.mtime_nsec()),
         }
     }
+}
+
+fn moment(seconds: i64, nanoseconds: i64) -> Timestamp {
+    DateTime::from_timestamp(seconds, u32::try_from(nanoseconds).unwrap_or_default()).unwrap_or_default()
 }
 
 /// A file that may be read.
@@ -64,6 +67,8 @@ pub struct Candidate {
     /// What is opened: the same, or what a link inside the folder leads to.
     target: PathBuf,
     pub stamp: Stamp,
+    /// When anything about it last changed, its time of writing and its name among that. Nobody can set it.
+    changed: Timestamp,
 }
 
 /// What lies in a folder.
@@ -166,7 +171,8 @@ impl Listing {
     fn add(&mut self, name: String, path: PathBuf, target: PathBuf) -> io::Result<()> {
         let metadata = fs::symlink_metadata(&target)?;
         if metadata.is_file() {
-            self.files.push(Candidate { name, path, target, stamp: Stamp::of(&metadata) });
+            let changed = moment(metadata.ctime(), metadata.ctime_nsec());
+            self.files.push(Candidate { name, path, target, stamp: Stamp::of(&metadata), changed });
         } else if metadata.is_dir() {
             self.odd.push(format!("{name} is a folder and not a file; move it away."));
         } else {
@@ -201,6 +207,13 @@ impl Candidate {
         if same { Ok(()) } else { Err(Problem::Changed) }
     }
 
+    /// When it was written. A time ahead of the clock was given to it by a program whose clock is wrong; then it was
+    /// written when that was done, at the latest.
+    pub fn written(&self, now: Timestamp) -> Timestamp {
+        let modified = self.stamp.modified;
+        if modified > now { modified.min(self.changed) } else { modified }
+    }
+
     /// Where the file's SHA-256 would stand.
     pub fn digest_path(&self) -> PathBuf {
         let mut path = self.path.clone().into_os_string();
@@ -216,7 +229,10 @@ impl Candidate {
         let path = self.digest_path();
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Compared::Fits),
+            // No file can have a name that is too long, so there is none.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) => {
+                return Ok(Compared::Fits);
+            }
             Err(error) => return Err(error),
         };
         let expected = if metadata.is_file() { expected_digest(&path)? } else { None };

@@ -190,6 +190,34 @@ pub struct Evidence {
     pub directory: Option<Box<ldap::evidence::Observed>>,
 }
 
+/// Which file it is: one of this name that differs in any of the rest has been put there anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileMark {
+    pub name: String,
+    /// BLAKE3 of its bytes, in hexadecimal.
+    pub digest: String,
+    /// The time that the file bears, in whole seconds since 1970: not every file system keeps finer ones for ever.
+    pub written: i64,
+}
+
+/// What became of a file that, as far as is known, has lain there ever since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileDone {
+    /// It was made part of the roster.
+    Taken,
+    /// It was refused, and would be judged today as it was then.
+    Refused,
+}
+
+/// A delta file, as the ledger keeps it so that it counts once and in order of name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeltaFile {
+    /// [`FileMark::written`].
+    pub written: i64,
+    /// The folder and pattern within which names have an order.
+    pub place: String,
+}
+
 /// Why a look at a source gave no roster. Displays as sentences: what, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incomplete {

@@ -219,7 +219,61 @@ fn one_address_alone_whose_unassignment_is_refused_is_unassigned_already_and_the
     assert_eq!((talk.sent(), talk.members()), (vec!["DELETE ann".to_owned()], String::new()));
 }
 
+#[test]
+fn who_is_named_beside_others_is_not_taken_to_have_a_seat_for_a_word_that_is_said_of_somebody() {
+    // Everybody is listed, and each is accepted alone.
+    let talk = Talk::new();
+    let list = "Some addresses are already assigned or invalid: ann@contoso.com, bob@contoso.com, cid@contoso.com";
+    talk.sync(0, "ann bob cid", [refused(&[list]), done(50), done(50), done(50)]);
+    assert_eq!(talk.sent(), ["PUT ann bob cid", "PUT ann", "PUT bob", "PUT cid"]);
+    assert_eq!(talk.members(), "ann assigned, bob assigned, cid assigned");
+
+    let talk = Talk::new();
+    let words = "Could not assign: ann@contoso.com (mailbox unknown), bob@contoso.com (already assigned)";
+    let acts = [refused(&[words]), refused(&[words]), refused(&["bob@contoso.com is already assigned"]), done(50)];
+    talk.sync(3, "ann bob cid", acts);
+    assert_eq!(talk.members(), "ann quarantined, bob assigned, cid assigned");
+
+    let talk = Talk::new();
+    let words = "jnae@contoso.com does not exist; did you mean jane@contoso.com?";
+    talk.sync(3, "jane jnae", [refused(&[words]), done(50), refused(&[words])]);
+    assert_eq!(talk.members(), "jane assigned, jnae quarantined");
+    assert_eq!(talk.quarantined(), format!("jnae: {words}"));
+}
+
+#[test]
+fn who_can_not_be_unassigned_keeps_the_seat_in_the_ledger_too() {
+    let talk = Talk::new();
+    talk.sync(0, "ann bob cid dan", []);
+    let words = "ann@contoso.com could not be unassigned: ann@contoso.com is locked, bob@contoso.com is not assigned";
+    let alone = "ann@contoso.com: a licence can not be unassigned within 30 days";
+    talk.sync(3, "cid dan", [refused(&[words]), refused(&[alone]), refused(&["bob@contoso.com is not assigned"])]);
+    assert_eq!(talk.sent(), ["DELETE ann bob", "DELETE ann", "DELETE bob"]);
+    assert_eq!(talk.quarantined(), format!("ann: {alone}"));
+    assert_eq!(talk.members(), "ann quarantined, cid assigned, dan assigned");
+    talk.sync(0, "cid dan", []);
+    assert_eq!(talk.sent(), ["DELETE ann"], "it is asked for again");
+}
+
 // ---- seats
+
+#[test]
+fn a_400_that_speaks_of_seats_alone_makes_people_wait_and_is_no_assignment() {
+    for words in [
+        "Cannot assign bob@contoso.com: all licenses are already in use",
+        "bob@contoso.com: the maximum number of licences has already been reached",
+    ] {
+        let talk = Talk::new();
+        talk.sync(0, "ann", []);
+        talk.sync(3, "ann bob", [refused(&[words])]);
+        assert_eq!(talk.members(), "ann assigned, bob pending", "{words}");
+    }
+    // What is neither is told to a person.
+    let talk = Talk::new();
+    let words = "Cannot assign ann@contoso.com: the subscription has already expired";
+    talk.sync(3, "ann", [refused(&[words])]);
+    assert_eq!(talk.quarantined(), format!("ann: {words}"));
+}
 
 #[test]
 fn of_a_batch_that_is_larger_than_the_free_seats_as_many_as_fit_are_assigned_and_the_others_are_pending() {

@@ -3,6 +3,7 @@
 //! - `answers`: what a licensing server may say, byte by byte, and what comes of it.
 //! - `brake`: what stops removals everywhere, and what lets them go on.
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
+//! - `directory`: real directories, and what may happen to them.
 //! - `drift`: what somebody does by hand at the server.
 //! - `examples`: the set-ups under `examples/` work as they are.
 //! - `files`: what may lie in a drop folder.
@@ -25,6 +26,7 @@
 mod answers;
 mod brake;
 mod daemon;
+mod directory;
 mod drift;
 mod examples;
 mod files;

@@ -133,3 +133,54 @@ fn a_ledger_that_moved_alone_works_and_says_that_it_may_not_be_the_newest() {
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(1..23));
 }
+
+#[test]
+fn a_ledger_that_is_gone_or_empty_is_not_begun_anew_without_a_word() {
+    let world = World::new(50);
+    world.drop_roster("1.csv", &people(0..20));
+    world.run_to(0, &["sync"]);
+    back_up(&world);
+    world.drop_roster("2.csv", &people(1..23));
+    for is_empty in [false, true] {
+        for name in ["rosterd.db", "rosterd.db-wal", "rosterd.db-shm"] {
+            drop(fs::remove_file(world.path(name)));
+        }
+        if is_empty {
+            fs::write(world.path("rosterd.db"), "").unwrap();
+        }
+        for command in [&["sync"][..], &["run"], &["plan"], &["status"], &["ledger", "accept", "--yes"]] {
+            let ran = world.run_to(1, command);
+            assert!(ran.stderr.contains("rosterd.db is gone or empty"), "{command:?}: {ran:?}");
+            assert!(ran.stderr.contains("rosterd.db.generation"), "{command:?}: {ran:?}");
+        }
+        assert_eq!(world.path("rosterd.db").exists(), is_empty, "nothing is made");
+    }
+    assert_eq!(world.assigned(), people(0..20));
+
+    // What it says helps: the copy …
+    restore(&world);
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(1..23), "nothing had come after it");
+    // … or, where there is none, a new one.
+    fs::remove_file(world.path("rosterd.db")).unwrap();
+    world.run_to(1, &["sync"]);
+    fs::remove_file(world.path("rosterd.db.generation")).unwrap();
+    world.drop_roster("3.csv", &people(1..23));
+    world.run_to(0, &["sync"]);
+}
+
+#[test]
+fn a_generation_that_is_no_file_is_an_error_and_nothing_to_wait_for() {
+    let world = World::new(50);
+    world.drop_roster("1.csv", &people(0..20));
+    world.run_to(0, &["sync"]);
+    let generation = world.path("rosterd.db.generation");
+    for device in ["/dev/zero", "/dev/full"] {
+        fs::remove_file(&generation).unwrap();
+        std::os::unix::fs::symlink(device, &generation).unwrap();
+        for command in [&["sync"][..], &["status"], &["ledger", "accept", "--yes"]] {
+            let ran = world.run_to(1, command);
+            assert!(ran.stderr.contains("rosterd.db.generation") && ran.stderr.contains("no file"), "{ran:?}");
+        }
+    }
+}

@@ -23,6 +23,7 @@ const DECIDES: &[&str] = &[
     "dispatch/retry.rs",
     "dispatch/seats.rs",
     "dispatch/turns.rs",
+    "dispatch/wording.rs",
     "licensing/wire.rs",
     "source/csv_doubles.rs",
     "source/csv_record.rs",

@@ -11,8 +11,8 @@ use rosterd::pass;
 
 use crate::host::{Shared, id, members, name};
 use crate::rules::Rule;
-use crate::script::CLIENTS;
-use crate::truth::{has_id, is_offender, same_person};
+use crate::script::{CLIENTS, OFFENDERS};
+use crate::truth::{Truth, has_id, is_offender, person, same_person, who};
 use crate::watch::Watch;
 
 /// What a pass found.
@@ -26,6 +26,8 @@ pub(crate) struct Before {
     /// Since when members wait for a seat.
     pub(crate) waiting: BTreeMap<String, Timestamp>,
     pub(crate) seated: BTreeSet<String>,
+    /// Whose person has given up a seat on the way to this one.
+    pub(crate) claims: BTreeSet<String>,
 }
 
 impl Shared {
@@ -103,6 +105,53 @@ impl Shared {
         }
     }
 
+    /// Another roster is believed.
+    pub(crate) fn accepts(&mut self, source: usize) {
+        (0..CLIENTS).for_each(|client| self.owes(client));
+        self.truth.accept(source);
+        (0..CLIENTS).for_each(|client| self.owes(client));
+    }
+
+    /// Whoever has a seat and is desired is to have one for as long as they are.
+    pub(crate) fn owes(&mut self, client: usize) {
+        let assigned: BTreeSet<String> = self.assigned(client).iter().map(|email| email.to_lowercase()).collect();
+        let wanted: Vec<(usize, &String)> = self.truth.wanted(client, self.now()).collect();
+        let still: BTreeSet<(usize, String)> = wanted.iter().map(|(source, email)| (*source, who(email))).collect();
+        let has = wanted.iter().filter(|(_, email)| assigned.contains(*email));
+        let has: Vec<(usize, String)> = has.map(|(source, email)| (*source, who(email))).collect();
+        let owed = &mut self.truth.owed[client];
+        owed.retain(|owed| still.contains(owed));
+        owed.extend(has);
+    }
+
+    /// Nobody who is desired all the time loses a seat, or else they are the next to be given one.
+    pub(crate) fn keeps(&mut self, client: usize) {
+        self.owes(client);
+        let people = |emails: &BTreeSet<String>| emails.iter().map(|email| who(email)).collect::<BTreeSet<_>>();
+        let holders: BTreeSet<String> = self.assigned(client).iter().map(|email| who(&email.to_lowercase())).collect();
+        // By hand, by a person's word.
+        let Truth { taken, undone, approved, .. } = &self.truth;
+        let let_go: BTreeSet<String> =
+            [taken, undone, approved].into_iter().flat_map(|emails| people(&emails[client])).collect();
+        let is_let_go = |who: &String| let_go.contains(who) || person(who) < OFFENDERS;
+        self.truth.owed[client].retain(|(_, who)| !is_let_go(who));
+        let without: BTreeSet<&String> =
+            self.truth.owed[client].iter().map(|(_, who)| who).filter(|who| !holders.contains(*who)).collect();
+        if without.is_empty() {
+            return;
+        }
+        let is_next = |member: &Member| {
+            member.state == MemberState::Unknown || member.state == MemberState::Pending && member.claim.is_some()
+        };
+        let members = members(&self.ledger, client);
+        let next: BTreeSet<String> = members.iter().filter(|(_, m)| is_next(m)).map(|(email, _)| who(email)).collect();
+        let lost: Vec<String> = without.into_iter().filter(|who| !next.contains(*who)).cloned().collect();
+        for lost in lost {
+            let what = format!("c{client}: {lost} had a seat and is desired as before, and has neither seat nor claim");
+            self.breaks(Rule::OnlyLeavers, what);
+        }
+    }
+
     /// A pass that follows at once has nothing to do.
     pub(crate) fn is_done(&mut self, client: usize, config: &Config, began: Timestamp) {
         let subscription = &config.subscriptions[&name(client)];
@@ -118,11 +167,11 @@ impl Shared {
         }
     }
 
-    pub(crate) fn has_states(&mut self, client: usize, began: Timestamp) {
+    pub(crate) fn has_states(&mut self, client: usize, watch: &Watch) {
         let members = members(&self.ledger, client);
         // Of whom that can be said, wherever in the pass the clock was set.
         let now = self.truth.has_a_state(client, self.now());
-        for email in self.truth.has_a_state(client, began).intersection(&now) {
+        for email in watch.lasting.intersection(&now) {
             let wrong = match members.get(email) {
                 None => "is in no state".to_owned(),
                 Some(member) if member.reason.is_empty() => format!("is {:?} without a reason", member.state),
@@ -141,23 +190,23 @@ impl Shared {
         let members = members(&self.ledger, client);
         let now = before.began;
         // Who did not wait before the pass, waits since it.
-        let rank = |email: &str| {
+        let rank = |email: &str, claim: bool| {
             // A person who is renamed keeps the place.
             let same = |known: &&String| *known == email || has_id(email) && same_person(known, email);
             let since = before.waiting.iter().filter(|(known, _)| same(known)).map(|(_, since)| *since).min();
             let since = since.unwrap_or(now);
-            Some((self.truth.priority(client, email, now)?, since, email.to_owned()))
+            Some((!claim, self.truth.priority(client, email, now)?, since, email.to_owned()))
         };
         let given = watch.added.iter().filter(|email| !is_offender(email));
         // A renamed person takes the old address's seat along.
         let given = given.filter(|email| !before.seated.iter().any(|seated| same_person(seated, email)));
-        let last = given.filter_map(|email| rank(email)).max();
+        let last = given.filter_map(|email| rank(email, before.claims.contains(email))).max();
         let waits = members.values().filter(|member| member.state == MemberState::Pending);
         // Whose seat was found to be gone only when it was asked for again, after the others, waits from now on.
         let first = waits
             .filter(|member| !is_offender(member.address.identity()))
-            .filter(|member| !before.seated.contains(member.address.identity()))
-            .filter_map(|member| rank(member.address.identity()))
+            .filter(|member| member.claim.is_some() || !before.seated.contains(member.address.identity()))
+            .filter_map(|member| rank(member.address.identity(), member.claim.is_some()))
             .min();
         if let (Some(last), Some(first)) = (last, first)
             && first < last
@@ -181,7 +230,9 @@ impl Shared {
         for email in &self.truth.given[client] {
             // A renamed person keeps the old address while a seat that is given back would be gone.
             let has_heir = assigned.len() as u64 > seats && self.truth.is_renamed(client, email);
-            let has_heir = has_heir || self.truth.has_heir_to_come(client, email, now);
+            let has_heir = has_heir
+                || self.truth.has_heir_to_come(client, email, now)
+                || self.truth.has_refused_heir(client, email, now);
             let stays = self.truth.kept[client].contains(email) || self.truth.spared[client].contains(email);
             let stays = stays || self.truth.is_protected(email) || has_heir;
             if assigned.contains(email) && !desired.contains(email) && !stays {
@@ -192,7 +243,7 @@ impl Shared {
         let stays_taken = !self.truth.setting().sends_again();
         let without = |email: &&String| {
             let is_taken = self.truth.taken[client].contains(*email);
-            !assigned.contains(*email) && !is_offender(email) && !(is_taken && stays_taken)
+            !(assigned.contains(*email) || is_offender(email) || is_taken && stays_taken)
         };
         let without: Vec<&String> = desired.iter().filter(without).collect();
         if free > 0 && !without.is_empty() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rosterd::clock::Timestamp;
-use rosterd::config::{SecretError, Subscription};
+use rosterd::config::{Config, SecretError, Subscription};
 use rosterd::dispatch::machine::Request;
 use rosterd::ledger::{Ledger, LedgerError};
 use rosterd::licensing::wire::{self, Answer, Headers, Operation};
@@ -18,6 +18,7 @@ use rosterd::sandbox::reply::Reply;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::rules::{Mistake, Rule};
@@ -32,7 +33,8 @@ pub(crate) struct Shared {
     pub(crate) truth: Truth,
     /// The key of each subscription as rosterd was told it.
     pub(crate) told: [SecretString; CLIENTS],
-    pub(crate) processes: [Process; 2],
+    pub(crate) processes: [Process; 3],
+    pub(crate) config: Arc<Config>,
     pub(crate) watches: [Option<Watch>; CLIENTS],
     pub(crate) mistake: Option<Mistake>,
     /// What was broken, with the rule.
@@ -59,20 +61,33 @@ pub(crate) struct Process {
     stall: Option<u16>,
     /// The clock was set ahead, by more than what is left of a lease when a request leaves.
     leapt: bool,
+    /// No new request starts once this is cancelled.
+    shutdown: CancellationToken,
+    /// Who has sent a request since then, which was about to leave.
+    seen_through: BTreeSet<usize>,
     /// Told when the process has died or stands still.
     pub(crate) stopped: Arc<Notify>,
     pub(crate) goes_on: Arc<Notify>,
 }
 
 impl Process {
-    pub(crate) fn begin(&mut self, chances: &Chances, stall: Option<u16>) {
+    pub(crate) fn begin(&mut self, chances: &Chances, stall: Option<u16>, shutdown: CancellationToken) {
         self.actions = 0;
         self.faults = chances.faults.iter().copied().collect();
         self.chances = chances.clone();
         self.stall = stall;
         self.leapt = false;
+        self.shutdown = shutdown;
+        self.seen_through = BTreeSet::new();
         self.stopped = Arc::default();
         self.goes_on = Arc::default();
+    }
+}
+
+impl Process {
+    /// The source that another process looks at now.
+    pub(crate) fn read_due(&self) -> Option<usize> {
+        self.chances.read.filter(|(at, _)| *at == self.actions).map(|(_, source)| source)
     }
 }
 
@@ -96,6 +111,7 @@ impl Shared {
         truth: Truth,
         told: [SecretString; CLIENTS],
         base: Timestamp,
+        config: Arc<Config>,
     ) -> Shared {
         Shared {
             ledger,
@@ -103,6 +119,7 @@ impl Shared {
             truth,
             told,
             processes: Default::default(),
+            config,
             watches: Default::default(),
             mistake: None,
             broken: Vec::new(),
@@ -143,7 +160,7 @@ impl Shared {
     /// What was held up arrives.
     pub(crate) fn deliver(&mut self, client: usize) {
         for (operation, body) in std::mem::take(&mut self.late[client]) {
-            self.apply(client, operation, &body);
+            self.apply(client, operation, &body, true);
         }
     }
 
@@ -151,6 +168,9 @@ impl Shared {
         let this = &mut self.processes[process];
         let action = this.actions;
         this.actions = action.saturating_add(1);
+        if this.chances.shutdown == Some(action) {
+            this.shutdown.cancel();
+        }
         let jump = this.chances.jump.filter(|(at, _)| *at == action).map(|(_, seconds)| seconds);
         let gate = match place {
             _ if this.chances.crash == Some(action) => Gate::Dies,
@@ -172,6 +192,10 @@ impl Shared {
         gate
     }
 
+    pub(crate) fn is_keyless(&self) -> bool {
+        self.processes.iter().any(|process| process.chances.keyless)
+    }
+
     /// A request is about to leave.
     fn leaves(&mut self, process: usize, client: usize, request: &Request) {
         let name = name(client);
@@ -184,6 +208,10 @@ impl Shared {
         let leapt = self.processes.iter().any(|process| process.leapt);
         if self.in_flight[client] > 1 && !leapt {
             self.breaks(Rule::OneWriter, format!("two requests for {name} at once"));
+        }
+        let this = &mut self.processes[process];
+        if this.shutdown.is_cancelled() && !this.seen_through.insert(client) {
+            self.breaks(Rule::FewRequests, format!("requests for {name} go on when the process is to end"));
         }
         let undone = |address: &rosterd::address::Address| {
             self.watches[client].as_ref().is_some_and(|watch| watch.undone.contains(address.identity()))
@@ -294,20 +322,20 @@ impl Shared {
         {
             self.breaks(Rule::Converges, format!("a seat is asked for {email}, who should have none"));
         }
-        let reply = self.apply(client, operation, body);
+        let reply = self.apply(client, operation, body, false);
         if operation == Operation::Assign
             && let Some((operation, body)) = self.overtaken[client].take()
         {
             if let Some(what) = self.watches[client].as_mut().and_then(|watch| watch.sees(operation, &[])) {
                 self.breaks(Rule::FreeFirst, what);
             }
-            self.apply(client, operation, &body);
+            self.apply(client, operation, &body, false);
         }
         reply
     }
 
     /// The server does it, whether anybody hears the answer or not.
-    fn apply(&mut self, client: usize, operation: Operation, body: &[u8]) -> Reply {
+    fn apply(&mut self, client: usize, operation: Operation, body: &[u8], late: bool) -> Reply {
         let before = self.assigned(client);
         // The sandbox takes every address that rosterd does; it is made to refuse the offenders'.
         let body = String::from_utf8_lossy(body).replace("!@", "!@@");
@@ -317,7 +345,7 @@ impl Shared {
         let after = self.assigned(client);
         let now = self.now();
         for email in before.difference(&after) {
-            if let Some((rule, what)) = self.truth.loses(client, email, self.watches[client].as_mut(), now) {
+            if let Some((rule, what)) = self.truth.loses(client, email, late, self.watches[client].as_mut(), now) {
                 self.breaks(rule, what);
             }
         }
@@ -374,6 +402,7 @@ impl Host {
 
     /// An action of the process: it may be the last one.
     async fn pass_gate(&self, place: Place) -> Result<(), LedgerError> {
+        self.is_read_beside();
         let (gate, stopped, goes_on) = {
             let mut shared = self.lock();
             let gate = shared.gate(self.process, place);
@@ -451,7 +480,11 @@ impl Outside for Host {
     }
 
     fn key(&self, subscription: &Subscription) -> Result<SecretString, SecretError> {
-        Ok(self.lock().told[client_of(&subscription.name)].clone())
+        let shared = self.lock();
+        if shared.processes[self.process].chances.keyless {
+            return Err(SecretError::Empty("its file".to_owned()));
+        }
+        Ok(shared.told[client_of(&subscription.name)].clone())
     }
 
     async fn send(&self, subscription: &Subscription, key: &SecretString, request: &Request) -> Answer {

@@ -1,7 +1,7 @@
 //! One life: plays a script, checks every rule after each step, then lets the world stand still and sees it converge.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,12 +9,10 @@ use std::time::Duration;
 use chrono::{TimeDelta, TimeZone, Utc};
 use rosterd::config::{self, Config, SubscriptionType};
 use rosterd::dispatch::pace::Pacer;
-use rosterd::intake::{self, Intake};
 use rosterd::ledger::{Ledger, LedgerError, Owner, RunOutcome, Trigger};
 use rosterd::pass::{self, LOOKS_MAX, PassError, Passed, World};
 use rosterd::plan::Plan;
 use rosterd::sandbox::{self, State};
-use rosterd::source::{Reading, Snapshot};
 use secrecy::SecretString;
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
@@ -23,11 +21,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::checks::Before;
-use crate::host::{Crash, Host, Shared, id, members, name};
+use crate::host::{Host, Shared, id, members, name};
 use crate::rules::{Mistake, Rule};
 use crate::script::{Action, CLIENTS, Chances, Change, How, PEOPLE, SOURCES, Script, Setting};
-use crate::setting::{configuration, dialect, edits, entries, entries_of, reading, rows};
-use crate::truth::{Memory, Truth, email};
+use crate::setting::{configuration, dialect};
+use crate::truth::{Memory, Truth, email, is_offender, who};
 use crate::watch::Watch;
 
 /// Longer than any lease, in seconds.
@@ -91,12 +89,12 @@ impl Life {
         let server = State::new(subscriptions, dialect(setting.dialect));
         let ledger = NEW_LEDGER.with(|new| new.copy(None)).unwrap();
         let mut truth = Truth::new(setting.clone());
+        let config = Arc::new(configuration(setting, mistake));
         truth.keys = (0..CLIENTS).map(|c| Uuid::from_u128(0xabc0_0000 + c as u128).to_string()).collect();
-        let mut shared = Shared::new(ledger, server, truth, std::array::from_fn(key), base);
+        let mut shared = Shared::new(ledger, server, truth, std::array::from_fn(key), base, Arc::clone(&config));
         shared.mistake = mistake;
         shared.log = logged.then(Vec::new);
         let shared = Arc::new(Mutex::new(shared));
-        let config = Arc::new(configuration(setting, mistake));
         let hosts = [0, 1].map(|process| Host { shared: Arc::clone(&shared), process });
         let worlds = [0, 1].map(|process| world(&config, &hosts[process], process));
         Life { hosts, worlds, config, born: 2, copy: None }
@@ -116,7 +114,7 @@ impl Life {
             }
             Action::Read { source, how, crash } => self.read(*source, *how, *crash),
             Action::Pass { client, process, ask, chances } if self.has(*client) => {
-                self.hosts[*process].lock().processes[*process].begin(chances, None);
+                self.begin(*process, chances, None);
                 self.pass(*client, *process, *ask, chances).await;
             }
             Action::All { second, chances } => self.all(*second, chances).await,
@@ -158,6 +156,7 @@ impl Life {
             subscription.assign(&email, case);
         } else if subscription.unassign(&email, case) {
             shared.truth.given[client].remove(&email);
+            shared.truth.owed[client].retain(|(_, owed)| *owed != who(&email));
             shared.truth.taken[client].insert(email);
         }
     }
@@ -174,58 +173,21 @@ impl Life {
         }
     }
 
-    // ---- reading
+    // ---- processes
+
+    /// A process is about to do something. One that was asked to end has, and is started again.
+    pub(crate) fn begin(&mut self, process: usize, chances: &Chances, stall: Option<u16>) {
+        if self.worlds[process].shutdown.is_cancelled() {
+            self.rebirth(process);
+        }
+        let shutdown = self.worlds[process].shutdown.clone();
+        self.hosts[0].lock().processes[process].begin(chances, stall, shutdown);
+    }
 
     fn read(&mut self, source: usize, how: How, crash: Option<u16>) {
-        let host = self.hosts[0].clone();
-        let (mut reading, entries, rows) = {
-            let mut shared = host.lock();
-            shared.processes[0].begin(&Chances { crash, ..Chances::default() }, None);
-            let hasher = shared.ledger.hasher().clone();
-            let entries = entries(&shared.truth, source, shared.mistake);
-            let rows = rows(&shared.ledger, source);
-            let edited = shared.truth.setting().delta && source == 0;
-            let reading = if edited { edits(&shared.truth, source, how) } else { reading(&entries, how, &hasher) };
-            (reading, entries.len(), rows)
-        };
-        if host.lock().mistake == Some(Mistake::BrokenBelieved)
-            && let (How::Broken(share), Reading::Incomplete(_)) = (how, &reading)
-        {
-            let shared = host.lock();
-            let some = entries_of(&shared.truth, source, entries * usize::from(share) / 100);
-            reading = Reading::Complete(Snapshot::of(some, shared.ledger.hasher()));
-        }
-        let source_of = &self.config.sources[&format!("s{source}")];
-        let taken = catch_unwind(AssertUnwindSafe(|| intake::take_reading(&self.config, &host, source_of, reading)));
-        let taken = match taken {
-            Ok(taken) => Some(taken.unwrap()),
-            Err(panic) if panic.is::<Crash>() => {
-                self.rebirth(0);
-                None
-            }
-            Err(panic) => resume_unwind(panic),
-        };
-        let mut shared = host.lock();
-        shared.note(|| format!("  {taken:?}"));
-        let changed = rows != self::rows(&shared.ledger, source);
-        if let Some(Intake::Refused(_)) = &taken {
-            let news = !std::mem::replace(&mut shared.truth.failing[source], true);
-            shared.brakes(source, news);
-        } else if taken.is_none() || !matches!(how, How::Broken(_)) {
-            let failing = shared.ledger.source(&format!("s{source}")).unwrap().is_some_and(|it| it.problem.is_some());
-            shared.truth.failing[source] = failing;
-        }
-        match (how, taken) {
-            (How::Whole, Some(Intake::Accepted { .. } | Intake::Unchanged)) => {
-                shared.truth.accept(source);
-            }
-            // It died, before or after the roster was on disk.
-            (How::Whole, None) if changed => shared.truth.accept(source),
-            (How::Whole, _) if changed => shared.breaks(Rule::WholeOrNothing, "refused and changed".to_owned()),
-            (How::Broken(_) | How::Empty, _) if changed => {
-                shared.breaks(Rule::WholeOrNothing, format!("s{source} was read {how:?} and has changed"));
-            }
-            _ => {}
+        self.begin(0, &Chances { crash, ..Chances::default() }, None);
+        if !self.hosts[0].read(source, how) {
+            self.rebirth(0);
         }
     }
 
@@ -248,6 +210,11 @@ impl Life {
         };
         if let (Some(shown), Ok(Passed::Ran { plan, .. })) = (shown, &ended)
             && chances.jump.is_none()
+            && !self.is_disturbed(client)
+            // What is settled first is planned for after that.
+            && !before.is_open
+            // Whose new address is refused has the old one's seat again, which is planned for in the same run.
+            && !shown.rename.iter().any(|rename| is_offender(rename.to.identity()))
             && was_braked == self.is_braked()
             && *shown != **plan
         {
@@ -305,11 +272,8 @@ impl Life {
     }
 
     async fn all(&mut self, second: usize, chances: &Chances) {
-        {
-            let mut shared = self.hosts[0].lock();
-            shared.processes[0].begin(chances, None);
-            shared.processes[1].begin(&Chances { latency: chances.latency, ..Chances::default() }, None);
-        }
+        self.begin(0, chances, None);
+        self.begin(1, &Chances { latency: chances.latency, ..Chances::default() }, None);
         let clients: Vec<usize> = (0..CLIENTS).filter(|client| self.has(*client)).collect();
         let second = if self.has(second) { second } else { clients[0] };
         let before: Vec<Before> = clients.iter().map(|client| self.before(*client)).collect();
@@ -353,11 +317,8 @@ impl Life {
     }
 
     async fn stall(&mut self, client: usize, at: u16, chances: &Chances) {
-        {
-            let mut shared = self.hosts[0].lock();
-            shared.processes[0].begin(&Chances { crash: None, ..chances.clone() }, Some(at));
-            shared.processes[1].begin(&Chances::default(), None);
-        }
+        self.begin(0, &Chances { crash: None, ..chances.clone() }, Some(at));
+        self.begin(1, &Chances::default(), None);
         let before = self.before(client);
         self.not_alone(client);
         let (stopped, goes_on) = {
@@ -384,6 +345,11 @@ impl Life {
         self.after(client, None, &before);
     }
 
+    /// Whether a roster has been read during the pass.
+    fn is_disturbed(&self, client: usize) -> bool {
+        self.hosts[0].lock().watches[client].as_ref().is_some_and(|watch| watch.disturbed.is_some())
+    }
+
     pub(crate) fn not_alone(&self, client: usize) {
         if let Some(watch) = &mut self.hosts[0].lock().watches[client] {
             watch.alone = false;
@@ -405,7 +371,10 @@ impl Life {
         let record = shared.ledger.subscription(&name(client)).unwrap();
         let members = members(&shared.ledger, client);
         let is_open = !open.is_empty();
-        shared.watches[client] = Some(Watch::new(now, open));
+        let desired = shared.truth.desired(client, now);
+        shared.owes(client);
+        let lasting = shared.truth.has_a_state(client, now);
+        shared.watches[client] = Some(Watch::new(desired, lasting, open));
         Before {
             began: now,
             holding,
@@ -417,6 +386,7 @@ impl Life {
                 .filter_map(|m| Some((m.address.identity().to_owned(), m.waiting_since?)))
                 .collect(),
             seated: members.values().filter(|m| m.has_seat).map(|m| m.address.identity().to_owned()).collect(),
+            claims: members.values().filter(|m| m.claim.is_some()).map(|m| m.address.identity().to_owned()).collect(),
         }
     }
 
@@ -429,6 +399,7 @@ impl Life {
         let Some(watch) = shared.watches[client].take() else { return };
         shared.guarded(client, &watch, before);
         shared.believes(client);
+        shared.keeps(client);
         shared.key_is_nowhere(client);
         let Some(Ok(ended)) = ended else { return };
         if matches!(&ended, Passed::Elsewhere) {
@@ -436,23 +407,26 @@ impl Life {
         }
         let took = shared.now() - before.began;
         let is_brief = took >= TimeDelta::zero() && took < TimeDelta::minutes(1);
-        if is_brief && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. }) {
+        if is_brief && watch.disturbed.is_none() && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. })
+        {
             shared.is_done(client, &self.config, before.began);
         }
+        // Also of a run that stopped: who was not asked for waits, and why.
+        shared.has_states(client, &watch);
         let stopped = matches!(&ended, Passed::Ran { report, .. } if report.stopped.is_some());
         if !stopped {
-            shared.has_states(client, before.began);
-            let (now, began) = (shared.now(), before.began);
+            let now = shared.now();
             let Truth { spared, .. } = &shared.truth;
-            let listed = |email: &&String| [now, began].iter().all(|at| shared.truth.is_desired(client, email, *at));
-            let spared: BTreeSet<String> = spared[client].iter().filter(|email| !listed(email)).cloned().collect();
-            shared.truth.spared[client] = spared;
+            let listed =
+                |email: &&String| shared.truth.is_desired(client, email, now) && watch.desired.contains(*email);
+            let still: BTreeSet<String> = spared[client].iter().filter(|email| !listed(email)).cloned().collect();
+            shared.truth.spared[client] = still;
         }
-        if watch.calm && !before.is_open && !stopped {
+        if watch.calm && watch.disturbed.is_none() && !before.is_open && !stopped {
             shared.in_order(client, &watch, before);
         }
         let fits = before.free.is_none_or(|free| free >= watch.wanted()) && shared.has_room(client);
-        if watch.clean && !before.is_open && fits {
+        if watch.clean && watch.disturbed.is_none() && !before.is_open && fits {
             let needed = watch.needed(before.batch_size);
             if watch.requests > needed {
                 let what = format!("c{client}: {} requests where {needed} would do", watch.requests);
@@ -475,6 +449,7 @@ impl Life {
             Err(PassError::Ledger(LedgerError::DiskFull | LedgerError::Fenced { .. })) => {
                 shared.note(|| format!("c{client}: {ended:?}"));
             }
+            Err(PassError::Key { .. }) if shared.is_keyless() => shared.note(|| format!("c{client}: {ended:?}")),
             Err(other) => shared.breaks(Rule::NothingDropped, format!("c{client}: {other:?}")),
         }
     }
@@ -508,7 +483,7 @@ impl Life {
                 self.resume();
                 self.approve(client);
                 let calm = Chances::default();
-                self.hosts[0].lock().processes[0].begin(&calm, None);
+                self.begin(0, &calm, None);
                 self.pass(client, 0, false, &calm).await;
             }
             if (0..CLIENTS).all(|client| self.hosts[0].lock().unconverged(client).is_empty()) {

@@ -82,3 +82,42 @@ fn who_is_in_doubt_is_not_taken_for_seatless_because_another_is() {
     };
     plays_well_in(setting, vec![join(0, 0), join(0, 16), short, read(0), dies, by_hand, seats]);
 }
+
+#[test]
+fn who_was_forgotten_is_known_again_to_a_copy_that_is_older() {
+    let forget = Action::Forget { client: 0, person: 6 };
+    let leave = Action::Edit { source: 0, person: 6, edit: Edit::Leave };
+    plays_well(vec![join(0, 6), join(0, 7), read(0), pass(0), Action::Copy, forget, Action::Restore, leave]);
+}
+
+#[test]
+fn a_claim_outlives_another_change_of_the_address() {
+    let rename = || Action::Edit { source: 0, person: 6, edit: Edit::Rename };
+    for crash in 0..40 {
+        let dies = Action::Pass {
+            client: 0,
+            process: 0,
+            ask: true,
+            chances: Chances { crash: Some(crash), ..Chances::default() },
+        };
+        let by_hand = Action::ByHand { client: 0, person: 9, assign: true };
+        let setting = Setting { seats: [1; 3], ..setting() };
+        let before = vec![join(0, 6), join(0, 7), read(0), pass(0), rename(), read(0), dies, by_hand, pass(0)];
+        let after = vec![rename(), read(0), pass(0), Action::Seats { client: 0, seats: 2 }, pass(0)];
+        plays_well_in(setting, [before, after].concat());
+    }
+}
+
+#[test]
+fn who_is_renamed_in_one_source_and_has_ended_in_another_keeps_the_seat() {
+    let edit = |person, priority, starts, ends| Action::Edit {
+        source: 1,
+        person,
+        edit: Edit::Join { priority, starts, ends, only: None },
+    };
+    let setting = Setting { seats: [2, 7, 10], ..setting() };
+    let before = vec![edit(12, 1, Some(17_861), None), edit(9, 100, None, None), edit(13, 100, None, Some(-6167))];
+    let joins = vec![join(0, 13), read(0), read(1), pass(0)];
+    let rename = Action::Edit { source: 0, person: 13, edit: Edit::Rename };
+    plays_well_in(setting, [before, joins, vec![rename, read(0), Action::Wait(20_000), pass(0)]].concat());
+}

@@ -9,6 +9,7 @@ mod checks;
 mod host;
 mod life;
 mod lives;
+mod looks;
 mod rules;
 mod script;
 mod setting;

@@ -54,6 +54,8 @@ pub(crate) enum Mistake {
     Singly,
     /// Somebody who is listed is taken for a leaver.
     DesiredTaken,
+    /// A reading does not tell that somebody was renamed.
+    IdDropped,
     /// The plan that is shown comes from another configuration.
     OtherPlan,
     /// The fleet's brake is off.
@@ -65,7 +67,7 @@ pub(crate) enum Mistake {
 }
 
 impl Mistake {
-    pub(crate) const ALL: [(Mistake, Rule); 15] = [
+    pub(crate) const ALL: [(Mistake, Rule); 16] = [
         (Mistake::EntryDropped, Rule::NothingDropped),
         (Mistake::StrangerTaken, Rule::OnlyOurs),
         (Mistake::BeyondIntent, Rule::IntentFirst),
@@ -77,6 +79,7 @@ impl Mistake {
         (Mistake::TwoWriters, Rule::OneWriter),
         (Mistake::Singly, Rule::FewRequests),
         (Mistake::DesiredTaken, Rule::OnlyLeavers),
+        (Mistake::IdDropped, Rule::OnlyLeavers),
         (Mistake::OtherPlan, Rule::PlanIsRun),
         (Mistake::NoBrake, Rule::Guarded),
         (Mistake::RestoredBelieved, Rule::Guarded),

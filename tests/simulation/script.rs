@@ -12,6 +12,7 @@ pub(crate) const OFFENDERS: usize = 2;
 
 /// The server, and the configuration as it is at the beginning.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own about the life")]
 pub(crate) struct Setting {
     /// One bit for each open question of the licensing API.
     pub(crate) dialect: u8,
@@ -187,6 +188,12 @@ pub(crate) struct Chances {
     pub(crate) full_disk: Option<u16>,
     /// The clock is set by so many seconds at this action.
     pub(crate) jump: Option<(u16, i64)>,
+    /// At this action the process is asked to end.
+    pub(crate) shutdown: Option<u16>,
+    /// At this action another process looks at this source.
+    pub(crate) read: Option<(u16, usize)>,
+    /// The key can't be read.
+    pub(crate) keyless: bool,
     /// How long each answer takes, in milliseconds.
     pub(crate) latency: u64,
 }
@@ -326,6 +333,9 @@ fn calmer(action: &Action) -> Vec<Action> {
     with(&|chances| chances.jump = None);
     with(&|chances| chances.full_disk = None);
     with(&|chances| chances.crash = None);
+    with(&|chances| chances.shutdown = None);
+    with(&|chances| chances.read = None);
+    with(&|chances| chances.keyless = false);
     with(&|chances| chances.faults.clear());
     with(&|chances| chances.faults.truncate(1));
     calmer
@@ -420,6 +430,9 @@ fn chances(rng: &mut Rng, trouble: u32) -> Chances {
         crash: hit(rng, trouble / 2).then(|| rng.u16(..40)),
         full_disk: hit(rng, trouble / 8).then(|| rng.u16(..24)),
         jump: hit(rng, trouble / 8).then(|| (rng.u16(..40), jump(rng))),
+        shutdown: hit(rng, trouble / 4).then(|| rng.u16(..40)),
+        read: hit(rng, 10).then(|| (rng.u16(..40), rng.usize(..SOURCES))),
+        keyless: hit(rng, trouble / 10),
         latency: if rng.bool() { 0 } else { rng.u64(1..3000) },
     }
 }

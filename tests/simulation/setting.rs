@@ -85,7 +85,13 @@ pub(crate) fn entries(truth: &Truth, source: usize, mistake: Option<Mistake>) ->
             listing.priority = -listing.priority;
         }
     }
-    listed.iter().map(entry).collect()
+    let mut entries: Vec<Entry> = listed.iter().map(entry).collect();
+    if mistake == Some(Mistake::IdDropped) {
+        for entry in &mut entries {
+            entry.stable_id = None;
+        }
+    }
+    entries
 }
 
 pub(crate) fn entries_of(truth: &Truth, source: usize, count: usize) -> Vec<Entry> {

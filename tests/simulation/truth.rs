@@ -11,7 +11,7 @@ use rosterd::sandbox::State;
 
 use crate::host::id;
 use crate::rules::{Mistake, Rule};
-use crate::script::{CLIENTS, Edit, SOURCES, Setting};
+use crate::script::{CLIENTS, Edit, OFFENDERS, SOURCES, Setting};
 use crate::watch::Watch;
 
 /// One person as a source lists them.
@@ -41,9 +41,10 @@ impl Listing {
     }
 }
 
-/// The first two people have addresses that the server refuses.
+/// The first two people have addresses that the server refuses, and the third has every other one.
 pub(crate) fn email(person: usize, version: u32) -> String {
-    let refused = if person < crate::script::OFFENDERS { "!" } else { "" };
+    let is_refused = person < OFFENDERS || person == OFFENDERS && version % 2 == 1;
+    let refused = if is_refused { "!" } else { "" };
     format!("p{person}.v{version}{refused}@x.example")
 }
 
@@ -62,6 +63,11 @@ pub(crate) fn same_person(one: &str, other: &str) -> bool {
 /// Whether a stable id tells that it is the same person under another address.
 pub(crate) fn has_id(email: &str) -> bool {
     !person(email).is_multiple_of(5)
+}
+
+/// What names the person of an address as far as rosterd can know: the stable id, else the address itself.
+pub(crate) fn who(email: &str) -> String {
+    if has_id(email) { format!("p{}", person(email)) } else { email.to_owned() }
 }
 
 /// What is so, apart from what rosterd believes.
@@ -91,6 +97,8 @@ pub(crate) struct Truth {
     pub(crate) undone: [BTreeSet<String>; CLIENTS],
     /// Who is listed and was given the seat back by a person: kept, until a pass finds them listed.
     pub(crate) spared: [BTreeSet<String>; CLIENTS],
+    /// Who has or had a seat, and has been named and desired by this source ever since, under one address or another.
+    pub(crate) owed: [BTreeSet<(usize, String)>; CLIENTS],
     /// The ledger may not be the newest.
     pub(crate) restored: bool,
     /// The sources whose newest look failed.
@@ -103,6 +111,7 @@ pub(crate) struct Truth {
 pub(crate) struct Memory {
     setting: Setting,
     accepted: [BTreeMap<String, Listing>; SOURCES],
+    ours: [BTreeSet<String>; CLIENTS],
     kept: [BTreeSet<String>; CLIENTS],
     fallen: [BTreeSet<String>; CLIENTS],
     undone: [BTreeSet<String>; CLIENTS],
@@ -124,6 +133,7 @@ impl Truth {
             fallen: Default::default(),
             undone: Default::default(),
             spared: Default::default(),
+            owed: Default::default(),
             restored: false,
             failing: Default::default(),
             keys: Vec::new(),
@@ -151,6 +161,7 @@ impl Truth {
         Memory {
             setting: self.setting.clone(),
             accepted: self.accepted.clone(),
+            ours: self.ours.clone(),
             kept: self.kept.clone(),
             fallen: self.fallen.clone(),
             undone: self.undone.clone(),
@@ -163,12 +174,17 @@ impl Truth {
     pub(crate) fn restore(&mut self, memory: &Memory, now: Timestamp, seated: &[BTreeSet<String>; CLIENTS]) {
         let setting = std::mem::replace(&mut self.setting, memory.setting.clone());
         self.accepted.clone_from(&memory.accepted);
+        // What was forgotten since is known again, and nothing that was asked for since is undone.
+        for (ours, known) in self.ours.iter_mut().zip(&memory.ours) {
+            ours.extend(known.iter().cloned());
+        }
         self.kept.clone_from(&memory.kept);
         self.fallen.clone_from(&memory.fallen);
         self.undone.clone_from(&memory.undone);
         self.failing = memory.failing;
         self.restored = true;
         self.approved = Default::default();
+        self.owed = Default::default();
         self.configure(setting, seated, now);
     }
 
@@ -258,6 +274,17 @@ impl Truth {
         emails.filter(lasts).filter(|email| !self.is_excluded(email)).cloned().collect()
     }
 
+    /// The people whom a client's sources want to have a seat, and who wants that.
+    pub(crate) fn wanted(&self, client: usize, at: Timestamp) -> impl Iterator<Item = (usize, &String)> {
+        let by = move |source: &usize| {
+            let source = *source;
+            let live =
+                move |(email, listing): &(&String, &Listing)| listing.is_live(client, at) && !self.is_excluded(email);
+            self.accepted[source].iter().filter(live).map(move |(email, _)| (source, email))
+        };
+        self.setting.sources[client].iter().flat_map(by)
+    }
+
     /// The lowest priority of the live listings.
     pub(crate) fn priority(&self, client: usize, email: &str, at: Timestamp) -> Option<i32> {
         self.listings(client, email).filter(|l| l.is_live(client, at)).map(|l| l.priority).min()
@@ -281,6 +308,11 @@ impl Truth {
                 .any(|heir| heir.is_for(client) && heir.starts.is_some_and(|starts| at < starts))
     }
 
+    /// Whether the person of this address has another one now, which the server refuses: the old one keeps its seat.
+    pub(crate) fn has_refused_heir(&self, client: usize, email: &str, at: Timestamp) -> bool {
+        has_id(email) && self.wanted(client, at).any(|(_, heir)| is_offender(heir) && same_person(heir, email))
+    }
+
     /// rosterd has asked for this.
     pub(crate) fn asked(&mut self, client: usize, operation: Operation, emails: &[String]) {
         if operation == Operation::Assign {
@@ -291,9 +323,13 @@ impl Truth {
     /// Who is asked for in a pass and should have no seat.
     pub(crate) fn beyond(&self, client: usize, emails: &[String], watch: &Watch, now: Timestamp) -> Option<String> {
         let may = |email: &&String| {
-            [now, watch.began].iter().any(|at| self.is_desired(client, email, *at))
+            self.is_desired(client, email, now)
+                || watch.desired.contains(*email)
+                || watch.disturbed.as_ref().is_some_and(|desired| desired.contains(*email))
                 || watch.open.contains_key(*email)
                 || watch.given_back.contains(*email)
+                // Once the new address has been refused the old one is to have its seat again.
+                || self.has_refused_heir(client, email, now)
         };
         emails.iter().find(|email| !may(email)).cloned()
     }
@@ -304,11 +340,12 @@ impl Truth {
         self.taken[client].remove(&email.to_lowercase());
     }
 
-    /// A request of rosterd's took somebody's seat. Which rule that breaks.
+    /// A request of rosterd's took somebody's seat, one that was sent now or that was `late`. Which rule that breaks.
     pub(crate) fn loses(
         &mut self,
         client: usize,
         email: &str,
+        late: bool,
         watch: Option<&mut Watch>,
         now: Timestamp,
     ) -> Option<(Rule, String)> {
@@ -323,9 +360,18 @@ impl Truth {
             return Some((Rule::Guarded, format!("{email} was unassigned from a ledger that may not be the newest")));
         }
         let watch = watch?;
-        // What was asked for before the pass is settled as it was asked for, whatever is so by now; so is what a person
-        // asks for who has seen it.
-        if watch.open.get(&email) == Some(&Operation::Unassign) || watch.undone.contains(&email) {
+        // What a person asks for who has seen it.
+        if watch.undone.contains(&email) {
+            return None;
+        }
+        let stays = self.is_desired(client, &email, now)
+            && watch.desired.contains(&email)
+            && watch.disturbed.as_ref().is_none_or(|desired| desired.contains(&email));
+        if stays && !late {
+            return Some((Rule::OnlyLeavers, format!("{email} is listed and was unassigned")));
+        }
+        // What was asked for before the pass is settled as it was asked for, whatever else is so by now.
+        if stays || watch.open.get(&email) == Some(&Operation::Unassign) {
             return None;
         }
         let is_approved = self.approved[client].contains(&email);
@@ -335,9 +381,6 @@ impl Truth {
         let excluded = self.is_excluded(&email) && self.listings(client, &email).next().is_some();
         if self.setting.hold_after_change && !is_approved && (excluded || self.fallen[client].contains(&email)) {
             return Some((Rule::Guarded, format!("{email} was unassigned for a change of the configuration, unasked")));
-        }
-        if self.is_desired(client, &email, now) && self.is_desired(client, &email, watch.began) {
-            return Some((Rule::OnlyLeavers, format!("{email} is listed and was unassigned")));
         }
         let protected = self.is_protected(&email).then(|| format!("{email} is protected and was unassigned"));
         protected.map(|what| (Rule::OnlyLeavers, what))

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rosterd::clock::Timestamp;
 use rosterd::licensing::wire::Operation;
+
+use crate::truth::{has_id, same_person};
 
 /// What is seen of one client during one pass.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
-    pub(crate) began: Timestamp,
+    /// Who was desired when it began.
+    pub(crate) desired: BTreeSet<String>,
+    /// Who was to be in a state when it began.
+    pub(crate) lasting: BTreeSet<String>,
     /// What was open before, and is settled first.
     pub(crate) open: BTreeMap<String, Operation>,
     /// Who lost a seat, renames and what a person approved left out.
@@ -23,18 +27,27 @@ pub(crate) struct Watch {
     pub(crate) clean: bool,
     /// Nothing went wrong on the way.
     pub(crate) calm: bool,
+    /// A roster has been read during it, and who was desired then.
+    pub(crate) disturbed: Option<BTreeSet<String>>,
     /// One process alone is at work.
     pub(crate) alone: bool,
     /// Who was asked for to be sure of it, and by how many requests.
     pub(crate) again: (BTreeSet<String>, usize),
     put: Vec<String>,
     deleted: Vec<String>,
+    /// Of the unassigned, who had been given a seat under another address.
+    moved: Vec<String>,
 }
 
 impl Watch {
-    pub(crate) fn new(began: Timestamp, open: BTreeMap<String, Operation>) -> Watch {
+    pub(crate) fn new(
+        desired: BTreeSet<String>,
+        lasting: BTreeSet<String>,
+        open: BTreeMap<String, Operation>,
+    ) -> Watch {
         Watch {
-            began,
+            desired,
+            lasting,
             open,
             removed: BTreeSet::new(),
             undone: BTreeSet::new(),
@@ -43,10 +56,12 @@ impl Watch {
             requests: 0,
             clean: true,
             calm: true,
+            disturbed: None,
             alone: true,
             again: Default::default(),
             put: Vec::new(),
             deleted: Vec::new(),
+            moved: Vec::new(),
         }
     }
 
@@ -62,10 +77,18 @@ impl Watch {
                 None
             }
             Operation::Unassign => {
-                self.deleted.extend(emails.iter().cloned());
-                (self.alone && !self.put.is_empty()).then(|| "an unassignment comes after an assignment".to_owned())
+                // Whoever was renamed may have the new seat before the old one goes.
+                let (moved, left): (Vec<_>, Vec<_>) = emails.iter().cloned().partition(|email| self.moves(email));
+                let wrong = self.alone && !self.put.is_empty() && (moved.is_empty() || !left.is_empty());
+                self.moved.extend(moved);
+                self.deleted.extend(left);
+                wrong.then(|| "an unassignment comes after an assignment".to_owned())
             }
         }
+    }
+
+    fn moves(&self, email: &str) -> bool {
+        self.put.iter().any(|put| *put != *email && has_id(put) && same_person(put, email))
     }
 
     /// How many were asked to be given a seat.
@@ -76,6 +99,9 @@ impl Watch {
     /// How many requests would do for what was asked.
     pub(crate) fn needed(&self, batch_size: usize) -> usize {
         let distinct = |emails: &[String]| emails.iter().collect::<BTreeSet<_>>().len();
-        distinct(&self.put).div_ceil(batch_size) + distinct(&self.deleted).div_ceil(batch_size) + self.again.1
+        let puts = distinct(&self.put).div_ceil(batch_size);
+        // Those who move go batch by batch, as they got their new seats.
+        let moves = puts.min(distinct(&self.moved));
+        puts + moves + distinct(&self.deleted).div_ceil(batch_size) + self.again.1
     }
 }

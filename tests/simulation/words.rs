@@ -80,11 +80,12 @@ impl Life {
     /// The newest run of a client is undone, as far as it still is as it was.
     pub(crate) async fn undo(&mut self, client: usize, chances: &Chances) {
         let Some(reverse) = self.has(client).then(|| self.reverse(client)).flatten() else { return };
+        // Who is listed when a person says so decides what is kept.
+        self.begin(0, &Chances { read: None, ..chances.clone() }, None);
         let before = self.before(client);
         {
             let mut shared = self.hosts[0].lock();
             shared.note(|| format!("undo: {reverse:?}"));
-            shared.processes[0].begin(chances, None);
             let identities = |list: &[Address]| list.iter().map(|it| it.identity().to_owned()).collect::<BTreeSet<_>>();
             let (taken, given) = (identities(&reverse.take_back), identities(&reverse.give_back));
             let now = shared.now();
@@ -100,7 +101,8 @@ impl Life {
         }
         let stopped = Arc::clone(&self.hosts[0].lock().processes[0].stopped);
         let (world, subscription) = (self.worlds[0].clone(), self.config.subscriptions[&name(client)].clone());
-        let undoing = async move { pass::undo(&world, &subscription, reverse, "somebody said so".to_owned()).await };
+        let undoing =
+            async move { Box::pin(pass::undo(&world, &subscription, reverse, "somebody said so".to_owned())).await };
         let mut task = tokio::spawn(undoing);
         let undone = tokio::select! {
             biased;
@@ -117,6 +119,7 @@ impl Life {
             let mut shared = self.hosts[0].lock();
             match undone {
                 Err(PassError::Ledger(LedgerError::Restored(_))) if shared.truth.restored => {}
+                Err(PassError::Key { .. }) if shared.is_keyless() => {}
                 Ok(_) | Err(PassError::Ledger(LedgerError::DiskFull | LedgerError::Fenced { .. })) => {
                     shared.note(|| format!("c{client}: {undone:?}"));
                 }
@@ -162,8 +165,10 @@ impl Life {
         let mut setting = shared.truth.setting().clone();
         setting.change(change);
         self.config = Arc::new(configuration(&setting, shared.mistake));
+        shared.config = Arc::clone(&self.config);
         let (now, seated) = (shared.now(), shared.seated());
         shared.truth.configure(setting, &seated, now);
+        (0..CLIENTS).for_each(|client| shared.owes(client));
         for world in &mut self.worlds {
             world.config = Arc::clone(&self.config);
         }

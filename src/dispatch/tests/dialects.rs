@@ -161,9 +161,23 @@ fn a_life<S: Serves>(dialect: Dialect, batch_size: usize, seed: u64) {
     let joiners = world.people("j", 40, 2);
     let renames: Vec<(Address, Address)> = stayers[..4].iter().cloned().zip(world.people("r", 4, 0)).collect();
     let work = Work { unassign: leavers.to_vec(), rename: renames.clone(), assign: joiners.clone(), ..Work::default() };
+    world.seats = Some(world.server.stats());
     let run = world.run(work);
+    world.seats = None;
     let deletes = run.requests.iter().take_while(|request| request.operation == Operation::Unassign).count();
-    assert!(run.requests[deletes..].iter().all(|request| request.operation == Operation::Assign), "unassigns first");
+    let moves = |address: &Address| renames.iter().any(|(from, _)| from == address);
+    let right = |request: &Request| request.operation == Operation::Assign || request.addresses.iter().all(moves);
+    assert!(run.requests[deletes..].iter().all(right), "leavers go first");
+    let place = |operation: Operation, address: &Address| {
+        run.requests.iter().position(|request| request.operation == operation && request.addresses.contains(address))
+    };
+    for (from, to) in &renames {
+        assert!(
+            place(Operation::Assign, to) < place(Operation::Unassign, from),
+            "{from} keeps the seat until {to} has one\n{}",
+            run.sent()
+        );
+    }
     world.keeps(&run, Operation::Unassign, 64, 4, world.deletes_cost_more());
     world.keeps(&run, Operation::Assign, 46, 2, world.puts_cost_more(false));
     assert_eq!((run.report.unassigned, run.report.assigned, run.report.quarantined), (64, 44, 2));

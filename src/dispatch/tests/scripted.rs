@@ -1,6 +1,7 @@
 //! Runs as transcripts: what is committed, sent, answered and waited for, line by line.
 
 mod edges;
+mod sentences;
 
 use std::fmt::Write;
 
@@ -203,8 +204,8 @@ fn an_unassignment_named_for_another_reason_is_tried_alone() {
     DELETE c
     commit | #2 c Unassigned, b not done | intent DELETE b
     DELETE b
-    commit | #3 b UnassignedAlready { words: "b@x.example is locked" }
-    3 requests: 0+ 3- 0 pending, 0 quarantined, 0 unknown
+    commit | #3 b Refused { words: "b@x.example is locked" }
+    3 requests: 0+ 2- 0 pending, 1 quarantined, 0 unknown
     "#);
 }
 

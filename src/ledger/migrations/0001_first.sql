@@ -61,14 +61,20 @@ CREATE INDEX roster_entry_stable_id ON roster_entry (source_id, stable_id) WHERE
 CREATE INDEX roster_entry_starts ON roster_entry (source_id, starts_about) WHERE starts_about IS NOT NULL;
 CREATE INDEX roster_entry_ends ON roster_entry (source_id, ends_about) WHERE ends_about IS NOT NULL;
 
--- Files that are done with, so that each counts once.
+-- The newest file of each name that is done with, so that each counts once while it lies there.
 CREATE TABLE file_done (
   source_id INTEGER NOT NULL REFERENCES source (id),
   name TEXT NOT NULL,
   digest TEXT NOT NULL,
+  -- The time that it bears, in whole seconds. Null: not known, or it has been put away, and another one is new.
+  written INTEGER,
   refused INTEGER NOT NULL,
+  -- What it was judged by when it was refused.
+  judged_by TEXT,
+  -- Where a delta of this name was last taken: within one place they count in order of name.
+  place TEXT,
   at INTEGER NOT NULL,
-  PRIMARY KEY (source_id, name, digest)
+  PRIMARY KEY (source_id, name)
 ) WITHOUT ROWID, STRICT;
 
 -- ---- subscriptions and their members
@@ -106,6 +112,7 @@ CREATE TABLE subscription (
   -- All addresses are to be looked at, since this count.
   look_at_all INTEGER
 ) STRICT;
+CREATE INDEX subscription_remote ON subscription (remote) WHERE remote IS NOT NULL;
 CREATE INDEX subscription_asked ON subscription (name) WHERE asked_at IS NOT NULL;
 CREATE INDEX subscription_held ON subscription (held_at) WHERE held_at IS NOT NULL;
 

@@ -10,7 +10,7 @@
 //! leaves the other.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -48,19 +48,13 @@ enum Beside {
 impl Generation {
     /// The file of the ledger of this path.
     pub(super) fn of(path: &Path, connection: &Connection) -> Result<Generation> {
-        let mut file = path.as_os_str().to_owned();
-        file.push(".generation");
         let sql = "SELECT lower(hex(ledger)) FROM generation";
         let ledger = connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(Generation { path: file.into(), ledger, newest: 0, told: false })
+        Ok(Generation { path: file_of(path), ledger, newest: 0, told: false })
     }
 
     fn read(&self) -> Result<Beside> {
-        match std::fs::read(&self.path) {
-            Ok(bytes) => Ok(beside(&bytes, &self.ledger)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Beside::Missing),
-            Err(cause) => Err(self.failed(cause)),
-        }
+        Ok(bytes_of(&self.path)?.map_or(Beside::Missing, |bytes| beside(&bytes, &self.ledger)))
     }
 
     fn failed(&self, cause: io::Error) -> LedgerError {
@@ -68,6 +62,7 @@ impl Generation {
     }
 
     fn open(&self) -> io::Result<File> {
+        must_be_a_file(&self.path)?;
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)
     }
 
@@ -189,6 +184,51 @@ impl Ledger {
     }
 }
 
+/// The file beside the ledger of this path.
+fn file_of(path: &Path) -> PathBuf {
+    let mut file = path.as_os_str().to_owned();
+    file.push(".generation");
+    file.into()
+}
+
+/// Nothing is waited for that a link leads to, such as a device or a pipe.
+fn must_be_a_file(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no file, or a link to what is none")),
+        _ => Ok(()),
+    }
+}
+
+/// What stands in the file; `None`: there is none.
+fn bytes_of(path: &Path) -> Result<Option<Vec<u8>>> {
+    let read = || -> io::Result<Vec<u8>> {
+        must_be_a_file(path)?;
+        let mut bytes = Vec::new();
+        File::open(path)?.take(READ_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(LedgerError::Generation { path: path.to_owned(), cause }),
+    }
+}
+
+/// Whether a ledger stood here to which something was written, as far as its file tells. To be asked before looking
+/// whether one stands there now: it is made before its file.
+pub(super) fn stood(path: &Path) -> Result<bool> {
+    let is_young = |bytes: &[u8]| {
+        let mut lines = bytes.chunks(LINE_BYTES).filter_map(parse).peekable();
+        lines.peek().is_some() && lines.all(|(_, number)| number == 0)
+    };
+    Ok(bytes_of(&file_of(path))?.is_some_and(|bytes| !is_young(&bytes)))
+}
+
+/// The error for a ledger that is not there where one was.
+pub(super) fn lost(path: &Path) -> LedgerError {
+    LedgerError::Lost { path: path.to_owned(), generation: file_of(path) }
+}
+
 /// Counts a commit, in its transaction.
 pub(super) fn grow(connection: &Connection) -> Result<u64> {
     let sql = "UPDATE generation SET number = number + 1 RETURNING number";
@@ -228,6 +268,9 @@ fn doubt(beside: Beside, number: u64) -> Option<Doubt> {
 }
 
 const LINE_BYTES: usize = line_bytes();
+
+/// Both lines are far shorter.
+const READ_MAX: u64 = 4096;
 
 const fn line_bytes() -> usize {
     "rosterd ledger ".len() + 32 + " generation ".len() + 20 + " check ".len() + 8 + "\n".len()

@@ -8,6 +8,7 @@ mod books;
 mod brake;
 mod drift;
 mod generation;
+mod names;
 mod past;
 mod people;
 mod planning;
@@ -35,12 +36,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
 use self::generation::Generation;
 use self::work::Work;
 use super::{Lease, LedgerError, Restored, migrations};
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::roster::Hasher;
 
 pub use planning::{Candidates, Look, Seen};
@@ -49,6 +51,9 @@ type Result<T> = std::result::Result<T, LedgerError>;
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How soon after it was found busy it is opened again.
+const BUSY_LOOK: Duration = Duration::from_millis(20);
 
 /// A ledger up to this size is checked whole when it is opened; of a larger one, damage shows where it is read.
 const CHECKED_BYTES_MAX: u64 = 4 << 20;
@@ -86,14 +91,32 @@ impl fmt::Debug for Ledger {
 impl Ledger {
     /// Opens for reading and writing, makes it where there is none, and migrates it. The folder must be there.
     pub fn open(path: &Path, now: Timestamp) -> Result<Ledger> {
+        let since = Stopwatch::start();
+        loop {
+            match Ledger::open_once(path, now) {
+                // Two that make it at once get in each other's way where SQLite does not wait.
+                Err(LedgerError::Busy) if since.elapsed() < BUSY_TIMEOUT => pause(),
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open_once(path: &Path, now: Timestamp) -> Result<Ledger> {
+        let stood = generation::stood(path)?;
+        if stood && is_empty(path) {
+            return Err(generation::lost(path));
+        }
         make_private(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut ledger = Ledger::connect(path, flags, |connection| {
             if connection.is_readonly("main")? {
                 return Err(LedgerError::ReadOnly { path: path.to_owned() });
             }
-            check_version(connection, path)?;
+            let version = check_version(connection, path)?;
             check_sound(connection, path)?;
+            if version == 0 && stood {
+                return Err(generation::lost(path));
+            }
             prepare_for_writing(connection)?;
             migrations::migrate(connection)?;
             let noted = "INSERT OR IGNORE INTO meta (key, value) VALUES ('made_at', CAST (?1 AS BLOB))";
@@ -106,12 +129,18 @@ impl Ledger {
 
     /// Opens for reading; never makes or migrates.
     pub fn open_readonly(path: &Path) -> Result<Ledger> {
-        if !path.exists() {
-            return Err(LedgerError::Missing { path: path.to_owned() });
+        let stood = generation::stood(path);
+        let none = || match stood {
+            Ok(true) => generation::lost(path),
+            Ok(false) => LedgerError::Missing { path: path.to_owned() },
+            Err(error) => error,
+        };
+        if is_empty(path) {
+            return Err(none());
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Ledger::connect(path, flags, |connection| match check_version(connection, path)? {
-            0 => Err(LedgerError::Missing { path: path.to_owned() }),
+            0 => Err(none()),
             found if found < migrations::KNOWN => {
                 Err(LedgerError::Older { path: path.to_owned(), found, known: migrations::KNOWN })
             }
@@ -265,6 +294,16 @@ fn make_private(path: &Path) {
     drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
 }
 
+/// Whether there is no file, or one without anything in it.
+fn is_empty(path: &Path) -> bool {
+    path.metadata().map_or(true, |metadata| metadata.len() == 0)
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process makes the ledger, and nothing tells when it is done")]
+fn pause() {
+    std::thread::sleep(BUSY_LOOK);
+}
+
 /// Which file has this name now.
 fn file_at(path: &Path) -> Option<(u64, u64)> {
     let metadata = path.metadata().ok()?;
@@ -330,7 +369,10 @@ impl From<rusqlite::Error> for LedgerError {
 fn named(path: &Path, error: LedgerError) -> LedgerError {
     let LedgerError::Sqlite(cause) = error else { return error };
     let path = path.to_owned();
+    // A full disk is another error where SQLite makes room for what it shares in memory.
+    let extended = cause.sqlite_error().map(|error| error.extended_code);
     match cause.sqlite_error_code() {
+        _ if extended == Some(SQLITE_IOERR_SHMSIZE) => LedgerError::DiskFull,
         Some(ErrorCode::DiskFull) => LedgerError::DiskFull,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::Busy,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {

@@ -17,6 +17,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::{Habits, Outcome};
 use crate::licensing::wire::Operation;
+use crate::member::TAKEN_BACK;
 use crate::plan::Hold;
 use crate::report::text::count;
 use crate::roster::PRIORITY_DEFAULT;
@@ -78,10 +79,10 @@ impl Ledger {
         })
     }
 
-    /// Drops members without a request. Gives the number of those that were there.
+    /// Drops members without a request, but for those about whom one is open. Gives the number of those that were there.
     pub fn forget(&mut self, lease: &Lease, addresses: &[Address], by: &str, now: Timestamp) -> Result<u64> {
         self.each_address(lease, addresses, now, |books, old, address| {
-            let Some(old) = old else { return Ok(false) };
+            let Some(old) = old.filter(|old| old.intent.is_none()) else { return Ok(false) };
             step(Some(&old), address, Step::Forgotten)?;
             books.remove(&old)?;
             books.tell(Event::Forgotten, address, &format!("by {by}"), Seat::Same)?;
@@ -139,7 +140,8 @@ impl Ledger {
                 keep(&mut books, address, &format!("kept: {why}"))?;
             }
             for address in taken_back {
-                seatless(&mut books, address, Step::SetAside, why, None, Event::Quarantined, |member| {
+                let why = format!("{TAKEN_BACK}{why}");
+                seatless(&mut books, address, Step::SetAside, &why, None, Event::Quarantined, |member| {
                     member.refused = true;
                 })?;
             }

@@ -15,7 +15,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::dispatch::machine::{Commit, NewIntent, Outcome, Stop};
 use crate::licensing::wire::{Operation, Stats};
-use crate::member::{Claim, Departure, Member};
+use crate::member::{Claim, Departure, Member, NOT_ASKED};
 use crate::roster::{PRIORITY_DEFAULT, Reason};
 
 /// Opens an intent: its addresses are unknown until its answer is recorded.
@@ -63,6 +63,7 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
     if operation == Operation::Assign && !new.member.has_seat {
         // The server will know it as this request spells it, and takes the seat back under no other spelling.
         new.member.address = address.clone();
+        new.member.claim = order.as_ref().and_then(Order::claim).cloned().or(new.member.claim);
         let since = new.member.waiting_since.or_else(|| order.and_then(|order| order.since()));
         new.member.waiting_since = Some(since.unwrap_or(books.now));
     }
@@ -344,7 +345,8 @@ fn queue(
 ) -> Result<()> {
     // Who has a claim was to be given the seat at once, and nobody was told that they wait.
     let is_known = |before: &Before| matches!(&*before.reason, NONE_FREE | LOST | GONE);
-    let is_news = new.member.claim.is_some() && !before.is_some_and(is_known);
+    let was_not_asked = before.is_some_and(|before| before.reason.starts_with(NOT_ASKED));
+    let is_news = new.member.claim.is_some() && !before.is_some_and(is_known) || was_not_asked;
     let waited = before.filter(|before| before.state == MemberState::Pending && !is_news);
     let had_seat = old.is_some_and(|old| old.member.has_seat);
     let why = match waited.map(|before| &*before.reason) {
@@ -377,13 +379,39 @@ pub(super) fn left(books: &mut Books<'_>, address: &Address, outcome: &Outcome, 
             if let Some(order) = order {
                 new.member.priority = order.priority().unwrap_or(new.member.priority);
                 new.member.waiting_since = new.member.waiting_since.or(order.since());
+                new.member.claim = order.claim().cloned().or(new.member.claim);
             }
             queue(books, old.as_ref(), new, state, before.as_ref())
         }
-        // Nothing has become of it; that it is still to be done is known from the work.
-        Outcome::NotDone { .. } => Ok(()),
+        Outcome::NotDone { cause } => work.map_or(Ok(()), |work| not_asked(books, address, cause, work)),
         _ => Err(LedgerError::Illegal(format!("{}: {outcome:?} without a request", address.masked()))),
     }
+}
+
+/// Whoever wants a seat and was not asked for, because the run stopped, waits for the next one. Whoever has a seat, or
+/// waits for a reason that still holds, is as before.
+pub(super) fn not_asked(books: &mut Books<'_>, address: &Address, cause: &str, work: &Work) -> Result<()> {
+    let Some(order) = work.order(Operation::Assign, address.identity()) else { return Ok(()) };
+    let old = books.record(address.identity())?;
+    if old.as_ref().is_some_and(|old| waits_anyway(old, work)) {
+        return Ok(());
+    }
+    let state = step(old.as_ref(), address, Step::Queued)?;
+    let mut new = old.clone().unwrap_or_else(|| Record::new(address.clone(), PRIORITY_DEFAULT, books.now));
+    new.turn(state, format!("{NOT_ASKED}{cause}"), books.now);
+    new.member.address = address.clone();
+    new.member.priority = order.priority().unwrap_or(new.member.priority);
+    new.member.waiting_since = new.member.waiting_since.or(order.since()).or(Some(books.now));
+    new.member.claim = order.claim().cloned().or(new.member.claim);
+    books.put(old.as_ref(), &new)?;
+    Ok(())
+}
+
+fn waits_anyway(old: &Record, work: &Work) -> bool {
+    let Member { address, state, has_seat, reason, .. } = &old.member;
+    let is_full = reason == NONE_FREE && !work.fits(address.identity());
+    let has_another = reason != NONE_FREE && !reason.starts_with(NOT_ASKED);
+    *has_seat || old.intent.is_some() || *state == MemberState::Pending && (is_full || has_another)
 }
 
 /// What an answer said of the subscription as a whole.

@@ -216,6 +216,9 @@ fn a_new_ledger_in_the_place_of_a_lost_one_is_in_no_doubt() {
     for name in ["rosterd.db", "rosterd.db-wal", "rosterd.db-shm"] {
         drop(fs::remove_file(path.with_file_name(name)));
     }
+    assert!(matches!(Ledger::open(&path, NOW), Err(LedgerError::Lost { .. })), "not without a person's word");
+    assert!(!path.exists());
+    fs::remove_file(beside(&path)).unwrap();
     let mut ledger = Ledger::open(&path, NOW).unwrap();
     assert_eq!(doubt(&ledger), None);
     adopt(&mut ledger, 1);

@@ -16,7 +16,7 @@ use crate::member::Departure;
 use crate::report::text::count as in_words;
 use crate::roster::change::Change;
 use crate::roster::{Entry, EntryKey, Hasher, Parts, When};
-use crate::source::{BadRow, Evidence, Incomplete};
+use crate::source::{BadRow, DeltaFile, Evidence, FileDone, FileMark, Incomplete};
 
 /// More new and changed entries than this are not noted one by one: the next plan looks at all addresses.
 const TOUCHED_MAX: usize = 10_000;
@@ -121,7 +121,7 @@ impl Ledger {
                     Ms(now),
                 ],
             )?;
-            note_file(transaction, source, &acceptance.evidence, now)?;
+            note_file(transaction, source, &acceptance.evidence, acceptance.delta.as_ref(), now)?;
             let detail = acceptance_told(acceptance);
             tell(transaction, None, None, Event::RosterAccepted, None, &detail, Seat::Same, now)?;
             Ok(true)
@@ -163,7 +163,7 @@ impl Ledger {
                 UPDATE source SET evidence = ?2, bad_rows = ?3, accepted_at = ?4, problem = NULL, problem_since = NULL
                 WHERE id = ?1";
             transaction.execute(sql, params![source, Json(evidence), Json(bad_rows), Ms(now)])?;
-            note_file(transaction, source, evidence, now)
+            note_file(transaction, source, evidence, None, now)
         })
     }
 
@@ -220,21 +220,54 @@ impl Ledger {
         })
     }
 
-    /// Whether a file with this name and digest has been accepted, or refused, before: a delta file counts once.
-    pub fn file_done(&self, source: &str, name: &str, digest: &str) -> Result<bool> {
+    /// What became of this very file, if it has lain there since: a delta file counts once. `judged_by` is what a file
+    /// would be refused by today; one that was refused by something else is judged anew.
+    pub fn file_done(&self, source: &str, file: &FileMark, judged_by: &str) -> Result<Option<FileDone>> {
         self.read(|connection| {
             let sql = "
-                SELECT 1 FROM file_done JOIN source ON source.id = source_id
-                WHERE source.name = ?1 AND file_done.name = ?2 AND digest = ?3";
-            Ok(connection.prepare_cached(sql)?.exists([source, name, digest])?)
+                SELECT refused FROM file_done JOIN source ON source.id = source_id
+                WHERE source.name = ?1 AND file_done.name = ?2 AND digest = ?3 AND written = ?4
+                  AND (refused = 0 OR judged_by = ?5)";
+            let values = params![source, file.name, file.digest, file.written, judged_by];
+            let refused: Option<bool> =
+                connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
+            Ok(refused.map(|refused| if refused { FileDone::Refused } else { FileDone::Taken }))
         })
     }
 
-    /// Notes that a delta or snapshot file was refused, so that it is not read again.
-    pub fn refuse_file(&mut self, source: &str, name: &str, digest: &str, now: Timestamp) -> Result<()> {
+    /// The name of the delta that comes last, in order of name, of those that were taken in this place.
+    pub fn last_delta(&self, source: &str, place: &str) -> Result<Option<String>> {
+        self.read(|connection| {
+            let Some(source) = source_id(connection, source)? else { return Ok(None) };
+            let sql = "SELECT name FROM file_done WHERE source_id = ?1 AND place = ?2 ORDER BY name DESC LIMIT 1";
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row(params![source, place], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Notes that a delta or snapshot file was refused, and by what it was judged.
+    pub fn refuse_file(&mut self, source: &str, file: &FileMark, judged_by: &str, now: Timestamp) -> Result<()> {
         self.write(|transaction| {
             let source = make_source(transaction, source)?;
-            put_file(transaction, source, name, digest, true, now)
+            let FileMark { name, digest, written } = file;
+            let sql = "
+                INSERT INTO file_done (source_id, name, digest, written, refused, judged_by, at)
+                VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)
+                ON CONFLICT (source_id, name) DO UPDATE SET digest = excluded.digest, written = excluded.written,
+                  refused = 1, judged_by = excluded.judged_by, at = excluded.at";
+            transaction.prepare_cached(sql)?.execute(params![source, name, digest, written, judged_by, Ms(now)])?;
+            Ok(())
+        })
+    }
+
+    /// The file of this name has been put away: whatever has the name from now on is another one.
+    pub fn file_put_away(&mut self, source: &str, name: &str) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "
+                UPDATE file_done SET written = NULL
+                WHERE source_id = (SELECT id FROM source WHERE name = ?1) AND name = ?2";
+            transaction.prepare_cached(sql)?.execute([source, name])?;
+            Ok(())
         })
     }
 }
@@ -369,23 +402,21 @@ fn edit_roster(connection: &Connection, source: i64, changes: &[Change], hasher:
     Ok(())
 }
 
-fn note_file(connection: &Connection, source: i64, evidence: &Evidence, now: Timestamp) -> Result<()> {
-    match (&evidence.file, &evidence.digest) {
-        (Some(name), Some(digest)) => put_file(connection, source, name, digest, false, now),
-        _ => Ok(()),
-    }
-}
-
-fn put_file(
+fn note_file(
     connection: &Connection,
     source: i64,
-    name: &str,
-    digest: &str,
-    refused: bool,
+    evidence: &Evidence,
+    delta: Option<&DeltaFile>,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "INSERT OR REPLACE INTO file_done (source_id, name, digest, refused, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    connection.prepare_cached(sql)?.execute(params![source, name, digest, refused, Ms(now)])?;
+    let (Some(name), Some(digest)) = (&evidence.file, &evidence.digest) else { return Ok(()) };
+    let (written, place) = (delta.map(|delta| delta.written), delta.map(|delta| &delta.place));
+    let sql = "
+        INSERT INTO file_done (source_id, name, digest, written, refused, place, at)
+        VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)
+        ON CONFLICT (source_id, name) DO UPDATE SET digest = excluded.digest, written = excluded.written,
+          refused = 0, judged_by = NULL, place = coalesce(excluded.place, place), at = excluded.at";
+    connection.prepare_cached(sql)?.execute(params![source, name, digest, written, place, Ms(now)])?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{looked, put_plan};
-use super::requests::{left, put_answer, put_intent, put_problem, settle_intent, turn_back};
+use super::requests::{left, not_asked, put_answer, put_intent, put_problem, settle_intent, turn_back};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
 use super::{Ledger, Result, fence, known_subscription, subscription_id};
@@ -101,9 +101,10 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Another`] where it was called otherwise before: its members are not this one's.
+    /// [`LedgerError::AnotherName`] where it has another name here: its members are there.
     pub fn stand_for(&mut self, lease: &Lease, remote: &str) -> Result<()> {
         let known = self.subscription(&lease.subscription)?;
-        known.check_remote(&lease.subscription, remote)?;
+        self.check_remote(&lease.subscription, &known, remote)?;
         if known.remote.is_some() {
             return Ok(());
         }
@@ -228,6 +229,14 @@ impl Ledger {
                 None => None,
                 Some(intent) => Some(put_intent(transaction, &mut books, subscription, run, intent, work.as_ref())?),
             };
+            if let (Some((_, outcomes)), None, Some(work)) = (&commit.settled, &commit.intent, &work) {
+                // No intent goes on with them: the run has stopped.
+                for (address, outcome) in outcomes {
+                    if let Outcome::NotDone { cause } = outcome {
+                        not_asked(&mut books, address, cause, work)?;
+                    }
+                }
+            }
             for (address, outcome) in &commit.left {
                 left(&mut books, address, outcome, work.as_ref())?;
             }

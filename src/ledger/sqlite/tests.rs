@@ -392,6 +392,7 @@ pub(super) fn entries(count: usize) -> Acceptance {
         entries: count as u64,
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     }
 }
 
@@ -438,5 +439,13 @@ fn what_every_plan_asks_is_found_by_an_index() {
             .collect::<rusqlite::Result<_>>()
             .unwrap();
         assert!(plan.len() == 1 && plan[0].contains("INDEX"), "{sql}: {plan:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_one_wherever_sqlite_notices_it() {
+    for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR_SHMSIZE] {
+        let cause = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        assert!(matches!(named(Path::new("x"), cause.into()), LedgerError::DiskFull), "{code}");
     }
 }

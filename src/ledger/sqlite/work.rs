@@ -14,7 +14,7 @@ use super::recorded::departure;
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::licensing::wire::Operation;
-use crate::member::Departure;
+use crate::member::{Claim, Departure};
 use crate::plan::{Assignment, Plan, Removal, Rename};
 
 #[derive(Debug)]
@@ -69,6 +69,16 @@ impl Work {
     }
 
     pub(super) fn order(&self, operation: Operation, identity: &str) -> Option<Order<'_>> {
+        self.find(operation, identity).map(|(order, _)| order)
+    }
+
+    /// Whether a seat was free for this address by the plan; a renamed person's is.
+    pub(super) fn fits(&self, identity: &str) -> bool {
+        let Some((order, place)) = self.find(Operation::Assign, identity) else { return false };
+        matches!(order, Order::RenameTo(_)) || self.plan.fits.is_none_or(|fits| u64::from(place) < fits)
+    }
+
+    fn find(&self, operation: Operation, identity: &str) -> Option<(Order<'_>, u32)> {
         let index = match operation {
             Operation::Assign => &self.assigns,
             Operation::Unassign => &self.removals,
@@ -78,8 +88,8 @@ impl Work {
         index[from..]
             .iter()
             .take_while(|(other, _)| *other == hash)
-            .filter_map(|(_, place)| self.nth(operation, *place))
-            .find(|order| order.identity() == identity)
+            .filter_map(|(_, place)| Some((self.nth(operation, *place)?, *place)))
+            .find(|(order, _)| order.identity() == identity)
     }
 
     /// How this address stopped being desired, where its removal is part of the work.
@@ -134,6 +144,13 @@ impl Order<'_> {
     pub(super) fn since(&self) -> Option<Timestamp> {
         match self {
             Order::Assign(assignment) => Some(assignment.since),
+            Order::RenameTo(_) | Order::RenameFrom(_) | Order::Unassign(_) => None,
+        }
+    }
+
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Order::Assign(assignment) => assignment.claim.as_deref(),
             Order::RenameTo(_) | Order::RenameFrom(_) | Order::Unassign(_) => None,
         }
     }

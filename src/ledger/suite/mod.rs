@@ -13,12 +13,12 @@ use crate::address::Address;
 use crate::brake::{Brake, Troubles};
 use crate::dispatch::machine::{Commit, Habits, NewIntent, Outcome, Report, Stop};
 use crate::licensing::wire::{Operation, Stats};
-use crate::member::Departure;
+use crate::member::{Departure, NOT_ASKED};
 use crate::plan::{
     Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Then, Waiting,
 };
 use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
-use crate::source::Incomplete;
+use crate::source::{DeltaFile, FileDone, FileMark, Incomplete};
 
 /// Lists the suite for one backend: `$with` makes an empty ledger and gives it to the test.
 macro_rules! ledger_suite {
@@ -42,6 +42,7 @@ macro_rules! ledger_suite {
             a_seat_is_given_and_told,
             an_intent_makes_its_addresses_unknown_until_its_answer,
             every_outcome_has_its_state,
+            who_was_not_asked_for_waits_and_says_why,
             whoever_waited_is_known_by_the_spelling_that_was_sent,
             an_unknown_outcome_keeps_its_intent_open,
             an_assignment_sent_again_keeps_its_past,
@@ -169,6 +170,7 @@ fn acceptance(changes: Vec<Change>) -> Acceptance {
         entries: 7,
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     }
 }
 
@@ -213,7 +215,7 @@ fn told(ledger: &Ledger) -> Vec<String> {
 }
 
 fn assignment(name: &str) -> Assignment {
-    Assignment { address: address(name), priority: 5, since: at(-9), detail: format!("hr: {name}'s line") }
+    Assignment { address: address(name), priority: 5, since: at(-9), claim: None, detail: format!("hr: {name}'s line") }
 }
 
 fn removal(name: &str) -> Removal {

@@ -58,8 +58,31 @@ pub(in crate::ledger) fn an_intent_makes_its_addresses_unknown_until_its_answer(
     ledger.commit(&lease, RUN, &settled(two, &[("bob", outcome)]), at(3)).unwrap();
     let ann = member(ledger, "ann").unwrap();
     assert_eq!((ann.state, ann.since, ann.has_seat), (MemberState::Assigned, at(0), true));
-    assert_eq!(member(ledger, "bob"), None);
+    let bob = member(ledger, "bob").unwrap();
+    let told = (bob.state, bob.waiting_since, bob.reason.strip_prefix(NOT_ASKED));
+    assert_eq!(told, (MemberState::Pending, Some(at(-9)), Some(&*words())));
     assert_eq!(ledger.open_intents("contoso").unwrap(), []);
+}
+
+pub(in crate::ledger) fn who_was_not_asked_for_waits_and_says_why(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let record_left = |ledger: &mut Ledger, fits: u64, minutes: i64| {
+        let all = ["ann", "bob", "cid"];
+        let plan = Plan { assign: all.map(assignment).to_vec(), fits: Some(fits), ..Plan::default() };
+        record(ledger, &lease, plan, minutes);
+        let left = addresses(&all).into_iter().map(|address| (address, Outcome::NotDone { cause: words() })).collect();
+        ledger.commit(&lease, RUN, &Commit { left, ..Commit::default() }, at(minutes)).unwrap();
+        all.map(|name| {
+            let Member { state, waiting_since, reason, .. } = member(ledger, name).unwrap();
+            assert_eq!((state, waiting_since), (MemberState::Pending, Some(at(-9))), "{name}");
+            reason.starts_with(NOT_ASKED)
+        })
+    };
+    assert_eq!(record_left(ledger, 1, 1), [true; 3], "nobody was told that no seat is free");
+    let left = vec![(address("bob"), Outcome::NoSeat), (address("cid"), Outcome::NoSeat)];
+    ledger.commit(&lease, RUN, &Commit { left, ..Commit::default() }, at(2)).unwrap();
+    assert_eq!(told(ledger), ["Pending bob: no seat is free", "Pending cid: no seat is free"], "which is news");
+    assert_eq!(record_left(ledger, 2, 3), [true, true, false], "there is none for cid still");
 }
 
 pub(in crate::ledger) fn whoever_waited_is_known_by_the_spelling_that_was_sent(ledger: &mut Ledger) {

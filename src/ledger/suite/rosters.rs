@@ -273,14 +273,30 @@ pub(in crate::ledger) fn a_refused_reading_changes_nothing_and_is_told_once(ledg
 
 pub(in crate::ledger) fn files_are_done_with_once(ledger: &mut Ledger) {
     let evidence = Evidence { file: Some("1.csv".into()), digest: Some("d1".into()), ..Evidence::default() };
-    ledger.accept(&Acceptance { evidence, ..acceptance(vec![]) }, at(0)).unwrap();
+    let delta = Some(DeltaFile { written: 1, place: "drops".into() });
+    let taken = Acceptance { evidence, delta, ..acceptance(vec![]) };
+    let file = |name: &str, digest: &str, written| FileMark { name: name.into(), digest: digest.into(), written };
+    ledger.accept(&taken, at(0)).unwrap();
     assert_eq!(ledger.newest_file_refused("hr").unwrap(), None);
-    ledger.refuse_file("hr", "2.csv", "d2", at(1)).unwrap();
+    ledger.refuse_file("hr", &file("2.csv", "d2", 2), "columns", at(1)).unwrap();
     assert_eq!(ledger.newest_file_refused("hr").unwrap().as_deref(), Some("2.csv"));
-    assert!(ledger.file_done("hr", "1.csv", "d1").unwrap());
-    assert!(ledger.file_done("hr", "2.csv", "d2").unwrap());
-    assert!(!ledger.file_done("hr", "1.csv", "d2").unwrap());
-    assert!(!ledger.file_done("ad", "1.csv", "d1").unwrap());
+    let done = |ledger: &Ledger, source, name, digest, written, judged_by| {
+        ledger.file_done(source, &file(name, digest, written), judged_by).unwrap()
+    };
+    assert_eq!(done(ledger, "hr", "1.csv", "d1", 1, "columns"), Some(FileDone::Taken));
+    assert_eq!(done(ledger, "hr", "1.csv", "d1", 1, "others"), Some(FileDone::Taken));
+    assert_eq!(done(ledger, "hr", "2.csv", "d2", 2, "columns"), Some(FileDone::Refused));
+    assert_eq!(done(ledger, "hr", "2.csv", "d2", 2, "others"), None, "it is judged anew");
+    assert_eq!(done(ledger, "hr", "1.csv", "d2", 1, "columns"), None);
+    assert_eq!(done(ledger, "hr", "1.csv", "d1", 5, "columns"), None, "it was written anew");
+    assert_eq!(done(ledger, "ad", "1.csv", "d1", 1, "columns"), None);
+    // What is refused was not taken, and what is put away is not there.
+    assert_eq!(ledger.last_delta("hr", "drops").unwrap().as_deref(), Some("1.csv"));
+    assert_eq!(ledger.last_delta("hr", "elsewhere").unwrap(), None);
+    ledger.file_put_away("hr", "1.csv").unwrap();
+    assert_eq!(done(ledger, "hr", "1.csv", "d1", 1, "columns"), None);
+    ledger.refuse_file("hr", &file("1.csv", "d3", 3), "columns", at(2)).unwrap();
+    assert_eq!(ledger.last_delta("hr", "drops").unwrap().as_deref(), Some("1.csv"));
 }
 
 pub(in crate::ledger) fn changes_of_another_roster_than_the_stored_one_are_not_made(ledger: &mut Ledger) {

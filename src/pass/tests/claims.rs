@@ -123,3 +123,33 @@ fn the_old_address_comes_first_when_its_seat_can_t_be_given_back_at_once() {
         assert_eq!(play.members(), "ann leaving, anna! quarantined, bob assigned, cid pending");
     }
 }
+
+#[test]
+fn with_a_seat_to_spare_the_old_address_gives_up_its_own_last() {
+    let play = Play::new(Dialect::default());
+    play.roster("1:ann 2:bob");
+    play.pass(&[]);
+    play.roster("1:anna 2:bobby!");
+    assert_eq!(play.pass(&[]), "PUT anna bobby!: refused\nPUT anna: done\nDELETE ann: done");
+    assert_eq!(play.members(), "anna assigned, bob assigned, bobby! quarantined");
+    play.pass(&[]);
+    assert_eq!(play.members(), "anna assigned, bob leaving, bobby! quarantined");
+}
+
+#[test]
+fn a_claim_outlives_another_change_of_the_address() {
+    let play = Play::new(Dialect::default());
+    play.at_the_server(|subscription| subscription.set_seats(2));
+    play.roster("1:ann 2:bob 3:cid");
+    play.pass(&[]);
+    play.roster("1:anna 2:bob 3:cid");
+    play.pass(&[Answered, LostBefore]);
+    play.assign_by_hand("dan");
+    play.pass(&[]);
+    play.roster("1:annika 2:bob 3:cid");
+    play.pass(&[]);
+    assert_eq!(play.members(), "anna pending, annika pending, bob assigned, cid pending");
+    play.at_the_server(|subscription| subscription.set_seats(3));
+    play.pass(&[]);
+    assert_eq!(play.members(), "annika assigned, bob assigned, cid pending");
+}

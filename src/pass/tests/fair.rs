@@ -130,6 +130,7 @@ fn accept(world: &World<Arc<Stage>>, name: &str, changes: Vec<Change>) {
         fingerprint: Fingerprint::default(),
         bad_rows: Vec::new(),
         evidence: Evidence::default(),
+        delta: None,
     };
     world.outside.ledger.lock().unwrap().accept(&acceptance, clock::now()).unwrap();
 }

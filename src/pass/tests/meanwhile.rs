@@ -56,6 +56,7 @@ fn accept(ledger: &mut Ledger, changes: Vec<Change>, bad_rows: Vec<BadRow>) {
         entries: 10,
         bad_rows,
         evidence: Evidence::default(),
+        delta: None,
     };
     ledger.accept(&acceptance, clock::now()).unwrap();
 }

@@ -4,7 +4,7 @@ use super::{Part, SourceView, View, count, list, members, number, sentence};
 use crate::address::{Address, Invalid};
 use crate::clock::Timestamp;
 use crate::ledger::{Event, HistoryLine, Member, MemberState};
-use crate::member::Departure;
+use crate::member::{Departure, NOT_ASKED, TAKEN_BACK};
 use crate::report::text::{either, moment, moment_and_distance, plain, relative, span};
 use crate::roster::membership::{Desired, NotDesired, day_in, desired, grace, membership};
 use crate::roster::{Entry, Reason};
@@ -35,6 +35,10 @@ pub(super) fn unheard_of(address: &Address, views: &[View]) -> Vec<String> {
     problems.sort_unstable();
     problems.dedup();
     sentences.extend(problems);
+    sentences.extend(views.iter().filter_map(|view| {
+        let problem = view.problem.as_ref()?;
+        Some(format!("{} has a problem: {}", view.subscription, sentence(&plain(problem))))
+    }));
     sentences
 }
 
@@ -201,6 +205,12 @@ impl Case<'_> {
             None => "How many seats are free is not known yet.".to_owned(),
         };
         let mut because = self.named();
+        if let Some(why) = member.reason.strip_prefix(NOT_ASKED) {
+            because.push(format!("The server has not been asked for it yet: {}", sentence(&plain(why))));
+            let changes = vec![format!("The next run{} asks for it, once that is over.", self.next_run())];
+            let words = format!("has no licence yet: it waits to be asked for.{queue}");
+            return Answer { has_licence: Some(false), words, because, changes };
+        }
         because.push(seats);
         because.push(format!(
             "Its priority is {} (lower is served first), and it has been waiting since {}.",
@@ -359,6 +369,13 @@ impl Case<'_> {
             Desired::Quarantined { .. } => {
                 because.push(self.wrong_domain());
                 self.what_lets_the_domain_in()
+            }
+            Desired::Wanted { .. } if member.refused && member.reason.starts_with(TAKEN_BACK) => {
+                because.push(format!("A person had it set aside on {}: {reason}", self.at(member.since)));
+                vec![format!(
+                    "`rosterd retry {} {}` lets it have a licence again.",
+                    self.view.subscription, self.address
+                )]
             }
             Desired::Wanted { .. } if member.refused => {
                 because.push(format!(

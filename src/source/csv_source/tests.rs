@@ -18,7 +18,8 @@ struct World {
     config: Csv,
     source: CsvSource,
     accepted: Option<Evidence>,
-    done: Vec<(String, String)>,
+    done: Vec<FileMark>,
+    last_delta: Option<String>,
     now: Timestamp,
 }
 
@@ -39,7 +40,7 @@ impl World {
             columns: config::Columns::default(),
         };
         let now = "2026-11-23T08:00:00Z".parse().unwrap();
-        World { folder, config, source: CsvSource::default(), accepted: None, done: Vec::new(), now }
+        World { folder, config, source: CsvSource::default(), accepted: None, done: Vec::new(), last_delta: None, now }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -59,15 +60,16 @@ impl World {
 
     fn look(&mut self) -> Vec<Seen> {
         let hasher = Hasher::new([3; 16]);
-        let World { config, source, accepted, done, now, .. } = self;
-        let is_done = &mut |name: &str, digest: &str| done.iter().any(|(n, d)| n == name && d == digest);
+        let World { config, source, accepted, done, last_delta, now, .. } = self;
+        let done = &mut |file: &FileMark| done.contains(file).then_some(FileDone::Taken);
         let look = Look {
             config,
             hasher: &hasher,
             accepted: accepted.as_ref(),
             known: None,
             is_route: &|_| true,
-            is_done,
+            done,
+            last_delta: last_delta.as_deref(),
             now: *now,
         };
         source.look(look)
@@ -89,8 +91,9 @@ impl World {
             if let Err(error) = finish(&self.config, found, verdict, self.now) {
                 told = format!("{told} {error}");
             }
-            if let Some(digest) = &found.digest {
-                self.done.push((found.name.clone(), digest.clone()));
+            self.done.extend(found.mark());
+            if matches!(reading, Reading::Delta(_)) {
+                self.last_delta = Some(found.name.clone());
             }
             told = format!("{}: {told}", found.name);
         }
@@ -324,9 +327,59 @@ fn a_delta_that_was_taken_and_not_yet_put_away_is_put_away() {
     let mut world = World::new(Mode::Delta, After::Archive);
     let text = "action,email\nadd,jane@contoso.com\n";
     world.drop("1.csv", text, 60);
-    world.done.push(("1.csv".into(), blake3::hash(text.as_bytes()).to_hex().to_string()));
+    let written = (world.now - TimeDelta::seconds(60)).timestamp();
+    let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+    world.done.push(FileMark { name: "1.csv".into(), digest, written });
     assert_eq!(world.round(), ["1.csv: unchanged"]);
     assert_eq!(world.files(), ["processed/1.csv"]);
+}
+
+#[test]
+fn a_delta_that_comes_after_a_later_one_is_refused_and_says_what_to_do() {
+    for after in [After::Archive, After::Leave, After::Delete] {
+        let mut world = World::new(Mode::Delta, after);
+        world.drop("2.csv", "action,email\nadd,jane@contoso.com\n", 90);
+        world.round();
+        world.drop("1.csv", "action,email\nremove,jane@contoso.com\n", 60);
+        world.drop("3.csv", "action,email\nadd,jo@contoso.com\n", 60);
+        let late = "1.csv: refused: 1.csv was not applied: delta files count in order of name, and 2.csv, which comes \
+                    after it, has been applied already. If what it says is to count now, drop it again under a name \
+                    that comes after 2.csv.";
+        assert_eq!(world.round(), ["3.csv: +jo@contoso.com", late], "{after:?}");
+        assert_eq!(world.round(), ["nothing"], "{after:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_dated_ahead_of_the_clock_hides_no_later_one() {
+    let mut world = World::new(Mode::Snapshot, After::Leave);
+    world.now = crate::clock::now();
+    world.config.settle = Duration::ZERO;
+    world.drop("a.csv", ONE, -900 * 86_400);
+    world.now += TimeDelta::seconds(10);
+    assert_eq!(world.round(), ["a.csv: 1 people"]);
+    world.now += TimeDelta::seconds(20);
+    world.drop("b.csv", TWO, 5);
+    assert_eq!(world.round(), ["b.csv: 2 people; Older files count for nothing and were not read: a.csv."]);
+    // A clock that was wrong for the whole machine leaves nothing to go by.
+    fs::remove_file(world.path("b.csv")).unwrap();
+    world.now -= TimeDelta::days(2);
+    world.drop("c.csv", ONE, 5);
+    let told = world.round().join("");
+    assert!(
+        told.starts_with("passing: a.csv is dated ") && told.ends_with("`touch` it if it is, else move it away."),
+        "{told}"
+    );
+    world.touch("a.csv", 3);
+    assert!(world.round()[0].starts_with("a.csv: 1 people"));
+}
+
+#[test]
+fn a_name_that_is_as_long_as_can_be_is_read() {
+    let mut world = World::new(Mode::Snapshot, After::Leave);
+    let name = format!("{}.csv", "n".repeat(251));
+    world.drop(&name, ONE, 60);
+    assert_eq!(world.round(), [format!("{name}: 1 people")]);
 }
 
 #[test]

@@ -1,0 +1,320 @@
+//! A proxy that knows where one LDAP message ends and the next begins, and does what it is told at the one that it is
+//! told of. Plain LDAP alone: it reads what passes.
+//!
+//! Messages are counted from one, for each connection anew, so that what happens does not depend on what else is going
+//! on. A fault stays until the next is set.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// What is done to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Everything is passed on as it is.
+    None,
+    /// Nobody is there: a connection is closed before anything is said.
+    Refuse,
+    /// The connection is closed when so many of the client's messages have been passed on; before the first for 0.
+    CutAfterRequests(usize),
+    /// The connection is closed when so many of the server's messages have been passed on; before the first for 0.
+    CutAfterAnswers(usize),
+    /// The server falls silent when so many of its messages have been passed on. The connection stays.
+    StallAfterAnswers(usize),
+    /// The code of this result, of a bind or a search's page, counted from one, becomes another.
+    Result { nth: usize, code: u8 },
+    /// This result comes without its controls: a page without the cookie for the next one.
+    WithoutControls { nth: usize },
+    /// As Active Directory hands out a long attribute that was not asked for by range: empty, and beside it the first
+    /// so many values as `NAME;range=0-MAX`. Samba hands it out whole.
+    Ranges { values_max: usize },
+}
+
+/// What has passed, over all connections since the last fault was set.
+#[derive(Debug, Default)]
+struct Counts {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+    answers: AtomicUsize,
+    results: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: SocketAddr,
+    fault: Mutex<Fault>,
+    counts: Counts,
+    over: AtomicUsize,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+pub(crate) struct Proxy {
+    listens: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Proxy {
+    /// Stands before this server.
+    pub(crate) fn before(upstream: SocketAddr) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listens = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            upstream,
+            fault: Mutex::new(Fault::None),
+            counts: Counts::default(),
+            over: AtomicUsize::new(0),
+            open: Mutex::default(),
+        });
+        let acceptor = shared.clone();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                if acceptor.over.load(Ordering::SeqCst) > 0 {
+                    break;
+                }
+                if let Ok(client) = client {
+                    acceptor.serve(client);
+                }
+            }
+        });
+        Proxy { listens, shared }
+    }
+
+    pub(crate) fn listens(&self) -> SocketAddr {
+        self.listens
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ldap://{}", self.listens)
+    }
+
+    /// From now on, for connections that are open too; what has passed is counted anew.
+    pub(crate) fn set(&self, fault: Fault) {
+        *self.shared.fault() = fault;
+        let counts = &self.shared.counts;
+        for count in [&counts.connections, &counts.requests, &counts.answers, &counts.results] {
+            count.store(0, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.counts.connections.load(Ordering::SeqCst)
+    }
+
+    /// Messages of clients.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.counts.requests.load(Ordering::SeqCst)
+    }
+
+    /// Messages of the server.
+    pub(crate) fn answers(&self) -> usize {
+        self.shared.counts.answers.load(Ordering::SeqCst)
+    }
+
+    /// Those of the server's messages that end a bind or a page.
+    pub(crate) fn results(&self) -> usize {
+        self.shared.counts.results.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.over.store(1, Ordering::SeqCst);
+        // The acceptor looks up only when somebody comes.
+        let _ = TcpStream::connect(self.listens);
+        for stream in self.shared.open().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Shared {
+    fn fault(&self) -> std::sync::MutexGuard<'_, Fault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes on what is said, each direction in a thread of its own.
+    fn serve(self: &Arc<Shared>, client: TcpStream) {
+        self.counts.connections.fetch_add(1, Ordering::SeqCst);
+        if *self.fault() == Fault::Refuse {
+            return;
+        }
+        let Ok(server) = TcpStream::connect(self.upstream) else { return };
+        for stream in [&client, &server] {
+            let _ = stream.set_nodelay(true);
+            self.open().extend(stream.try_clone());
+        }
+        let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else { return };
+        let (there, back) = (self.clone(), self.clone());
+        thread::spawn(move || {
+            let _ = there.pass_requests(&client, &server);
+            close(&client, &server);
+        });
+        thread::spawn(move || {
+            let _ = back.pass_answers(&server_too, &client_too);
+            close(&client_too, &server_too);
+        });
+    }
+
+    fn pass_requests(&self, client: &TcpStream, server: &TcpStream) -> io::Result<()> {
+        for passed in 0.. {
+            if *self.fault() == Fault::CutAfterRequests(passed) {
+                break;
+            }
+            let message = message(client)?;
+            { server }.write_all(&message)?;
+            self.counts.requests.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    fn pass_answers(&self, server: &TcpStream, client: &TcpStream) -> io::Result<()> {
+        let mut results = 0;
+        for passed in 0.. {
+            if *self.fault() == Fault::CutAfterAnswers(passed) {
+                break;
+            }
+            let mut message = message(server)?;
+            // Looked at again: it may have been set while there was nothing to pass on.
+            let fault = *self.fault();
+            if fault == Fault::CutAfterAnswers(passed) {
+                break;
+            }
+            if matches!(fault, Fault::StallAfterAnswers(most) if passed >= most) {
+                // Until the client has had enough.
+                while { server }.read(&mut [0; 4096])? > 0 {}
+                break;
+            }
+            if is_result(&message) {
+                results += 1;
+                self.counts.results.fetch_add(1, Ordering::SeqCst);
+            }
+            change(fault, results, &mut message);
+            { client }.write_all(&message)?;
+            self.counts.answers.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
+
+/// Both ends learn of it; what was written before arrives.
+fn close(one: &TcpStream, other: &TcpStream) {
+    let _ = one.shutdown(Shutdown::Both);
+    let _ = other.shutdown(Shutdown::Both);
+}
+
+/// One whole message, as it came.
+fn message(mut from: &TcpStream) -> io::Result<Vec<u8>> {
+    let mut message = vec![0; 2];
+    from.read_exact(&mut message)?;
+    if message[1] >= 0x80 {
+        let more = usize::from(message[1] & 0x7f);
+        message.resize(2 + more, 0);
+        from.read_exact(&mut message[2..])?;
+    }
+    let (start, length) = content(&message).ok_or(io::ErrorKind::InvalidData)?;
+    message.resize(start + length, 0);
+    from.read_exact(&mut message[start..])?;
+    Ok(message)
+}
+
+/// Where the content of the element at the beginning starts, and how long it is.
+fn content(bytes: &[u8]) -> Option<(usize, usize)> {
+    let first = *bytes.get(1)?;
+    if first < 0x80 {
+        return Some((2, first.into()));
+    }
+    let end = 2 + usize::from(first & 0x7f);
+    let length = bytes.get(2..end)?.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    Some((end, length))
+}
+
+/// The elements that stand one after another, each with its tag and its content.
+fn elements(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
+    let mut elements = Vec::new();
+    while let Some((start, length)) = content(bytes) {
+        elements.push((bytes[0], &bytes[start..start + length]));
+        bytes = &bytes[start + length..];
+    }
+    elements
+}
+
+/// An element of this content.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    [&[tag, 0x84], &length[..], content].concat()
+}
+
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const OCTETS: u8 = 0x04;
+const CONTROLS: u8 = 0xa0;
+const ENTRY: u8 = 0x64;
+
+/// The parts of a message: its id, what it says, and its controls.
+fn parts(message: &[u8]) -> Vec<(u8, &[u8])> {
+    elements(elements(message)[0].1)
+}
+
+/// Whether the message is the answer to a bind or the end of a search. That of an extended operation does not count: who
+/// asks who they are goes on without knowing.
+fn is_result(message: &[u8]) -> bool {
+    matches!(parts(message)[1].0, 0x61 | 0x65)
+}
+
+/// Does to a message of the server what the fault says, when it is the one.
+fn change(fault: Fault, results: usize, message: &mut Vec<u8>) {
+    let is_nth = |nth| nth == results && is_result(message);
+    match fault {
+        Fault::Result { nth, code } if is_nth(nth) => *message = with_code(message, code),
+        Fault::WithoutControls { nth } if is_nth(nth) => {
+            let parts = parts(message);
+            let kept = parts.iter().filter(|(tag, _)| *tag != CONTROLS);
+            *message = element(SEQUENCE, &kept.flat_map(|(tag, content)| element(*tag, content)).collect::<Vec<_>>());
+        }
+        Fault::Ranges { values_max } if parts(message)[1].0 == ENTRY => *message = with_ranges(message, values_max),
+        _ => {}
+    }
+}
+
+/// The result with another code: the first thing in it, one byte of content.
+fn with_code(message: &[u8], code: u8) -> Vec<u8> {
+    let mut changed = Vec::new();
+    for (at, (tag, content)) in parts(message).into_iter().enumerate() {
+        let mut content = content.to_vec();
+        if at == 1 {
+            content[2] = code;
+        }
+        changed.extend(element(tag, &content));
+    }
+    element(SEQUENCE, &changed)
+}
+
+/// The entry with its long attributes cut to a first range.
+fn with_ranges(message: &[u8], values_max: usize) -> Vec<u8> {
+    let parts = parts(message);
+    let entry = elements(parts[1].1);
+    let mut attributes = Vec::new();
+    for (_, attribute) in elements(entry[1].1) {
+        let both = elements(attribute);
+        let (name, values) = (both[0].1, elements(both[1].1));
+        if values.len() <= values_max || name.contains(&b';') {
+            attributes.extend(element(SEQUENCE, attribute));
+            continue;
+        }
+        let first: Vec<_> = values[..values_max].iter().flat_map(|(tag, value)| element(*tag, value)).collect();
+        let ranged = [name, format!(";range=0-{}", values_max - 1).as_bytes()].concat();
+        for (name, values) in [(name, &[][..]), (&ranged, &first)] {
+            attributes.extend(element(SEQUENCE, &[element(OCTETS, name), element(SET, values)].concat()));
+        }
+    }
+    let entry = [element(OCTETS, entry[0].1), element(SEQUENCE, &attributes)].concat();
+    let mut changed = [element(parts[0].0, parts[0].1), element(ENTRY, &entry)].concat();
+    changed.extend(parts[2..].iter().flat_map(|(tag, content)| element(*tag, content)));
+    element(SEQUENCE, &changed)
+}
