@@ -9,12 +9,13 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use crate::address::Address;
 use crate::alert;
 use crate::clock::Timestamp;
-use crate::config::{After, Config, Csv, Mode, Source, SourceKind};
+use crate::config::{After, Config, Csv, Ldap, Mode, Source, SourceKind};
 use crate::fleet::Fleet;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
 use crate::outside::Outside;
@@ -22,10 +23,15 @@ use crate::report::text::{count, moment};
 use crate::roster::change::{self, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
+use crate::source::ldap::{self, connect};
 use crate::source::{
     BadRow, Delta, DeltaFile, Edit, Evidence, FileDone, FileMark, Incomplete, Known, Reading, Row, Snapshot, csv,
 };
-use crate::telemetry::Masked;
+use crate::telemetry::{Masked, chain};
+
+/// A directory that says that nothing has changed is read whole all the same when the last whole reading is older than
+/// this: what a server says of itself may be wrong.
+const READ_AT_LEAST: TimeDelta = TimeDelta::hours(24);
 
 /// How long after another process took in the same source it is looked at again.
 const MEANWHILE: Duration = Duration::from_secs(1);
@@ -58,8 +64,9 @@ pub fn take_in(
     state: &mut CsvSource,
     files: Files,
 ) -> Result<Vec<Intake>, LedgerError> {
-    let SourceKind::Csv(csv) = &source.kind else {
-        return Ok(vec![Desk::new(config, outside, source, files)?.refuse(cant_read_directories())?]);
+    let csv = match &source.kind {
+        SourceKind::Csv(csv) => csv,
+        SourceKind::Ldap(ldap) => return Ok(vec![Desk::new(config, outside, source, files)?.look_at_directory(ldap)?]),
     };
     let _lock = (files == Files::PutAway).then(|| lock(&csv.path));
     let desk = Desk::new(config, outside, source, files)?;
@@ -108,8 +115,10 @@ pub fn take_instead(
 ) -> Result<Intake, LedgerError> {
     let desk = Desk::new(config, outside, source, Files::Leave)?;
     let Some(file) = file else { return desk.enter_snapshot(Snapshot::of(Vec::new(), &desk.hasher)) };
-    let SourceKind::Csv(csv) = &source.kind else { return desk.refuse(cant_read_directories()) };
-    let csv = Csv { mode: Mode::Snapshot, after: After::Leave, ..csv.clone() };
+    let csv = match &source.kind {
+        SourceKind::Csv(csv) => Csv { mode: Mode::Snapshot, after: After::Leave, ..csv.clone() },
+        SourceKind::Ldap(_) => Csv::plain(file),
+    };
     let name = file.display().to_string();
     let settings = csv::Settings {
         config: &csv,
@@ -122,10 +131,6 @@ pub fn take_instead(
         Ok(snapshot) => desk.take_snapshot(snapshot),
         Err(why) => desk.refuse(why),
     }
-}
-
-fn cant_read_directories() -> Incomplete {
-    Incomplete::lasting("This version of rosterd can't read directories.")
 }
 
 /// Keeps two processes from reading and putting away one folder's files at once. Where the file system knows no locks
@@ -179,6 +184,50 @@ impl<'a, O: Outside> Desk<'a, O> {
     fn known(&self) -> Option<Known<'_>> {
         let record = self.record.as_ref().filter(|record| record.accepted_at.is_some() && self.same_scope())?;
         Some(Known { fingerprint: &record.fingerprint, sound: record.bad_rows.is_empty() })
+    }
+
+    /// Looks at a directory, and takes in what it says.
+    fn look_at_directory(&self, config: &Ldap) -> Result<Intake, LedgerError> {
+        let known = self.record.as_ref().and_then(|record| record.evidence.directory.as_deref());
+        let reading = connect::look(ldap::read::Settings {
+            config,
+            hasher: &self.hasher,
+            known,
+            may_be_unchanged: self.stands(),
+            missing: &|snapshot| self.missing(snapshot),
+        });
+        let heard = matches!(reading, Reading::Unchanged) && self.source.max_age.is_some();
+        let intake = self.take_reading(reading, None)?;
+        if heard {
+            let name = self.source.name.clone();
+            self.outside.blocking_on_ledger(move |ledger, now| ledger.source_heard(&name, now))?;
+        }
+        if !matches!(intake, Intake::Refused(_) | Intake::Settling(_)) {
+            self.is_well(true, None)?;
+        }
+        Ok(intake)
+    }
+
+    /// Whether the stored roster is what the directory says while nothing changes there.
+    fn stands(&self) -> bool {
+        let Some(record) = self.record.as_ref().filter(|_| self.same_scope()) else { return false };
+        let young = record.accepted_at.is_some_and(|at| self.outside.now() - at < READ_AT_LEAST);
+        young && record.evidence.directory.as_ref().is_some_and(|observed| observed.held == 0)
+    }
+
+    /// The stored entries that a complete reading lacks.
+    fn missing(&self, snapshot: &Snapshot) -> Result<Vec<Entry>, Incomplete> {
+        let known = self.record.as_ref().filter(|record| record.accepted_at.is_some());
+        if known.is_none_or(|known| known.fingerprint == snapshot.fingerprint.to_bytes()) {
+            return Ok(Vec::new());
+        }
+        let (name, rows) = (self.source.name.clone(), snapshot.rows.clone());
+        let missing = self.outside.blocking_on_ledger(move |ledger, _| {
+            let mut merge = Merge::new(&rows);
+            ledger.for_each_row(&name, &Parts::all(), &mut |key, content| merge.stored(key, content))?;
+            ledger.entries_by_key(&name, &merge.finish().removed)
+        });
+        missing.map_err(|cause| Incomplete::passing(format!("{}.", chain(&cause))))
     }
 
     fn is_route(&self, name: &str) -> bool {
@@ -235,17 +284,10 @@ impl<'a, O: Outside> Desk<'a, O> {
 
     fn enter_snapshot(&self, mut snapshot: Snapshot) -> Result<Intake, LedgerError> {
         let known = self.record.as_ref().filter(|record| record.accepted_at.is_some());
-        if known.is_some_and(|known| known.fingerprint == snapshot.fingerprint.to_bytes()) && self.same_scope() {
-            let (name, evidence, bad_rows) = (self.source.name.clone(), snapshot.evidence, snapshot.bad_rows);
-            let base = self.revision.get();
-            let still = self.outside.blocking_on_ledger(move |ledger, now| {
-                let still = ledger.source(&name)?.is_some_and(|stored| stored.revision == base);
-                if still {
-                    ledger.accept_unchanged(&name, &evidence, &bad_rows, now)?;
-                }
-                Ok(still)
-            })?;
-            return Ok(if still { Intake::Unchanged } else { Intake::Settling(MEANWHILE) });
+        let is_known =
+            |fingerprint: &Fingerprint| known.is_some_and(|known| known.fingerprint == fingerprint.to_bytes());
+        if is_known(&snapshot.fingerprint) && self.same_scope() {
+            return self.enter_unchanged(snapshot);
         }
         let name = self.source.name.clone();
         let (rows, alike) = (std::mem::take(&mut snapshot.rows), std::mem::take(&mut snapshot.alike));
@@ -268,12 +310,19 @@ impl<'a, O: Outside> Desk<'a, O> {
             Ok(fetched) => fetched,
             Err(why) => return self.refuse(why),
         };
-        let missing = if self.same_scope() { Reason::Left } else { Reason::Scope };
+        let (same_scope, departed) = (self.same_scope(), std::mem::take(&mut snapshot.departed));
+        let missing = |entry: &Entry| match entry.stable_id.as_ref().and_then(|id| departed.get(id)) {
+            _ if !same_scope => Reason::Scope,
+            reason => reason.copied().unwrap_or(Reason::Left),
+        };
         let edits = change::changes(added, changed, removed, &snapshot.bad_rows, missing);
-        let mut fingerprint = snapshot.fingerprint;
+        let mut fingerprint = std::mem::take(&mut snapshot.fingerprint);
         for entry in &edits.kept {
             let key = self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
             fingerprint.add(key, self.hasher.content(entry));
+        }
+        if edits.changes.is_empty() && same_scope && is_known(&fingerprint) {
+            return self.enter_unchanged(snapshot);
         }
         self.enter(Acceptance {
             source: self.source.name.clone(),
@@ -287,6 +336,20 @@ impl<'a, O: Outside> Desk<'a, O> {
             evidence: snapshot.evidence,
             delta: None,
         })
+    }
+
+    /// It says what it said before, but for what supports it, and for rows that can't be used.
+    fn enter_unchanged(&self, snapshot: Snapshot) -> Result<Intake, LedgerError> {
+        let (name, evidence, bad_rows) = (self.source.name.clone(), snapshot.evidence, snapshot.bad_rows);
+        let base = self.revision.get();
+        let still = self.outside.blocking_on_ledger(move |ledger, now| {
+            let still = ledger.source(&name)?.is_some_and(|stored| stored.revision == base);
+            if still {
+                ledger.accept_unchanged(&name, &evidence, &bad_rows, now)?;
+            }
+            Ok(still)
+        })?;
+        Ok(if still { Intake::Unchanged } else { Intake::Settling(MEANWHILE) })
     }
 
     fn take_delta(&self, delta: Delta, file: Option<DeltaFile>) -> Result<Intake, LedgerError> {

@@ -63,7 +63,8 @@ pub fn removals_stopped(brake: &Brake) -> String {
 /// A source could not be read whole and sound.
 pub fn source_failed(source: &str, why: &str) -> String {
     let why = why.trim_end_matches('.');
-    format!("{source}: {why}. The roster of before stays in force; nobody loses a licence by this.")
+    let stop = if why.ends_with('?') { "" } else { "." };
+    format!("{source}: {why}{stop} The roster of before stays in force; nobody loses a licence by this.")
 }
 
 #[cfg(test)]

@@ -10,13 +10,14 @@ use super::context::{Context, runtime, scratch_ledger, world};
 use super::failure::Failure;
 use super::output::{print, print_json};
 use super::sync::read_sources;
-use crate::config::Subscription;
+use crate::config::{SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::intake::Files;
 use crate::ledger::{Ledger, SourceRecord};
 use crate::licensing::wire::Answer;
 use crate::pass::World;
 use crate::report::text::count;
+use crate::source::ldap::connect;
 use crate::telemetry::chain;
 
 /// Try everything that the configuration names, without changing anything
@@ -87,8 +88,19 @@ async fn try_sources(world: &World) -> Result<Vec<Finding>, Failure> {
         let known = name.clone();
         let record = world.outside.ledger.with(move |ledger| ledger.source(&known)).await?;
         findings.push(source_finding(name, record.as_ref()));
+        findings.extend(try_attributes(world, name).await?);
     }
     Ok(findings)
+}
+
+/// What a directory's schema has to say of the attributes that are named.
+async fn try_attributes(world: &World, name: &str) -> Result<Vec<Finding>, Failure> {
+    let Some(SourceKind::Ldap(ldap)) = world.config.sources.get(name).map(|source| source.kind.clone()) else {
+        return Ok(Vec::new());
+    };
+    let told = tokio::task::spawn_blocking(move || connect::examine(&ldap)).await;
+    let told = told.map_err(|error| Failure::from_error(&error))?;
+    Ok(told.into_iter().map(|complaint| ill(format!("source {name}"), complaint.trim_end_matches('.'))).collect())
 }
 
 fn source_finding(name: &str, record: Option<&SourceRecord>) -> Finding {

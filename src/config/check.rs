@@ -102,7 +102,12 @@ impl<'a> Check<'a> {
                     check.element(element, |check, values| check.of_a_kind(kinds, values, element.span()));
                 }),
                 (Ok(()), Kind::Groups(inner)) => self.each(at, |check, element| {
-                    if element.get_ref().as_str().is_none_or(|dn| dn.trim().is_empty()) {
+                    if element.get_ref().as_str().is_some_and(|dn| !dn.trim().is_empty()) {
+                        let at = At { file: check.file, kind: &Kind::Dn, value: element };
+                        if let Err(complaint) = at.dn() {
+                            check.problems.push(Problem::at(check.file, element.span(), complaint));
+                        }
+                    } else {
                         check.element(element, |check, values| check.table(inner, values, element.span(), true));
                     }
                 }),
@@ -186,7 +191,7 @@ fn example(key: &Key) -> String {
     let value = match key.kind {
         Kind::Secret => "{ file = \"…\" }".to_owned(),
         Kind::Word(words) => one_of(words.iter().copied(), "\""),
-        Kind::Texts | Kind::LdapUrls | Kind::Addresses => "[\"…\"]".to_owned(),
+        Kind::Texts | Kind::Attributes | Kind::LdapUrls | Kind::Addresses => "[\"…\"]".to_owned(),
         _ => "\"…\"".to_owned(),
     };
     format!("{} = {value}: {}", key.name, key.doc)

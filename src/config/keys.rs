@@ -92,6 +92,12 @@ pub(super) enum Kind {
     NamedKinds(&'static [(&'static str, &'static Table)]),
     /// A list of tables, each of a kind.
     ListKinds(&'static [(&'static str, &'static Table)]),
+    /// A distinguished name.
+    Dn,
+    /// A search filter.
+    Filter,
+    /// A list of at least one name of an attribute.
+    Attributes,
     /// A list of DNs, or tables with one.
     Groups(&'static Table),
 }
@@ -422,7 +428,7 @@ pub(super) static LDAP: Table = Table {
                 "\"simple\", \"external\" (client certificate) or \"gssapi\".",
             )
             .or(r#""simple""#),
-            key("bind_dn", Kind::Text, "Who binds, for \"simple\"."),
+            key("bind_dn", Kind::Text, "Who binds, for \"simple\": a DN, or for Active Directory user@realm."),
             key(
                 "bind_password",
                 Kind::Secret,
@@ -438,18 +444,26 @@ pub(super) static LDAP: Table = Table {
             \"rfc2307\", \"rfc2307bis\".",
             )
             .or(r#""auto""#),
-            key("base_dn", Kind::Text, "Where searches begin."),
+            key("base_dn", Kind::Dn, "Where searches begin."),
             key(
                 "groups",
                 Kind::Groups(&GROUP),
                 "Groups whose members should have a licence: DNs, or tables with dn, priority and \
             subscription.",
             ),
-            key("user_filter", Kind::Text, "A filter for people, beside groups or instead of them."),
+            key(
+                "user_filter",
+                Kind::Filter,
+                "Whom of the groups' members it lets in; without groups, of everybody below base_dn.",
+            ),
             key("nested", Kind::Flag, "Whether members of groups in a group count.").or("true"),
-            key("include_disabled", Kind::Flag, "Whether disabled accounts keep a licence.").or("false"),
-            key("email_attributes", Kind::Texts, "Where the address is found: the first attribute that has a value.")
-                .or(r#"["mail", "proxyAddresses", "userPrincipalName"]"#),
+            key("include_disabled", Kind::Flag, "Whether disabled and expired accounts keep a licence.").or("false"),
+            key(
+                "email_attributes",
+                Kind::Attributes,
+                "Where the address is found: the first attribute that has a value.",
+            )
+            .or(r#"["mail", "proxyAddresses", "userPrincipalName"]"#),
             key("page_size", Kind::Whole { min: 1, max: 100_000 }, "Entries in one page.").or("500"),
             key("connect_timeout", within(100, 10 * MINUTE), "For connecting, TLS and bind.").or(r#""10s""#),
             key("page_timeout", within(100, HOUR), "For one page, or one group's values.").or(r#""60s""#),
@@ -481,9 +495,14 @@ pub(super) static LDAP: Table = Table {
 pub(super) static GROUP: Table = Table {
     name: "groups",
     keys: &[&[
-        key("dn", Kind::Text, "The group's distinguished name.").required(),
+        key("dn", Kind::Dn, "The group's distinguished name.").required(),
         key("priority", Kind::Whole { min: 0, max: 1_000_000 }, "Lower is served first.").or("100"),
         key("subscription", Kind::Text, "The one subscription that the group is for."),
+        key(
+            "id",
+            Kind::Guid,
+            "Its objectGUID or entryUUID; without it, that of the group that is first seen under the name.",
+        ),
     ]],
 };
 

@@ -25,7 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -33,6 +33,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::address::{Address, without_case};
+use crate::source::ldap::dn::Dn;
+use crate::source::ldap::filter::Filter;
 
 pub use build::{Read, load, load_str, read};
 pub use diagnose::{Problem, Problems};
@@ -308,7 +310,6 @@ pub struct Source {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there are few sources, and each is kept once")]
 pub enum SourceKind {
     Csv(Csv),
     Ldap(Ldap),
@@ -330,6 +331,25 @@ pub struct Csv {
     /// `None`: told from the header.
     pub delimiter: Option<u8>,
     pub columns: Columns,
+}
+
+impl Csv {
+    /// One file as a whole roster, with every default.
+    pub fn plain(path: &Path) -> Csv {
+        Csv {
+            path: path.to_owned(),
+            pattern: "*.csv".to_owned(),
+            mode: Mode::Snapshot,
+            settle: Duration::ZERO,
+            watch: Watch::Auto,
+            poll_interval: Duration::from_secs(30),
+            after: After::Leave,
+            max_bad_rows: Limit::Share(0.05),
+            encoding: Encoding::Auto,
+            delimiter: None,
+            columns: Columns::default(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -383,13 +403,81 @@ pub struct Columns {
     pub subscription: Option<String>,
 }
 
-/// A directory. This version checks its configuration and can't read it yet.
+/// A directory.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub struct Ldap {
+    /// `ldaps`, or `ldap`; tried in turn. Not empty.
     pub urls: Vec<reqwest::Url>,
+    pub auth: Auth,
+    /// Whether an `ldap` connection turns to TLS before anything is said.
+    pub start_tls: bool,
+    /// Certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    pub flavor: Flavor,
+    /// Where searches begin; `None`: at the root of the naming context that the server says is its own.
+    pub base_dn: Option<Dn>,
+    pub groups: Vec<Group>,
+    /// Whom it lets in, of the groups' members, or of everybody where there is no group.
+    pub user_filter: Option<Filter>,
+    /// Whether members of groups in a group count.
+    pub nested: bool,
+    /// Whether disabled and expired accounts keep a licence.
+    pub include_disabled: bool,
+    /// Where the address is found: the first that has a value. Not empty.
+    pub email_attributes: Vec<String>,
+    pub page_size: u32,
+    /// For connecting, TLS and bind together.
+    pub connect_timeout: Duration,
+    /// For one answer, or one page of it.
+    pub page_timeout: Duration,
+    pub read_timeout: Duration,
+    pub discover: bool,
     pub schedule: Schedule,
-    /// Every other key as it stands in the file, for the scope's fingerprint.
-    pub scope: String,
+    /// Every key as it stands in the file: the same text reads in the same manner.
+    pub table: String,
+}
+
+/// Who rosterd is to a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    Simple {
+        /// As the server takes it: a DN, or for Active Directory `user@realm` or `DOMAIN\user`.
+        name: String,
+        password: SecretRef,
+    },
+    /// By a client certificate; both files are PEM.
+    External {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
+    Gssapi {
+        keytab: Option<PathBuf>,
+    },
+}
+
+/// What kind of directory it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flavor {
+    /// What its root DSE says, and what each group looks like.
+    Auto,
+    ActiveDirectory,
+    /// Groups name people by `memberUid`.
+    Rfc2307,
+    /// Groups name people by their DNs.
+    Rfc2307bis,
+}
+
+/// A group whose members should have a licence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub dn: Dn,
+    pub priority: i32,
+    /// The one subscription that it is for.
+    pub subscription: Option<String>,
+    /// Its stable id, where a person has said which group is meant; else it is bound to the one that is seen first.
+    pub id: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -45,6 +45,8 @@ fn of_kind(kind: &Kind) -> Value {
     let list = |items: Value| json!({ "type": "array", "items": items });
     match kind {
         Kind::Text
+        | Kind::Dn
+        | Kind::Filter
         | Kind::Cron
         | Kind::Zone
         | Kind::Path
@@ -74,7 +76,7 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Words(words) => list(json!({ "enum": words })),
         Kind::Globs | Kind::Addresses | Kind::Domains | Kind::Include => list(text),
-        Kind::Texts | Kind::LdapUrls => json!({ "type": "array", "items": text, "minItems": 1 }),
+        Kind::Texts | Kind::Attributes | Kind::LdapUrls => json!({ "type": "array", "items": text, "minItems": 1 }),
         Kind::Delimiter => json!({ "enum": ["auto", ",", ";", "|", "tab"] }),
         Kind::Grace(inner) => json!({ "oneOf": [{ "type": "string", "pattern": DURATION }, table(inner, false)] }),
         Kind::Table(inner) => table(inner, true),

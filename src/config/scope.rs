@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{Columns, Config, Source, SourceKind, Subscription};
+use super::{Columns, Config, Group, Ldap, Source, SourceKind, Subscription};
+use crate::source::ldap::dn::Dn;
+use crate::source::ldap::filter::Filter;
 
 impl Source {
     /// The same for the same place and the same people, however the file is laid out; the caller hashes it.
@@ -13,8 +15,31 @@ impl Source {
                 let (path, pattern, mode) = (csv.path.to_string_lossy(), &csv.pattern, csv.mode);
                 format!("csv path={path:?} pattern={pattern:?} mode={mode:?} columns={{{}}}", csv.columns.scope())
             }
-            SourceKind::Ldap(ldap) => format!("ldap {}", ldap.scope),
+            SourceKind::Ldap(ldap) => ldap.scope(),
         }
+    }
+}
+
+impl Ldap {
+    /// Whom it asks for, wherever and however: another server of the same directory, another account or another
+    /// password look at the same people.
+    fn scope(&self) -> String {
+        let mut groups: Vec<String> = self
+            .groups
+            .iter()
+            .map(|Group { dn, priority: _, subscription, id }| format!("{:?} {subscription:?} {id:?}", dn.normal()))
+            .collect();
+        groups.sort();
+        format!(
+            "ldap flavor={:?} base={:?} groups=[{}] filter={:?} nested={} include_disabled={} email={:?}",
+            self.flavor,
+            self.base_dn.as_ref().map(Dn::normal),
+            groups.join(","),
+            self.user_filter.as_ref().map(Filter::text),
+            self.nested,
+            self.include_disabled,
+            self.email_attributes,
+        )
     }
 }
 

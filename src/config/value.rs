@@ -17,6 +17,8 @@ use super::schedule::Schedule;
 use super::secret::{self, SecretRef};
 use super::{Globs, LedgerUrl, Limit};
 use crate::address::Address;
+use crate::source::ldap::dn::Dn;
+use crate::source::ldap::filter::Filter;
 
 /// A value, where it stands and what its key takes.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +84,48 @@ impl<'a> At<'a> {
             return Err(Complaint::new("this list is empty", "name at least one"));
         }
         Ok(texts)
+    }
+
+    pub(super) fn dn(&self) -> Read<Dn> {
+        const EXAMPLE: &str = "\"CN=Staff,OU=Groups,DC=contoso,DC=com\"";
+        let text = self.str("a distinguished name", EXAMPLE)?;
+        Dn::parse(text).map_err(|wrong| {
+            let says = format!("this is not a distinguished name: it {wrong}");
+            Complaint { span: self.within(wrong.at), ..Complaint::new(says, format!("write it as {EXAMPLE}")) }
+        })
+    }
+
+    pub(super) fn filter(&self) -> Read<Filter> {
+        const EXAMPLE: &str = "\"(&(objectClass=user)(department=Sales))\"";
+        let text = self.str("a search filter", EXAMPLE)?;
+        Filter::parse(text).map_err(|wrong| {
+            let says = format!("this is not a search filter: it {wrong}");
+            Complaint { span: self.within(wrong.at), ..Complaint::new(says, format!("write it as {EXAMPLE}")) }
+        })
+    }
+
+    /// Names of attributes.
+    pub(super) fn attributes(&self) -> Read<Vec<String>> {
+        let names = self.each("[\"mail\", \"userPrincipalName\"]", |at| {
+            let name = at.text()?;
+            if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
+                return Ok(name);
+            }
+            Err(Complaint::new(format!("`{name}` is not the name of an attribute"), "write it as \"mail\""))
+        })?;
+        if names.is_empty() {
+            return Err(Complaint::new("this list is empty", "name at least one"));
+        }
+        Ok(names)
+    }
+
+    /// The place of this byte of a text, where the text stands in the file as it is: nothing in it is escaped.
+    fn within(&self, at: usize) -> Option<std::ops::Range<usize>> {
+        let span = self.value.span();
+        let written = self.file.text.get(span.clone())?;
+        let inner = self.value.get_ref().as_str()?;
+        let start = span.start + written.find(inner).filter(|start| written.len() - inner.len() == 2 * start)?;
+        Some(start + at..(start + at + 1).min(span.end))
     }
 
     pub(super) fn flag(&self) -> Read<bool> {
@@ -479,6 +523,9 @@ impl<'a> At<'a> {
             Kind::Ledger => self.ledger().map(drop),
             Kind::Delimiter => self.delimiter().map(drop),
             Kind::Grace(_) => self.grace().map(drop),
+            Kind::Dn => self.dn().map(drop),
+            Kind::Filter => self.filter().map(drop),
+            Kind::Attributes => self.attributes().map(drop),
             Kind::Groups(_) => self.list("[\"CN=…\"]").map(drop),
             Kind::ListKinds(_) => self.list("each as [[alerts]]").map(drop),
             Kind::Table(_) | Kind::Defaults(_) | Kind::Named(_) | Kind::NamedKinds(_) => self.table().map(drop),

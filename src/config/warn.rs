@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{After, Config, SecretRef, SourceKind};
+use super::{After, Auth, Config, Ldap, SecretRef, SourceKind};
 
 /// Adds to the warnings what can be told from the whole, each a sentence.
 pub(super) fn about(config: &mut Config) {
@@ -18,11 +18,15 @@ pub(super) fn about(config: &mut Config) {
 /// What is understood and not done by this version.
 fn not_yet(config: &Config, warnings: &mut Vec<String>) {
     for source in config.sources.values() {
-        if matches!(source.kind, SourceKind::Ldap(_)) {
+        let SourceKind::Ldap(ldap) = &source.kind else { continue };
+        let name = &source.name;
+        if matches!(ldap.auth, Auth::Gssapi { .. }) {
             warnings.push(format!(
-                "The source `{}` is a directory, which this version can't read yet: its roster stays as it is.",
-                source.name
+                "The source `{name}` signs in with GSSAPI, which this version can't yet: its roster stays as it is."
             ));
+        }
+        if ldap.discover {
+            warnings.push(format!("The source `{name}` has `discover`, which this version can't yet: its roster stays as it is. Name the controllers under `urls`."));
         }
     }
     if !config.alerts.is_empty() {
@@ -84,7 +88,13 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
 fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
     let keys = config.subscriptions.values().map(|it| (format!("the API key of `{}`", it.name), &it.api_key));
     let token = config.http.token.iter().map(|token| ("the token of [http]".to_owned(), token));
-    keys.chain(token).collect()
+    let passwords = config.sources.values().filter_map(|source| match &source.kind {
+        SourceKind::Ldap(Ldap { auth: Auth::Simple { password, .. }, .. }) => {
+            Some((format!("the bind password of `{}`", source.name), password))
+        }
+        _ => None,
+    });
+    keys.chain(token).chain(passwords).collect()
 }
 
 #[cfg(unix)]

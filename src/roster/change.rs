@@ -85,14 +85,14 @@ pub struct SnapshotEdits {
 ///
 /// A removed and an added entry of one stable id and route are a rename, if there is one of each: where an id names
 /// several, nobody can tell who became whom, and the removal is an ordinary one, which the guards count. An added entry
-/// whose id a stored and unchanged entry has, too, is added and takes nothing from the other. `missing` is the
-/// reason of an ordinary removal: [`Reason::Left`], or [`Reason::Scope`] where what is looked at was configured anew.
+/// whose id a stored and unchanged entry has, too, is added and takes nothing from the other. `missing` gives the
+/// reason of an ordinary removal; it is [`Reason::Scope`] where what is looked at was configured anew.
 pub fn changes(
     added: Vec<Entry>,
     changed: Vec<Entry>,
     removed: Vec<Entry>,
     bad_rows: &[BadRow],
-    missing: Reason,
+    missing: impl Fn(&Entry) -> Reason,
 ) -> SnapshotEdits {
     let doubtful = Doubtful::new(bad_rows, &removed);
     let (kept, removed): (Vec<_>, Vec<_>) = removed.into_iter().partition(|entry| doubtful.may_be(entry));
@@ -102,7 +102,11 @@ pub fn changes(
     for entry in &removed {
         let unique = person(entry).filter(|person| departures.get(person).is_some_and(Option::is_some));
         let renamed_to = unique.and_then(|person| *arrivals.get(&person)?).map(|entry| entry.address.clone());
-        let reason = if renamed_to.is_some() && missing != Reason::Scope { Reason::Renamed } else { missing };
+        let reason = match missing(entry) {
+            Reason::Scope => Reason::Scope,
+            _ if renamed_to.is_some() => Reason::Renamed,
+            reason => reason,
+        };
         edits.changes.push(Change::Removed { entry: entry.clone(), reason, renamed_to });
     }
     edits.changes.extend(changed.into_iter().map(Change::Changed));
@@ -394,7 +398,7 @@ mod tests {
     }
 
     fn snapshot(added: &[&str], removed: &[&str], bad_rows: &[BadRow], missing: Reason) -> (String, usize) {
-        let edits = changes(entries(added), vec![], entries(removed), bad_rows, missing);
+        let edits = changes(entries(added), vec![], entries(removed), bad_rows, |_| missing);
         (lines(&edits.changes), edits.kept.len())
     }
 

@@ -3,7 +3,7 @@
 //! A file is taken whole or refused whole. Rows are hashed as they pass, 32 bytes each; the entries stay in the file
 //! and are fetched where they differ from the stored roster ([`Rereader`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 
 use crate::config;
@@ -118,6 +118,7 @@ fn evidence(opened: &Opened, totals: Totals, name: &str) -> Evidence {
         encoding: Some(opened.encoding.to_string()),
         delimiter: Some(char::from(opened.delimiter)),
         notes,
+        directory: None,
     }
 }
 
@@ -230,7 +231,16 @@ impl SnapshotReading {
         self.join_doubles(&mut entries, &mut evidence, settings.hasher)?;
         let SnapshotReading { rows, fingerprint, bad_rows, .. } = self;
         let entries = Entries::Csv(Box::new(entries));
-        Ok(Snapshot { rows, alike, parts, fingerprint, bad_rows: bad_rows.rows, evidence, entries })
+        Ok(Snapshot {
+            rows,
+            alike,
+            parts,
+            fingerprint,
+            bad_rows: bad_rows.rows,
+            evidence,
+            entries,
+            departed: BTreeMap::new(),
+        })
     }
 
     /// Whether this is a reading without anything odd of exactly what is known. Then it has no row twice and no id with

@@ -7,6 +7,8 @@
 //! opened, [`csv`] one file as a roster or as edits, [`csv_pass`] one pass over its bytes, [`csv_text`] its encoding and
 //! delimiter, [`csv_record`] its records, [`csv_row`] what a record says, [`csv_doubles`] what several say of one person.
 //! [`csv_reread`] fetches entries from the file again, [`csv_archive`] puts it away, [`watch`] says when to look.
+//!
+//! [`ldap`] is a directory.
 
 pub mod csv;
 pub mod csv_archive;
@@ -18,13 +20,15 @@ pub mod csv_row;
 pub mod csv_source;
 pub mod csv_text;
 pub mod drop_folder;
+pub mod ldap;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts};
+use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 
 /// What one look at a source gave.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ pub struct Snapshot {
     pub evidence: Evidence,
     /// Where the entries behind `rows` are found.
     pub entries: Entries,
+    /// Why people who are missing left, by their stable ids, where that is known; else they are [`Reason::Left`].
+    pub departed: BTreeMap<Box<str>, Reason>,
 }
 
 impl Snapshot {
@@ -82,6 +88,7 @@ impl Snapshot {
             bad_rows: Vec::new(),
             evidence: Evidence::default(),
             entries: Entries::Memory(entries),
+            departed: BTreeMap::new(),
         }
     }
 }
@@ -178,6 +185,9 @@ pub struct Evidence {
     pub delimiter: Option<char>,
     /// Things that a person may want to know, each a sentence.
     pub notes: Vec<String>,
+    /// What was seen of a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Box<ldap::evidence::Observed>>,
 }
 
 /// Which file it is: one of this name that differs in any of the rest has been put there anew.

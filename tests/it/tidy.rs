@@ -31,6 +31,7 @@ const DECIDES: &[&str] = &[
     "source/csv_record.rs",
     "source/csv_row.rs",
     "source/csv_text.rs",
+    "source/ldap/",
     "daemon/change.rs",
     "daemon/frozen.rs",
     "daemon/schedule.rs",
@@ -67,6 +68,8 @@ const TOUCHES: &[&str] = &[
     "licensing/http.rs",
     "sandbox/",
     "source/",
+    "source/ldap/connect.rs",
+    "source/ldap/tls.rs",
 ];
 
 /// What code that decides may not name: the world, the clock, and the files that touch them.

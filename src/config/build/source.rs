@@ -1,13 +1,17 @@
-//! Sources: drop folders, and directories as far as they can be checked without asking them.
+//! Sources: drop folders and directories.
 
 use chrono_tz::Tz;
 use toml::de::{DeTable, DeValue};
 
 use super::super::keys;
+use super::super::keys::Kind;
+use super::super::raw::{File, Value};
+use super::super::value::At;
 use super::super::value::is_loopback;
-use super::super::{Columns, Csv, Ldap, Source, SourceKind};
+use super::super::{Auth, Columns, Csv, Group, Ldap, Source, SourceKind};
 use super::values::Values;
 use super::{Build, Named};
+use crate::roster::PRIORITY_DEFAULT;
 
 impl<'a> Build<'a> {
     pub(super) fn source(&mut self, named: &Named<'a>, subscriptions: &[String]) -> Option<Source> {
@@ -31,10 +35,40 @@ impl<'a> Build<'a> {
     fn ldap(&mut self, named: &Named<'a>, values: &Values<'a>, subscriptions: &[String]) -> Option<Ldap> {
         self.check_ldap(named, values);
         self.check_groups(values, subscriptions);
+        let urls = values.get("urls", |at| at.ldap_urls())?;
+        if urls.iter().any(|url| matches!(url.port(), Some(3268 | 3269))) {
+            let says = "asks a global catalog (port 3268 or 3269), which knows the members of universal groups alone and some of the attributes: name a domain controller's own port, 636";
+            self.warnings.push(format!("The source `{}` {says}.", named.name));
+        }
+        let auth = match values.get("auth", |at| at.word())? {
+            "simple" => {
+                Auth::Simple { name: values.text("bind_dn")?, password: values.get("bind_password", |at| at.secret())? }
+            }
+            "external" => Auth::External {
+                certificate: values.get("client_cert", |at| at.path())?,
+                key: values.get("client_key", |at| at.path())?,
+            },
+            _ => Auth::Gssapi { keytab: values.get("keytab", |at| at.path()) },
+        };
         Some(Ldap {
-            urls: values.get("urls", |at| at.ldap_urls())?,
+            urls,
+            auth,
+            start_tls: values.flag("start_tls")?,
+            ca_file: values.get("ca_file", |at| at.path()),
+            flavor: values.get("flavor", |at| at.choice())?,
+            base_dn: values.get("base_dn", |at| at.dn()),
+            groups: groups(values)?,
+            user_filter: values.get("user_filter", |at| at.filter()),
+            nested: values.flag("nested")?,
+            include_disabled: values.flag("include_disabled")?,
+            email_attributes: values.get("email_attributes", |at| at.attributes())?,
+            page_size: u32::try_from(values.whole("page_size")?).ok()?,
+            connect_timeout: values.duration("connect_timeout")?,
+            page_timeout: values.duration("page_timeout")?,
+            read_timeout: values.duration("read_timeout")?,
+            discover: values.flag("discover")?,
             schedule: values.get("schedule", |at| at.schedule(Tz::UTC))?,
-            scope: canonical_table(named.values),
+            table: canonical_table(named.values),
         })
     }
 
@@ -77,6 +111,25 @@ impl<'a> Build<'a> {
             }
         }
     }
+}
+
+fn groups(values: &Values<'_>) -> Option<Vec<Group>> {
+    let Some((file, value)) = values.find("groups") else { return Some(Vec::new()) };
+    value.get_ref().as_array()?.iter().map(|element| group(file, element)).collect()
+}
+
+fn group(file: &File, element: &Value<'_>) -> Option<Group> {
+    let plain = At { file, kind: &Kind::Dn, value: element };
+    let Some(table) = element.get_ref().as_table() else {
+        return Some(Group { dn: plain.dn().ok()?, priority: PRIORITY_DEFAULT, subscription: None, id: None });
+    };
+    let values = Values { table: &keys::GROUP, layers: vec![(file, table)] };
+    Some(Group {
+        dn: values.get("dn", |at| at.dn())?,
+        priority: i32::try_from(values.whole("priority")?).ok()?,
+        subscription: values.text("subscription"),
+        id: values.get("id", |at| at.guid()).map(|id| id.to_string()),
+    })
 }
 
 fn csv(values: &Values<'_>) -> Option<Csv> {

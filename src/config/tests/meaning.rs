@@ -175,5 +175,29 @@ fn the_scope_of_a_directory_does_not_depend_on_the_layout() {
         good(&text).sources["ad"].scope()
     };
     assert_eq!(scope("nested = true\ngroups = [ \"CN=a\" ]"), scope("groups = ['CN=a']\nnested = true"));
-    assert_ne!(scope("groups = [\"CN=a\"]"), scope("groups = [\"CN=b\"]"));
+    let first = scope("groups = [\"CN=a\"]");
+    for other in
+        ["groups = [\"CN=b\"]", "groups = [\"CN=a\"]\nnested = false", "groups = [\"CN=a\"]\nuser_filter = \"(a=b)\""]
+    {
+        assert_ne!(scope(other), first, "{other}");
+    }
+    // Another server, another way to it and another order look at the same people.
+    for same in
+        ["groups = [\"cn = A\"]", "groups = [\"CN=a\"]\npage_size = 7", "groups = [{ dn = \"CN=a\", priority = 3 }]"]
+    {
+        assert_eq!(scope(same), first, "{same}");
+    }
+}
+
+#[test]
+fn a_global_catalog_is_warned_of_and_so_is_what_can_not_be_done_yet() {
+    let warnings = |keys: &str| {
+        let text = format!("{GOOD}[sources.ad]\nkind = \"ldap\"\nauth = \"gssapi\"\ngroups = [\"CN=a\"]\n{keys}\n");
+        good(&text).warnings.join("\n")
+    };
+    let told = warnings("urls = [\"ldaps://dc1:3269\"]\ndiscover = true");
+    for words in ["asks a global catalog (port 3268 or 3269)", "signs in with GSSAPI", "has `discover`"] {
+        assert!(told.contains(words), "{told}");
+    }
+    assert!(!warnings("urls = [\"ldaps://dc1\"]").contains("global catalog"));
 }

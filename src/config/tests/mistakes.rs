@@ -283,7 +283,7 @@ fn values_that_can_not_be_say_what_can() {
 }
 
 #[test]
-fn directories_are_checked_although_they_are_not_read_yet() {
+fn what_a_directory_lacks_is_said() {
     let ldap = |keys: &str| said(&format!("[sources.ad]\nkind = \"ldap\"\n{keys}{GOOD}"));
     let all = [
         ldap(
@@ -310,6 +310,51 @@ fn directories_are_checked_although_they_are_not_read_yet() {
     let plain =
         "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldap://127.0.0.1:389\"]\nauth = \"gssapi\"\ngroups = [\"CN=x\"]";
     assert!(parse(&format!("{plain}{GOOD}")).is_ok());
+}
+
+#[test]
+fn the_place_in_a_filter_and_in_a_name_is_marked() {
+    let text = "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldaps://dc1\"]\nauth = \"gssapi\"\n\
+        user_filter = \"(&(objectClass=user)(department=Sales)\"\nbase_dn = \"DC=contoso, com\"\n\
+        groups = [\"Domain Users\", { dn = \"CN=a,\" }]\nemail_attributes = [\"e mail\"]\n";
+    insta::assert_snapshot!(refused(&format!("{text}{GOOD}")), @r#"
+    error: this is not a search filter: it ends where a ) should be
+     --> /etc/rosterd/rosterd.toml:5:54
+      |
+    5 | user_filter = "(&(objectClass=user)(department=Sales)"
+      |                                                      ^
+      = write it as "(&(objectClass=user)(department=Sales))"
+
+    error: this is not a distinguished name: it lacks a name and `=` such as `CN=`
+     --> /etc/rosterd/rosterd.toml:6:24
+      |
+    6 | base_dn = "DC=contoso, com"
+      |                        ^
+      = write it as "CN=Staff,OU=Groups,DC=contoso,DC=com"
+
+    error: this is not a distinguished name: it lacks a name and `=` such as `CN=`
+     --> /etc/rosterd/rosterd.toml:7:12
+      |
+    7 | groups = ["Domain Users", { dn = "CN=a," }]
+      |            ^
+      = write it as "CN=Staff,OU=Groups,DC=contoso,DC=com"
+
+    error: this is not a distinguished name: it ends where a name should follow
+     --> /etc/rosterd/rosterd.toml:7:40
+      |
+    7 | groups = ["Domain Users", { dn = "CN=a," }]
+      |                                        ^
+      = write it as "CN=Staff,OU=Groups,DC=contoso,DC=com"
+
+    error: `e mail` is not the name of an attribute
+     --> /etc/rosterd/rosterd.toml:8:21
+      |
+    8 | email_attributes = ["e mail"]
+      |                     ^^^^^^^^
+      = write it as "mail"
+
+    5 problems in the configuration; nothing is done until they are mended
+    "#);
 }
 
 #[test]

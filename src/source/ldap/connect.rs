@@ -1,0 +1,397 @@
+//! A connection to a directory's server, over `ldap3`: what [`Directory`] asks for goes over the wire here, and nothing is
+//! decided.
+//!
+//! A look at a source has a thread of its own, and its connection a small runtime of its own: when the look ends, so do
+//! the connection and all that belongs to it. Each request is a task, for the library panics at malformed answers: such a
+//! panic is one more way in which an answer does not come to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldap3::asn1::{PL, StructureTag};
+use ldap3::controls::{Control, ControlType, PagedResults};
+use ldap3::exop::{WhoAmI, WhoAmIResp};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchOptions, StdStream};
+use reqwest::Url;
+use secrecy::ExposeSecret;
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use crate::config::{self, Auth};
+use crate::source::{Incomplete, Reading};
+use crate::telemetry::chain;
+
+use super::directory::{Ask, Broken, Directory, Ended, Item, Page, RawEntry, Scope, name_of};
+use super::read::{Settings, read};
+use super::schema;
+use super::tls::{Told, client_config};
+
+/// Entries that wait for the reader, who is quicker than any server.
+const ENTRIES_WAITING_MAX: usize = 64;
+
+/// Reads a directory from the first of its servers that can be read.
+pub fn look(settings: Settings<'_>) -> Reading {
+    let mut reasons: Vec<Incomplete> = Vec::new();
+    for url in &settings.config.urls {
+        let reading = match Connection::open(settings.config, url) {
+            Ok(mut connection) => read(&mut connection, settings),
+            Err(why) => Reading::Incomplete(why),
+        };
+        match reading {
+            // What this server can't tell now, another one may.
+            Reading::Incomplete(why) if why.passing => reasons.push(why),
+            Reading::Incomplete(why) if reasons.is_empty() => return Reading::Incomplete(why),
+            Reading::Incomplete(why) => reasons.push(why),
+            told => return told,
+        }
+    }
+    let passing = reasons.iter().any(|why| why.passing);
+    let reason = reasons.iter().map(|why| why.reason.as_str()).collect::<Vec<_>>().join(" ");
+    Reading::Incomplete(Incomplete { passing, ..Incomplete::lasting(reason) })
+}
+
+/// What is wrong with the attributes that the configuration names, each a sentence, as the first server that can be asked
+/// sees it. Nothing where none can be: a reading says so.
+pub fn examine(config: &config::Ldap) -> Vec<String> {
+    let told = |url| schema::complaints(&mut Connection::open(config, url).ok()?, config).ok();
+    config.urls.iter().find_map(told).unwrap_or_default()
+}
+
+/// A connection that has signed in.
+pub struct Connection {
+    runtime: Runtime,
+    ldap: Ldap,
+    server: String,
+    page_timeout: Duration,
+    read_timeout: Duration,
+    /// When the whole reading has to be over.
+    deadline: Instant,
+    /// After an answer that did not come to its end nothing more is asked: the rest of it may still come.
+    is_broken: bool,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Connects, turns to TLS where that is configured, and signs in.
+    ///
+    /// # Errors
+    /// When one of these fails, with what to do about it.
+    pub fn open(config: &config::Ldap, url: &Url) -> Result<Connection, Incomplete> {
+        let server = url.as_str().trim_end_matches('/').to_owned();
+        let limit = config.connect_timeout;
+        let started = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = started.map_err(|cause| Incomplete::passing(format!("{server} can't be asked: {cause}.")))?;
+        let opened = runtime.block_on(async {
+            let deadline = Instant::now() + config.read_timeout;
+            (deadline, timeout(limit, sign_in(config, url, &server)).await)
+        });
+        let (deadline, Ok(opened)) = opened else {
+            return Err(Incomplete::passing(format!(
+                "{server} did not let rosterd connect and sign in within {} (connect_timeout).",
+                humantime::format_duration(limit)
+            )));
+        };
+        Ok(Connection {
+            runtime,
+            ldap: opened?,
+            server,
+            page_timeout: config.page_timeout,
+            read_timeout: config.read_timeout,
+            deadline,
+            is_broken: false,
+        })
+    }
+
+    fn broken(&mut self, words: String) -> Broken {
+        self.is_broken = true;
+        Broken(words)
+    }
+
+    /// How long the next answer may take.
+    fn limit(&self) -> Result<Duration, Broken> {
+        if self.is_broken {
+            return Err(Broken("is not asked any more after an answer that broke off".to_owned()));
+        }
+        let left = self.runtime.block_on(async { self.deadline.saturating_duration_since(Instant::now()) });
+        if left.is_zero() { Err(Broken(self.too_long())) } else { Ok(left.min(self.page_timeout)) }
+    }
+
+    fn too_long(&self) -> String {
+        format!("took longer than {} in all (read_timeout)", humantime::format_duration(self.read_timeout))
+    }
+
+    fn silent(&self, limit: Duration) -> String {
+        if limit < self.page_timeout {
+            return self.too_long();
+        }
+        format!("did not answer within {} (page_timeout)", humantime::format_duration(limit))
+    }
+}
+
+impl Directory for Connection {
+    fn ask(&mut self, ask: &Ask<'_>, each: &mut dyn FnMut(Item)) -> Result<Ended, Broken> {
+        let limit = self.limit()?;
+        let (sender, mut items) = mpsc::channel(ENTRIES_WAITING_MAX);
+        let task = self.runtime.spawn(stream(self.ldap.clone(), Owned::from(ask), sender));
+        let answer = self.runtime.block_on(timeout(limit, async {
+            while let Some(item) = items.recv().await {
+                each(item);
+            }
+            task.await
+        }));
+        match answer {
+            Ok(Ok(Ok(ended))) => Ok(ended),
+            Ok(Ok(Err(error))) => Err(self.broken(words(&error))),
+            Ok(Err(_)) => Err(self.broken("sent something that is no answer".to_owned())),
+            Err(_) => {
+                let silent = self.silent(limit);
+                Err(self.broken(silent))
+            }
+        }
+    }
+
+    fn who_am_i(&mut self) -> Result<Option<String>, Broken> {
+        let limit = self.limit()?;
+        let mut ldap = self.ldap.clone();
+        let task = self.runtime.spawn(async move {
+            let (exop, result) = ldap.extended(WhoAmI).await.map(|answer| (answer.0, answer.1))?;
+            // Some servers do not know the question.
+            let known = result.rc == 0 && exop.val.is_some();
+            Ok::<_, LdapError>(known.then(|| exop.parse::<WhoAmIResp>().authzid))
+        });
+        match self.runtime.block_on(timeout(limit, task)) {
+            Ok(Ok(Ok(name))) => Ok(name.map(|name| shown(&name))),
+            Ok(Ok(Err(error))) => Err(self.broken(words(&error))),
+            Ok(Err(_)) => Err(self.broken("sent something that is no answer".to_owned())),
+            Err(_) => {
+                let silent = self.silent(limit);
+                Err(self.broken(silent))
+            }
+        }
+    }
+
+    fn server(&self) -> &str {
+        &self.server
+    }
+}
+
+/// `dn:cn=rosterd,…` or `u:CONTOSO\rosterd`, as a person would write it.
+fn shown(name: &str) -> String {
+    let name = name.strip_prefix("dn:").or_else(|| name.strip_prefix("u:")).unwrap_or(name);
+    if name.is_empty() { "nobody (anonymous)".to_owned() } else { name.to_owned() }
+}
+
+/// A request that a task can own.
+struct Owned {
+    base: String,
+    scope: ldap3::Scope,
+    filter: String,
+    attributes: Vec<String>,
+    page: Option<PagedResults>,
+}
+
+impl From<&Ask<'_>> for Owned {
+    fn from(ask: &Ask<'_>) -> Owned {
+        let paged = |page: Page<'_>| PagedResults {
+            size: i32::try_from(page.size).unwrap_or(i32::MAX),
+            cookie: page.cookie.to_vec(),
+        };
+        Owned {
+            base: ask.base.to_owned(),
+            scope: match ask.scope {
+                Scope::Base => ldap3::Scope::Base,
+                Scope::Subtree => ldap3::Scope::Subtree,
+            },
+            filter: ask.filter.to_owned(),
+            attributes: ask.attributes.iter().map(|name| (*name).to_owned()).collect(),
+            page: ask.page.map(paged),
+        }
+    }
+}
+
+/// One request and its whole answer. Both are looked at: whether the stream broke off, and how the answer ended.
+async fn stream(mut ldap: Ldap, ask: Owned, items: mpsc::Sender<Item>) -> Result<Ended, LdapError> {
+    ldap.with_search_options(SearchOptions::new());
+    if let Some(page) = ask.page {
+        ldap.with_controls(ldap3::controls::RawControl { crit: true, ..page.into() });
+    }
+    let mut stream = ldap.streaming_search(&ask.base, ask.scope, &ask.filter, ask.attributes).await?;
+    while let Some(found) = stream.next().await? {
+        if found.is_intermediate() {
+            continue;
+        }
+        let item = if found.is_ref() { reference(found.0) } else { entry(found.0) };
+        // Whoever asked waits for the end, or is gone.
+        let Some(item) = item else { return Err(LdapError::DecodingUTF8) };
+        if items.send(item).await.is_err() {
+            break;
+        }
+    }
+    Ok(ended(stream.finish().await))
+}
+
+fn ended(result: LdapResult) -> Ended {
+    let cookie = result.ctrls.iter().find_map(|control| match control {
+        Control(Some(ControlType::PagedResults), raw) => Some(raw.parse::<PagedResults>().cookie),
+        _ => None,
+    });
+    let LdapResult { rc: code, matched, text, refs: referrals, .. } = result;
+    Ended { code, matched, text, referrals, cookie }
+}
+
+/// An entry from its encoding (RFC 4511, 4.5.2); `None` where it is none.
+fn entry(tag: StructureTag) -> Option<Item> {
+    let mut parts = constructed(tag)?.into_iter();
+    let dn = String::from_utf8(primitive(parts.next()?)?).ok()?;
+    let mut attributes = Vec::new();
+    for attribute in constructed(parts.next()?)? {
+        let mut parts = constructed(attribute)?.into_iter();
+        let name = String::from_utf8(primitive(parts.next()?)?).ok()?;
+        let values = constructed(parts.next()?)?.into_iter().map(primitive).collect::<Option<Vec<_>>>()?;
+        attributes.push((name, values));
+    }
+    Some(Item::Entry(RawEntry { dn, attributes }))
+}
+
+fn reference(tag: StructureTag) -> Option<Item> {
+    let urls = constructed(tag)?.into_iter().map(|url| String::from_utf8(primitive(url)?).ok());
+    urls.collect::<Option<Vec<_>>>().map(Item::Reference)
+}
+
+fn constructed(tag: StructureTag) -> Option<Vec<StructureTag>> {
+    match tag.payload {
+        PL::C(inner) => Some(inner),
+        PL::P(_) => None,
+    }
+}
+
+fn primitive(tag: StructureTag) -> Option<Vec<u8>> {
+    match tag.payload {
+        PL::P(bytes) => Some(bytes),
+        PL::C(_) => None,
+    }
+}
+
+/// What went wrong, as a fragment that fits after the server's name.
+fn words(error: &LdapError) -> String {
+    match error {
+        LdapError::EndOfStream
+        | LdapError::ResultRecv { .. }
+        | LdapError::OpSend { .. }
+        | LdapError::IdScrubSend { .. } => "closed the connection".to_owned(),
+        LdapError::Io { source } => format!("can't be reached any more ({source})"),
+        LdapError::FilterParsing => "was to be asked with a filter that can't be sent".to_owned(),
+        LdapError::DecodingUTF8 => "sent something that is no answer".to_owned(),
+        error => format!("could not be asked ({})", chain(error)),
+    }
+}
+
+/// Connects and signs in; the connection is driven by a task of this runtime.
+async fn sign_in(config: &config::Ldap, url: &Url, server: &str) -> Result<Ldap, Incomplete> {
+    if config.discover {
+        return Err(Incomplete::lasting(
+            "This version can't find a domain's controllers by DNS (`discover`): name them under `urls`.",
+        ));
+    }
+    let told = Told::default();
+    let secure = client_config(config, &told)?;
+    let stream = tcp(url, server).await?;
+    let settings = LdapConnSettings::new()
+        .set_config(Arc::new(secure))
+        .set_starttls(config.start_tls && url.scheme() == "ldap")
+        .set_std_stream(StdStream::Tcp(stream));
+    let connected = LdapConnAsync::from_url_with_settings(settings, url).await;
+    let (connection, ldap) = connected.map_err(|error| not_secure(server, &error, &told))?;
+    tokio::spawn(async move { connection.drive().await });
+    bind(ldap, config, server).await
+}
+
+/// A connection to the first of the host's addresses that takes one.
+async fn tcp(url: &Url, server: &str) -> Result<std::net::TcpStream, Incomplete> {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
+    let connected = TcpStream::connect((host, port)).await.and_then(TcpStream::into_std);
+    connected.map_err(|cause| {
+        Incomplete::passing(format!(
+            "{server} can't be reached: {cause}. Are its name and port right, and does it run?"
+        ))
+    })
+}
+
+/// Why a connection came to nothing after it was made: nearly always TLS.
+fn not_secure(server: &str, error: &LdapError, told: &Told) -> Incomplete {
+    if let Some(why) = told.take() {
+        return Incomplete::lasting(format!("{server} {why}"));
+    }
+    match error {
+        LdapError::LdapResult { result } => Incomplete::lasting(format!(
+            "{server} does not turn to TLS: it answered {} ({}) to StartTLS. Use its ldaps:// port, or set it up for TLS.",
+            result.rc,
+            name_of(result.rc)
+        )),
+        LdapError::Io { source } => Incomplete::passing(format!(
+            "{server} broke off while TLS was being set up ({source}). Is that a port for TLS, and does it take this certificate?"
+        )),
+        error => Incomplete::passing(format!("{server} {}.", words(error))),
+    }
+}
+
+async fn bind(mut ldap: Ldap, config: &config::Ldap, server: &str) -> Result<Ldap, Incomplete> {
+    let (who, bound) = match &config.auth {
+        Auth::Simple { name, password } => {
+            let password = password.read().map_err(|error| Incomplete::lasting(format!("{}.", chain(&error))))?;
+            if password.expose_secret().is_empty() {
+                return Err(Incomplete::lasting(
+                    "The bind password is empty, and with an empty one a directory lets anybody in, as nobody: write the password into where `bind_password` says.",
+                ));
+            }
+            (name.as_str(), ldap.simple_bind(name, password.expose_secret()).await)
+        }
+        Auth::External { .. } => ("the client certificate", ldap.sasl_external_bind().await),
+        Auth::Gssapi { .. } => {
+            return Err(Incomplete::lasting(
+                "This version can't sign in with GSSAPI: use auth = \"simple\" or \"external\".",
+            ));
+        }
+    };
+    let result =
+        bound.map_err(|error| Incomplete::passing(format!("{server} {}, when rosterd signed in.", words(&error))))?;
+    if result.rc == 0 {
+        return Ok(ldap);
+    }
+    Err(refused(server, who, &result))
+}
+
+/// Why the server lets nobody in, and what to do.
+fn refused(server: &str, who: &str, result: &LdapResult) -> Incomplete {
+    let text = result.text.trim_matches(['\0', ' ', '\n']);
+    // Active Directory says more in its own words than by its code.
+    let advice = match result.rc {
+        49 if text.contains("data 533") => "The account is disabled.",
+        49 if text.contains("data 532") => "The account's password has expired.",
+        49 if text.contains("data 701") => "The account has expired.",
+        49 if text.contains("data 773") => "The account's password has to be changed first.",
+        49 if text.contains("data 775") => "The account is locked out.",
+        49 => "The name or the password is wrong: look at `bind_dn` and `bind_password`.",
+        8 | 13 => "It wants TLS: use ldaps://, or start_tls = true.",
+        7 => "It does not take this kind of sign-in: look at `auth`.",
+        51 | 52 => "It can't answer now; it is asked again.",
+        _ => "Its log may say more.",
+    };
+    let words = if text.is_empty() { String::new() } else { format!(" (in its own words: {text})") };
+    Incomplete {
+        passing: matches!(result.rc, 51 | 52),
+        ..Incomplete::lasting(format!(
+            "{server} does not let {who} in: it answered {} ({}){words}. {advice}",
+            result.rc,
+            name_of(result.rc)
+        ))
+    }
+}

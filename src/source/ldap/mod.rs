@@ -1,0 +1,25 @@
+//! A directory: Active Directory, OpenLDAP and others, read whole or not at all.
+//!
+//! From one question outwards: [`directory`] is what is asked and the whole of an answer; [`values`] all values of an
+//! attribute; [`server`] what a server says of itself. [`dn`] and [`filter`] are the two little languages. [`person`] is
+//! one entry; [`members`] who is in which group, filled by [`walk`]; [`claims`] who should have a licence for it;
+//! [`leaving`] what became of those who are missing. [`read()`](read::read) is one reading, through all of these, and
+//! [`evidence`] what supports it; [`schema`] says which attributes there are. [`connect`] is the wire, [`tls`] whose certificates are believed.
+
+pub mod claims;
+pub mod connect;
+pub mod directory;
+pub mod dn;
+pub mod evidence;
+#[cfg(test)]
+mod fake;
+pub mod filter;
+mod leaving;
+pub mod members;
+pub mod person;
+pub mod read;
+pub mod schema;
+pub mod server;
+pub mod tls;
+pub mod values;
+pub mod walk;

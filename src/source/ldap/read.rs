@@ -1,0 +1,196 @@
+//! One whole reading of a directory: the groups that are meant, everybody in them, and what became of those who are not
+//! in them any more.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Group, Ldap};
+use crate::roster::{Entry, Hasher, PRIORITY_DEFAULT};
+use crate::source::{Evidence, Incomplete, Reading, Snapshot};
+
+use super::claims::{Claims, Through};
+use super::directory::{Asked, Directory};
+use super::evidence::{Observed, SeenGroup};
+use super::leaving;
+use super::members::{Members, Missing, Reach};
+use super::server::{Server, entry};
+use super::walk::Walk;
+
+/// Of names that lead to nobody, so many are shown.
+const SHOWN_MAX: usize = 5;
+
+/// What a directory is read with.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    pub config: &'a Ldap,
+    pub hasher: &'a Hasher,
+    /// What was seen when the stored roster was read, by whatever configuration: which groups were meant.
+    pub known: Option<&'a Observed>,
+    /// Whether the stored roster stands where the directory is as it was: it was read not long ago, for the same people,
+    /// and nothing was wrong with it.
+    pub may_be_unchanged: bool,
+    /// The stored entries that a reading lacks.
+    pub missing: &'a dyn Fn(&Snapshot) -> Result<Vec<Entry>, Incomplete>,
+}
+
+impl std::fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("known", &self.known).finish_non_exhaustive()
+    }
+}
+
+/// Reads a directory, whole or not at all.
+pub fn read(directory: &mut dyn Directory, settings: Settings<'_>) -> Reading {
+    read_whole(directory, settings).unwrap_or_else(Reading::Incomplete)
+}
+
+fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<Reading, Incomplete> {
+    let mut asked = Asked::default();
+    let config = settings.config;
+    let server = Server::ask(directory, config.flavor, &mut asked)?;
+    let base = server.base(config)?;
+    if entry(directory, base.text(), &["objectClass"], "the place where searches begin", &mut asked)?.is_none() {
+        return Err(Incomplete::lasting(format!(
+            "{} has no entry {base}, or does not let this account see it, so that nothing below it is believed: correct `base_dn`, or give the account the right to read it.",
+            directory.server()
+        )));
+    }
+    let mark = mark(directory, &server, config, &mut asked)?;
+    if settings.may_be_unchanged && mark.is_some() && settings.known.is_some_and(|known| known.mark == mark) {
+        return Ok(Reading::Unchanged);
+    }
+    let observed = Observed {
+        server: directory.server().to_owned(),
+        kind: server.label().to_owned(),
+        bound_as: who_am_i(directory)?,
+        base: base.text().to_owned(),
+        mark,
+        ..Observed::default()
+    };
+    let mut walk = Walk::new(directory, config, &server, &base);
+    let mut claims = Claims::default();
+    let mut groups = Vec::with_capacity(config.groups.len());
+    for group in &config.groups {
+        groups.push(claim_group(&mut walk, group, settings.known, &mut claims)?);
+    }
+    if config.groups.is_empty() {
+        for person in walk.read_filter()? {
+            claims.add(person, None, PRIORITY_DEFAULT, Through::Filter);
+        }
+    }
+    let mut settled = claims.settle(&walk.members, config.include_disabled, settings.hasher);
+    let missing = (settings.missing)(&settled.snapshot)?;
+    let held = leaving::explain(&mut walk, &mut settled, &missing)?;
+    let observed = Observed {
+        groups,
+        held,
+        people: settled.snapshot.rows.len() as u64,
+        disabled: settled.disabled.len() as u64,
+        without_address: settled.without_address,
+        shared: settled.shared,
+        ..of_members(observed, &walk.members)
+    };
+    let mut snapshot = settled.snapshot;
+    snapshot.evidence = Evidence {
+        file: Some(observed.server.clone()),
+        rows: (snapshot.rows.len() + snapshot.bad_rows.len()) as u64,
+        notes: observed.told(),
+        directory: Some(Box::new(observed)),
+        ..Evidence::default()
+    };
+    Ok(Reading::Complete(snapshot))
+}
+
+fn who_am_i(directory: &mut dyn Directory) -> Result<Option<String>, Incomplete> {
+    directory.who_am_i().map_err(|broken| {
+        Incomplete::passing(format!("{} {broken}, when it was asked who rosterd is to it.", directory.server()))
+    })
+}
+
+/// [`Server::mark`], of this configuration.
+fn mark(
+    directory: &mut dyn Directory,
+    server: &Server,
+    config: &Ldap,
+    asked: &mut Asked,
+) -> Result<Option<String>, Incomplete> {
+    let mark = server.mark(directory, asked)?;
+    let manner = blake3::hash(config.table.as_bytes()).to_hex();
+    Ok(mark.map(|mark| format!("{} {} {mark}", &manner[..16], directory.server())))
+}
+
+/// Reads one group of the configuration, and claims a licence for everybody in it.
+fn claim_group(
+    walk: &mut Walk<'_>,
+    group: &Group,
+    known: Option<&Observed>,
+    claims: &mut Claims,
+) -> Result<SeenGroup, Incomplete> {
+    let id = group.id.as_deref().or_else(|| known.and_then(|known| known.bound(&group.dn)));
+    let root = match id {
+        Some(id) => walk.group_by_id(id, &group.dn)?,
+        None => walk.group_by_name(&group.dn)?,
+    };
+    walk.read_from(root)?;
+    let members = &walk.members;
+    let reach = if walk.config.nested { members.reach(root) } else { members.directly(root) };
+    for (person, inner) in &reach.people {
+        let through = Through::Group { root, inner: *inner };
+        claims.add(*person, group.subscription.as_deref(), group.priority, through);
+    }
+    Ok(seen(group, root, &reach, members, walk.config.include_disabled))
+}
+
+fn seen(configured: &Group, root: usize, reach: &Reach, members: &Members, include_disabled: bool) -> SeenGroup {
+    let has_licence = |(person, _): &&(usize, usize)| {
+        members
+            .people
+            .get(*person)
+            .is_some_and(|person| person.address.is_ok() && (include_disabled || !person.disabled))
+    };
+    let people = reach.people.iter().filter(has_licence).count() as u64;
+    let base = SeenGroup { configured: configured.dn.normal().to_owned(), people, ..SeenGroup::default() };
+    let Some(group) = members.groups.get(root) else { return base };
+    SeenGroup {
+        dn: group.dn.text().to_owned(),
+        id: group.id.to_string(),
+        listed: group.counts.listed,
+        by_member_of: group.counts.by_member_of,
+        by_primary: group.counts.by_primary,
+        uids: group.counts.uids,
+        inner: reach.groups,
+        depth: reach.depth,
+        ..base
+    }
+}
+
+/// With what can be counted in the graph.
+fn of_members(observed: Observed, members: &Members) -> Observed {
+    let left_out = members.left_out();
+    let of = |what: &str| left_out.get(what).copied().unwrap_or_default();
+    let mut missing: BTreeMap<Missing, Vec<&str>> = BTreeMap::new();
+    for (name, why) in members.missing() {
+        missing.entry(why).or_default().push(name);
+    }
+    let number = |why: Missing| missing.get(&why).map_or(0, |names| names.len() as u64);
+    let names = |why: Missing| {
+        let names = missing.get(&why).into_iter().flatten().take(SHOWN_MAX);
+        names.map(|name| (*name).to_owned()).collect::<Vec<_>>()
+    };
+    Observed {
+        had_choice: members.had_choice,
+        contacts: of("contact"),
+        computers: of("computer"),
+        foreign: of("foreign"),
+        filtered: of("filtered"),
+        gone: number(Missing::Gone),
+        elsewhere: number(Missing::Elsewhere),
+        elsewhere_names: names(Missing::Elsewhere),
+        unreadable: number(Missing::Unreadable),
+        unreadable_names: names(Missing::Unreadable),
+        not_looked_into: members.groups.iter().filter(|group| !group.is_read).count() as u64,
+        ..observed
+    }
+}
+
+#[cfg(test)]
+mod tests;
