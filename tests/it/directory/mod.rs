@@ -1,8 +1,8 @@
 //! Directories: real servers, which the tests start on loopback in folders of their own, and what stands between them
 //! and rosterd.
 //!
-//! - `fixtures`: the servers start, serve what was put into them, and are gone afterwards.
 //! - `faults`: what breaks on the way, and nobody loses a licence.
+//! - `fixtures`: the servers start, serve what was put into them, and are gone afterwards.
 //! - `install`: the programs, installed where they are missing.
 //! - `pki`: a certification authority for one server.
 //! - `lives`: what happens to people and groups, and what becomes of their licences.
@@ -19,7 +19,6 @@ mod lives;
 mod pki;
 mod proxy;
 mod reader;
-
 mod samba;
 mod server;
 mod slapd;
