@@ -1,18 +1,24 @@
 //! Directories: real servers, which the tests start on loopback in folders of their own, and what stands between them
 //! and rosterd.
 //!
+//! - `faults`: what breaks on the way, and nobody loses a licence.
 //! - `fixtures`: the servers start, serve what was put into them, and are gone afterwards.
 //! - `install`: the programs, installed where they are missing.
 //! - `pki`: a certification authority for one server.
+//! - `lives`: what happens to people and groups, and what becomes of their licences.
 //! - `proxy`: what goes wrong on the way, message by message.
+//! - `reader`: a world whose source is a directory.
 //! - `samba`: an Active Directory domain controller.
 //! - `server`: a process that ends with its test, however that ends.
 //! - `slapd`: OpenLDAP.
 
+mod faults;
 mod fixtures;
 mod install;
+mod lives;
 mod pki;
 mod proxy;
+mod reader;
 mod samba;
 mod server;
 mod slapd;

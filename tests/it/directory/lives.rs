@@ -1,0 +1,215 @@
+//! What happens to people and groups in a directory, and what becomes of their licences: the same in OpenLDAP and in
+//! Active Directory.
+
+use std::collections::BTreeSet;
+
+use super::proxy::{Fault, Proxy};
+use super::reader::{groups, point, world};
+use super::samba::Samba;
+use super::slapd::Slapd;
+use super::{Directory, SIZES};
+use crate::world::{World, people};
+
+/// Each of these, on either server.
+macro_rules! on_both {
+    ($($name:ident),*) => {
+        mod openldap {
+            $(#[test] fn $name() { super::$name(&super::Slapd::start()); })*
+        }
+        mod active_directory {
+            $(#[test] fn $name() { super::$name(&super::Samba::start()); })*
+        }
+    };
+}
+
+on_both!(
+    a_joiner_and_a_leaver,
+    a_renamed_or_moved_group_is_the_same_group,
+    a_deleted_group_is_not_an_empty_one,
+    a_renamed_or_moved_person_keeps_the_seat,
+    whoever_is_disabled_or_deleted_gives_the_seat_back,
+    another_address_is_one_change,
+    members_of_inner_groups_count,
+    tls_by_both_ways
+);
+
+/// A group of the first five people, in a world that reads it.
+fn staff(directory: &impl Directory) -> (World, String) {
+    let group = directory.add_group("staff", &directory.people(0..5));
+    let world = world(directory, &directory.tls_url(), 50, &groups(&[&group]));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..5));
+    (world, group)
+}
+
+fn a_joiner_and_a_leaver(directory: &impl Directory) {
+    let (world, group) = staff(directory);
+    directory.join(&group, &directory.person(7));
+    directory.leave(&group, &directory.person(0));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people([1, 2, 3, 4, 7]));
+    let requests = world.sandbox.request_count();
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.sandbox.request_count(), requests, "nothing has changed");
+}
+
+fn a_renamed_or_moved_group_is_the_same_group(directory: &impl Directory) {
+    let (world, group) = staff(directory);
+    let renamed = directory.rename(&group, "cn=crew");
+    directory.join(&renamed, &directory.person(5));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..6));
+    let moved = directory.move_away(&renamed);
+    directory.leave(&moved, &directory.person(0));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(1..6));
+}
+
+fn a_deleted_group_is_not_an_empty_one(directory: &impl Directory) {
+    let (world, group) = staff(directory);
+    directory.delete(&group);
+    let ran = world.run(&["sync"]);
+    assert_eq!((ran.status, world.assigned()), (1, people(0..5)), "{ran:?}");
+    assert!(world.run(&["status"]).stdout.contains("staff"), "{ran:?}");
+    // Another one of the same name is another one.
+    directory.add_group("staff", &directory.people(8..9));
+    world.run_to(1, &["sync"]);
+    assert_eq!(world.assigned(), people(0..5));
+}
+
+fn a_renamed_or_moved_person_keeps_the_seat(directory: &impl Directory) {
+    let (world, _) = staff(directory);
+    let requests = world.sandbox.request_count();
+    let dn = directory.person(2);
+    let kind = dn.split('=').next().unwrap();
+    let renamed = directory.rename(&dn, &format!("{kind}=married"));
+    world.run_to(0, &["sync"]);
+    directory.move_away(&renamed);
+    world.run_to(0, &["sync"]);
+    assert_eq!((world.assigned(), world.sandbox.request_count()), (people(0..5), requests));
+}
+
+fn whoever_is_disabled_or_deleted_gives_the_seat_back(directory: &impl Directory) {
+    let (world, _) = staff(directory);
+    directory.disable(&directory.person(1));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people([0, 2, 3, 4]));
+    assert!(world.run(&["explain", &people([1])[0]]).stdout.contains("disabled"));
+    directory.delete(&directory.person(3));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people([0, 2, 4]));
+}
+
+fn another_address_is_one_change(directory: &impl Directory) {
+    let (world, _) = staff(directory);
+    directory.set(&directory.person(4), "mail", &["zoe@contoso.com"]);
+    let plan: serde_json::Value = serde_json::from_str(&world.run_to(3, &["plan", "--json"]).stdout).unwrap();
+    assert!(plan.to_string().contains("p00004@contoso.com") && plan.to_string().contains("zoe@contoso.com"), "{plan}");
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), [people(0..4), vec!["zoe@contoso.com".to_owned()]].concat());
+}
+
+fn members_of_inner_groups_count(directory: &impl Directory) {
+    let nest = directory.add_nest("nest", &directory.people(0..5));
+    let all = world(directory, &directory.tls_url(), 50, &groups(&[&nest]));
+    all.run_to(0, &["sync"]);
+    assert_eq!(all.assigned(), people(0..5));
+    let flat = world(directory, &directory.tls_url(), 50, &format!("{}nested = false\n", groups(&[&nest])));
+    flat.run_to(0, &["sync"]);
+    assert_eq!(flat.assigned(), people(0..1));
+}
+
+fn tls_by_both_ways(directory: &impl Directory) {
+    let (_, group) = staff(directory);
+    let started = world(directory, &directory.url(), 50, &format!("start_tls = true\n{}", groups(&[&group])));
+    started.run_to(0, &["sync"]);
+    assert_eq!(started.assigned(), people(0..5));
+}
+
+/// Whom a plan on an empty ledger would give a licence.
+fn planned(world: &World) -> BTreeSet<String> {
+    let ran = world.run(&["plan", "--json"]);
+    let plan: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+    let mut found = BTreeSet::new();
+    addresses(&plan, &mut found);
+    found
+}
+
+fn addresses(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::String(text) if text.ends_with("@contoso.com") => {
+            found.insert(text.clone());
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| addresses(value, found)),
+        serde_json::Value::Object(values) => values.values().for_each(|value| addresses(value, found)),
+        _ => {}
+    }
+}
+
+/// A group of each size, asked at each of these, gives the same people.
+fn sizes(directory: &impl Directory, urls: &[String]) {
+    for size in SIZES {
+        let group = directory.group(&format!("size-{size}"));
+        for url in urls {
+            let world = world(directory, url, 20_000, &groups(&[&group]));
+            assert!(planned(&world) == people(0..size).into_iter().collect(), "{size} at {url}");
+        }
+    }
+}
+
+#[test]
+fn a_group_of_any_size_is_read_whole_from_openldap() {
+    let slapd = Slapd::crowd();
+    sizes(&slapd, &[slapd.tls_url()]);
+}
+
+#[test]
+fn a_group_of_any_size_is_read_whole_from_active_directory() {
+    let samba = Samba::crowd();
+    let ranges = Proxy::before(samba.listens()[0]);
+    ranges.set(Fault::Ranges { values_max: 1_500 });
+    sizes(&samba, &[samba.tls_url(), ranges.url()]);
+}
+
+#[test]
+fn states_of_an_account_are_told_apart() {
+    let samba = Samba::start();
+    let (world, group) = staff(&samba);
+    let desk = samba.add_computer("desk1");
+    let supplier = samba.add_contact("supplier");
+    samba.join(&group, &desk);
+    samba.join(&group, &supplier);
+    samba.expire(&samba.person(0));
+    samba.lock(&samba.person(1));
+    samba.make_primary(&group, &samba.person(2));
+    samba.set(&samba.person(3), "mail", &[]);
+    samba.set(&samba.person(3), "proxyAddresses", &["smtp:old@contoso.com", "SMTP:p00003@contoso.com"]);
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(1..5));
+}
+
+#[test]
+fn groups_of_every_kind_are_read() {
+    let slapd = Slapd::start();
+    let dns = [
+        slapd.add_unique_group("unique", &slapd.people(0..2)),
+        slapd.add_posix_group("posix", &["p00002", "nobody"]),
+        slapd.add_group("dangling", &slapd.people([3, 4_000])),
+    ];
+    let world = world(&slapd, &slapd.tls_url(), 50, &groups(&[&dns[0], &dns[1], &dns[2]]));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..4));
+}
+
+#[test]
+fn a_client_certificate_is_enough() {
+    let slapd = Slapd::start();
+    slapd.pki.client("syncer");
+    let group = slapd.add_group("staff", &slapd.people(0..5));
+    let world = World::new(50);
+    let (pem, key) = (slapd.pki.pem("syncer"), slapd.pki.key("syncer"));
+    let who = format!("auth = \"external\"\nclient_cert = \"{}\"\nclient_key = \"{}\"\n", pem.display(), key.display());
+    point(&world, &slapd, &slapd.tls_url(), &format!("{who}{}", groups(&[&group])));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..5));
+}
