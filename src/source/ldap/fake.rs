@@ -237,7 +237,7 @@ impl Directory for Fake {
         }
     }
 
-    fn server(&self) -> &str {
+    fn server(&self) -> &'static str {
         "ldaps://dc1.x.example"
     }
 }
@@ -251,27 +251,24 @@ fn matches(entry: &RawEntry, filter: &str) -> bool {
 
 fn one<'a>(entry: &RawEntry, filter: &'a str) -> (bool, &'a str) {
     let inner = filter.strip_prefix('(').unwrap_or_else(|| panic!("{filter}"));
-    match inner.as_bytes()[0] {
-        sign @ (b'&' | b'|' | b'!') => {
-            let (mut rest, mut results) = (&inner[1..], Vec::new());
-            while rest.starts_with('(') {
-                let (matched, after) = one(entry, rest);
-                results.push(matched);
-                rest = after;
-            }
-            let matched = match sign {
-                b'&' => results.iter().all(|it| *it),
-                b'|' => results.iter().any(|it| *it),
-                _ => !results[0],
-            };
-            (matched, rest.strip_prefix(')').unwrap())
-        }
-        _ => {
-            let (item, rest) = inner.split_once(')').unwrap();
-            let (name, value) = item.split_once('=').unwrap();
-            (item_matches(entry, name, value), rest)
-        }
+    let sign = inner.as_bytes()[0];
+    if !b"&|!".contains(&sign) {
+        let (item, rest) = inner.split_once(')').unwrap();
+        let (name, value) = item.split_once('=').unwrap();
+        return (item_matches(entry, name, value), rest);
     }
+    let (mut rest, mut results) = (&inner[1..], Vec::new());
+    while rest.starts_with('(') {
+        let (matched, after) = one(entry, rest);
+        results.push(matched);
+        rest = after;
+    }
+    let matched = match sign {
+        b'&' => results.iter().all(|it| *it),
+        b'|' => results.iter().any(|it| *it),
+        _ => !results[0],
+    };
+    (matched, rest.strip_prefix(')').unwrap())
 }
 
 fn item_matches(entry: &RawEntry, name: &str, value: &str) -> bool {
