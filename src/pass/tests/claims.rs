@@ -3,13 +3,19 @@
 use super::play::*;
 use crate::sandbox::dialect::{AlreadyAssigned, Dialect, Errors};
 
+/// Two seats, for the first two of these people; the third waits.
+fn full(people: &str) -> Play {
+    let play = Play::new(Dialect::default());
+    play.at_the_server(|subscription| subscription.set_seats(2));
+    play.roster(people);
+    play.pass(&[]);
+    play
+}
+
 #[test]
 fn the_seat_of_a_renamed_person_goes_to_nobody_else() {
     for fate in [LostBefore, LostAfter, DiesAfter] {
-        let mut play = Play::new(Dialect::default());
-        play.at_the_server(|subscription| subscription.set_seats(2));
-        play.roster("1:ann 2:bob 3:cid");
-        play.pass(&[]);
+        let mut play = full("1:ann 2:bob 3:cid");
         assert_eq!(play.members(), "ann assigned, bob assigned, cid pending");
         play.roster("1:anna 2:bob 3:cid");
         play.pass(&[fate]);
@@ -22,10 +28,7 @@ fn the_seat_of_a_renamed_person_goes_to_nobody_else() {
 
 #[test]
 fn a_renamed_person_waits_before_all_others() {
-    let play = Play::new(Dialect::default());
-    play.at_the_server(|subscription| subscription.set_seats(2));
-    play.roster("1:ann 2:bob 3:cid");
-    play.pass(&[]);
+    let play = full("1:ann 2:bob 3:cid");
     play.roster("1:anna 2:bob 3:cid");
     play.pass(&[Answered, LostBefore]);
     // The key is refused in between, and somebody takes the seat by hand.
@@ -41,10 +44,7 @@ fn a_renamed_person_waits_before_all_others() {
 #[test]
 fn a_removal_in_doubt_of_somebody_who_is_named_again_is_not_sent_again() {
     for fate in [LostBefore, LostAfter] {
-        let play = Play::new(Dialect::default());
-        play.at_the_server(|subscription| subscription.set_seats(2));
-        play.roster("ann bob cid");
-        play.pass(&[]);
+        let play = full("ann bob cid");
         play.roster("bob cid");
         play.pass(&[fate]);
         play.roster("ann bob cid");
@@ -55,10 +55,7 @@ fn a_removal_in_doubt_of_somebody_who_is_named_again_is_not_sent_again() {
 
 #[test]
 fn who_is_named_again_after_a_removal_that_others_profit_from_comes_first() {
-    let play = Play::new(Dialect::default());
-    play.at_the_server(|subscription| subscription.set_seats(2));
-    play.roster("ann bob cid");
-    play.pass(&[]);
+    let play = full("ann bob cid");
     play.roster("bob cid");
     play.pass(&[LostAfter]);
     play.assign_by_hand("dan");
@@ -89,10 +86,7 @@ fn who_is_named_again_keeps_the_seat_where_repeats_are_refused() {
 
 #[test]
 fn who_is_renamed_to_an_address_that_is_refused_keeps_the_licence_under_the_old_one() {
-    let play = Play::new(Dialect::default());
-    play.at_the_server(|subscription| subscription.set_seats(2));
-    play.roster("1:ann 2:bob 3:cid");
-    play.pass(&[]);
+    let play = full("1:ann 2:bob 3:cid");
     play.roster("1:anna! 2:bob 3:cid");
     assert_eq!(play.pass(&[]), "DELETE ann: done\nPUT anna!: refused\nPUT ann: done");
     assert_eq!(play.members(), "ann assigned, anna! quarantined, bob assigned, cid pending");
@@ -112,10 +106,7 @@ fn who_is_renamed_to_an_address_that_is_refused_keeps_the_licence_under_the_old_
 #[test]
 fn the_old_address_comes_first_when_its_seat_can_t_be_given_back_at_once() {
     for fates in [vec![Answered, Answered, LostBefore], vec![Answered, Answered, DiesBefore]] {
-        let mut play = Play::new(Dialect::default());
-        play.at_the_server(|subscription| subscription.set_seats(2));
-        play.roster("1:ann 2:bob 3:cid");
-        play.pass(&[]);
+        let mut play = full("1:ann 2:bob 3:cid");
         play.roster("1:anna! 2:bob 3:cid");
         play.pass(&fates);
         play.restart();
@@ -138,10 +129,7 @@ fn with_a_seat_to_spare_the_old_address_gives_up_its_own_last() {
 
 #[test]
 fn a_claim_outlives_another_change_of_the_address() {
-    let play = Play::new(Dialect::default());
-    play.at_the_server(|subscription| subscription.set_seats(2));
-    play.roster("1:ann 2:bob 3:cid");
-    play.pass(&[]);
+    let play = full("1:ann 2:bob 3:cid");
     play.roster("1:anna 2:bob 3:cid");
     play.pass(&[Answered, LostBefore]);
     play.assign_by_hand("dan");
