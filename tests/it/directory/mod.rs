@@ -24,7 +24,7 @@ mod server;
 mod slapd;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many members the groups of a crowd have: one beside each edge of what Active Directory hands out at once, and more.
 pub(crate) const SIZES: [usize; 7] = [0, 1, 1_499, 1_500, 1_501, 3_001, 13_000];
@@ -43,10 +43,19 @@ pub(crate) trait Directory {
     fn person_attributes(&self, number: usize) -> String;
     /// What makes a group with these members: LDIF without the DN.
     fn group_attributes(&self, name: &str, members: &[String]) -> String;
+    /// Who may do everything: name and password.
+    fn admin(&self) -> [&str; 2];
+    /// Where the test's own files are.
+    fn folder(&self) -> &Path;
     /// Applies change records, as in `ldapmodify`.
-    fn change(&self, ldif: &str);
+    fn change(&self, ldif: &str) {
+        server::ldapmodify(self.folder(), &self.ca(), &self.url(), self.admin(), ldif);
+    }
     /// What `ldapsearch` prints for this search below the base, as LDIF without comments and wrapping.
-    fn search(&self, filter: &str, attributes: &[&str]) -> String;
+    fn search(&self, filter: &str, attributes: &[&str]) -> String {
+        let search = [&["-b", self.base(), filter], attributes].concat();
+        server::ldapsearch(&self.ca(), &self.url(), self.admin(), &search)
+    }
     /// Nobody can log in with this account any more.
     fn disable(&self, dn: &str);
     /// Whom rosterd binds as, and the password.

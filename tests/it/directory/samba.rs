@@ -146,10 +146,6 @@ impl Samba {
         self.server.as_ref().unwrap()
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -226,13 +222,12 @@ impl Directory for Samba {
         group_attributes(name, members)
     }
 
-    fn change(&self, ldif: &str) {
-        server::ldapmodify(self.folder(), &self.pki.ca(), &self.url(), ADMIN, ldif);
+    fn admin(&self) -> [&str; 2] {
+        ADMIN
     }
 
-    fn search(&self, filter: &str, attributes: &[&str]) -> String {
-        let search = [&["-b", BASE, filter], attributes].concat();
-        server::ldapsearch(&self.pki.ca(), &self.url(), ADMIN, &search)
+    fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn disable(&self, dn: &str) {

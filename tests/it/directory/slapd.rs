@@ -220,10 +220,6 @@ impl Slapd {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Replaces the limits of everybody but rosterd's account; at once, for connections that come from now on.
     pub(crate) fn limit(&self, limits: &str) {
         let syncer = format!("{{0}}dn.exact=\"{}\" size=unlimited time=unlimited", SYNCER[0]);
@@ -311,13 +307,12 @@ impl Directory for Slapd {
         attributes
     }
 
-    fn change(&self, ldif: &str) {
-        server::ldapmodify(self.folder(), &self.pki.ca(), &self.url(), ADMIN, ldif);
+    fn admin(&self) -> [&str; 2] {
+        ADMIN
     }
 
-    fn search(&self, filter: &str, attributes: &[&str]) -> String {
-        let search = [&["-b", BASE, filter], attributes].concat();
-        server::ldapsearch(&self.pki.ca(), &self.url(), ADMIN, &search)
+    fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// OpenLDAP itself knows no such thing: this is what 389 Directory Server calls it.
