@@ -5,16 +5,19 @@
 //! - `fixtures`: the servers start, serve what was put into them, and are gone afterwards.
 //! - `install`: the programs, installed where they are missing.
 //! - `pki`: a certification authority for one server.
+//! - `job`: the whole of it, once, with the times.
 //! - `lives`: what happens to people and groups, and what becomes of their licences.
 //! - `proxy`: what goes wrong on the way, message by message.
 //! - `reader`: a world whose source is a directory.
 //! - `samba`: an Active Directory domain controller.
 //! - `server`: a process that ends with its test, however that ends.
 //! - `slapd`: OpenLDAP.
+//! - `whole`: what it takes to read a large group whole, what is asked for it, and what is told of it.
 
 mod faults;
 mod fixtures;
 mod install;
+mod job;
 mod lives;
 mod pki;
 mod proxy;
@@ -22,6 +25,7 @@ mod reader;
 mod samba;
 mod server;
 mod slapd;
+mod whole;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
