@@ -147,8 +147,13 @@ impl Observed {
         };
         add(self.disabled, "account is", "accounts are", "disabled: no licence");
         add(self.expired, "account has", "accounts have", "expired: no licence");
-        add(self.without_address, "person has", "people have", "no address that can be used, and keep what they have");
-        add(self.held, "person is", "people are", "missing and can't be accounted for, and keep what they have");
+        add(
+            self.without_address,
+            "person has",
+            "people have",
+            "no address that can be used: what they have stays as it is",
+        );
+        add(self.held, "person is", "people are", "missing and can't be accounted for: what they have stays as it is");
         add(self.filtered, "member does", "members do", "not pass user_filter: no licence");
         add(self.contacts, "contact is", "contacts are", "left out: nobody who can sign in");
         add(self.computers, "computer is", "computers are", "left out");
@@ -266,7 +271,7 @@ mod tests {
         CN=Staff,DC=contoso,DC=com: 120 people (118 listed, 118 by memberOf, 4 by primary group, 3 groups in it, 2 levels deep).
         CN=Staff,DC=contoso,DC=com: 1 member is listed and not found by memberOf: CN=Jane,DC=contoso,DC=com.
         2 accounts are disabled: no licence.
-        1,000 people have no address that can be used, and keep what they have.
+        1,000 people have no address that can be used: what they have stays as it is.
         1 contact is left out: nobody who can sign in.
         3 members of groups are outside of what this server holds, as in another domain; make that a source of its own: cn=a,dc=other and more.
         ");
