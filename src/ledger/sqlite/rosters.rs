@@ -479,7 +479,7 @@ impl<'c> Touch<'c> {
                 renamed_to: renamed_to.clone(),
                 origin: entry.origin.to_string(),
             };
-            self.touch(&entry.address, Some(&departure))?;
+            self.touch(&entry.address, &acceptance.source, Some(&departure))?;
         }
         Ok(())
     }
@@ -511,7 +511,7 @@ impl<'c> Touch<'c> {
                 self.connection.prepare_cached(sql)?.execute(params![self.subscription, address.identity()])?;
             }
             if !all || departed.contains(address.identity()) {
-                self.touch(address, None)?;
+                self.touch(address, &acceptance.source, None)?;
             }
         }
         if all {
@@ -522,9 +522,22 @@ impl<'c> Touch<'c> {
         Ok(())
     }
 
-    fn touch(&mut self, address: &Address, departure: Option<&Departure>) -> Result<()> {
+    /// What one source says of an address. That it was renamed stays true when another says that it left, or names it:
+    /// the person still has a new address.
+    fn touch(&mut self, address: &Address, source: &str, departure: Option<&Departure>) -> Result<()> {
         self.any = true;
-        touch(self.connection, self.subscription, address, departure, self.seq)
+        let sql = "
+            INSERT INTO touched (subscription_id, identity, spelling, departure, seq) VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (subscription_id, identity) DO UPDATE SET
+              spelling = excluded.spelling, seq = excluded.seq,
+              departure = CASE WHEN touched.departure ->> 'renamed_to' IS NOT NULL
+                                AND touched.departure ->> 'source' <> ?6
+                                AND excluded.departure ->> 'renamed_to' IS NULL
+                          THEN touched.departure ELSE excluded.departure END";
+        let (identity, spelling) = (address.identity(), spelling(address));
+        let values = params![self.subscription, identity, spelling, departure.map(Json), self.seq, source];
+        self.connection.prepare_cached(sql)?.execute(values)?;
+        Ok(())
     }
 
     fn identities(&self, sql: &str) -> Result<HashSet<String>> {
@@ -592,25 +605,10 @@ pub(super) fn look_again(connection: &Connection, subscription: i64, address: &A
     let sql = "UPDATE touched SET seq = ?3 WHERE subscription_id = ?1 AND identity = ?2";
     let values = params![subscription, address.identity(), seq];
     if connection.prepare_cached(sql)?.execute(values)? == 0 {
-        touch(connection, subscription, address, None, seq)?;
+        let sql = "INSERT INTO touched (subscription_id, identity, spelling, seq) VALUES (?1, ?2, ?3, ?4)";
+        let values = params![subscription, address.identity(), spelling(address), seq];
+        connection.prepare_cached(sql)?.execute(values)?;
     }
-    Ok(())
-}
-
-/// Notes that the next plan is to look at an address.
-fn touch(
-    connection: &Connection,
-    subscription: i64,
-    address: &Address,
-    departure: Option<&Departure>,
-    seq: i64,
-) -> Result<()> {
-    let sql = "
-        INSERT INTO touched (subscription_id, identity, spelling, departure, seq) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (subscription_id, identity) DO UPDATE SET
-          spelling = excluded.spelling, departure = excluded.departure, seq = excluded.seq";
-    let values = params![subscription, address.identity(), spelling(address), departure.map(Json), seq];
-    connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
