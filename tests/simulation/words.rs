@@ -54,7 +54,10 @@ impl Life {
 
     pub(crate) fn retry(&self, client: usize) {
         self.decide(client, |ledger, lease, now, truth| {
-            truth.undone[client].clear();
+            // What was asked for is done all the same.
+            let members = members(ledger, client);
+            let is_asked = |email: &String| members.get(email).is_some_and(|it| it.state == MemberState::Unknown);
+            truth.undone[client].retain(is_asked);
             ledger.retry(lease, &[], "somebody", now).map(drop)
         });
     }
