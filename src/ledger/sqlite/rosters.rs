@@ -9,7 +9,7 @@ use super::super::{Acceptance, Event, Lease, SourceRecord};
 use super::books::{Seat, tell};
 use super::people::lapse;
 use super::values::{Json, Ms, address, count, counted, moment_or_none, spelling};
-use super::{Ledger, Result, subscription_id};
+use super::{Ledger, Result, known_subscription, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
@@ -104,7 +104,7 @@ impl Ledger {
                 touch.named(subscription, acceptance, first)?;
                 touch.end()?;
             }
-            miss(transaction, source, acceptance)?;
+            miss(transaction, source, acceptance, now)?;
             touch_bad_rows(transaction, &bad_before, &acceptance.bad_rows)?;
             let sql = "
                 UPDATE source SET scope = ?2, fingerprint = ?3, evidence = ?4, entries = ?5, bad_rows = ?6,
@@ -514,11 +514,13 @@ impl<'c> Touch<'c> {
                 self.touch(address, &acceptance.source, None)?;
             }
         }
-        if all {
-            self.any = true;
-            let sql = "UPDATE subscription SET look_at_all = ?2 WHERE id = ?1";
-            self.connection.execute(sql, params![self.subscription, self.seq])?;
-        }
+        if all { self.look_at_all() } else { Ok(()) }
+    }
+
+    fn look_at_all(&mut self) -> Result<()> {
+        self.any = true;
+        let sql = "UPDATE subscription SET look_at_all = ?2 WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![self.subscription, self.seq])?;
         Ok(())
     }
 
@@ -547,17 +549,20 @@ impl<'c> Touch<'c> {
     }
 }
 
-/// A subscription that looked at this source and does not name it now misses these changes. Should it ever name the
-/// source again, it looks at everybody.
-fn miss(connection: &Connection, source: i64, acceptance: &Acceptance) -> Result<()> {
-    let now: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
-    let told = tell_of_changes(connection, source, &now)?;
-    if !acceptance.changes.is_empty() {
-        let mut statement = connection
-            .prepare_cached("UPDATE subscription SET seq = seq + 1, look_at_all = seq + 1 WHERE name = ?1")?;
-        for missing in told.difference(&now) {
-            statement.execute([missing])?;
-        }
+/// A subscription that looked at this source and does not name it now misses what else changes. Should it ever name the
+/// source again, it looks at everybody; who left, and who became whom, stands nowhere else.
+fn miss(connection: &Connection, source: i64, acceptance: &Acceptance, now: Timestamp) -> Result<()> {
+    let names: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
+    let told = tell_of_changes(connection, source, &names)?;
+    if acceptance.changes.is_empty() {
+        return Ok(());
+    }
+    for missing in told.difference(&names) {
+        let Some(id) = known_subscription(connection, missing)? else { continue };
+        let mut touch = Touch::begin(connection, id)?;
+        touch.departed(missing, acceptance, now)?;
+        touch.look_at_all()?;
+        touch.end()?;
     }
     Ok(())
 }

@@ -193,6 +193,21 @@ pub(in crate::ledger) fn a_rename_in_one_roster_outlives_a_departure_from_anothe
     assert_eq!(told(&look(ledger, 6).list[0]), None, "who is named again by the same roster was not renamed");
 }
 
+pub(in crate::ledger) fn who_left_while_the_subscription_was_left_out_is_known(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    record(ledger, &lease, Plan::default(), 0);
+    let renamed = Change::Removed { entry: entry("ann"), reason: Reason::Renamed, renamed_to: Some(address("eve")) };
+    let changes = vec![renamed, removed("bob"), Change::Added(entry("eve"))];
+    ledger.accept(&Acceptance { subscriptions: vec!["fabrikam".into()], ..acceptance(changes) }, at(1)).unwrap();
+    let told =
+        |candidate: crate::plan::input::Candidate| Some((candidate.departure?.renamed_to, candidate.entries.len()));
+    let list = look(ledger, 2).list;
+    assert_eq!(list.len(), 3);
+    assert_eq!(list.into_iter().filter_map(told).collect::<Vec<_>>(), [(Some(address("eve")), 0), (None, 0)]);
+}
+
 pub(in crate::ledger) fn dates_that_fall_due_make_candidates(ledger: &mut Ledger) {
     let lease = lease(ledger);
     let starts = When::At(at(60 * 100));
