@@ -31,6 +31,14 @@ pub(crate) struct Before {
 }
 
 impl Shared {
+    /// How many hold a seat as far as the ledger knows, and who may come to hold one by what is open.
+    pub(crate) fn may_hold(&self, client: usize) -> u64 {
+        let open = self.ledger.open_intents(&name(client)).unwrap();
+        let asked = open.iter().filter(|(_, intent)| intent.operation == Operation::Assign);
+        let asked: u64 = asked.map(|(_, intent)| intent.addresses.len() as u64).sum();
+        self.ledger.counts(&name(client), self.now()).unwrap().holding + asked
+    }
+
     pub(crate) fn guarded(&mut self, client: usize, watch: &Watch, before: &Before) {
         let setting = self.truth.setting();
         // Who is settled first may come to hold a seat by that.
@@ -191,8 +199,9 @@ impl Shared {
         let now = before.began;
         // Who did not wait before the pass, waits since it.
         let rank = |email: &str, claim: bool| {
-            // A person who is renamed keeps the place.
-            let same = |known: &&String| *known == email || has_id(email) && same_person(known, email);
+            // A person who is renamed keeps the place, but for one whom another roster names by the old address still.
+            let renamed = |known: &str| same_person(known, email) && !self.truth.is_desired(client, known, now);
+            let same = |known: &&String| *known == email || has_id(email) && renamed(known);
             let since = before.waiting.iter().filter(|(known, _)| same(known)).map(|(_, since)| *since).min();
             let since = since.unwrap_or(now);
             Some((!claim, self.truth.priority(client, email, now)?, since, email.to_owned()))

@@ -61,6 +61,8 @@ pub(crate) struct Process {
     stall: Option<u16>,
     /// The clock was set ahead, by more than what is left of a lease when a request leaves.
     leapt: bool,
+    /// Removals were stopped everywhere when it last touched the ledger.
+    braked: bool,
     /// No new request starts once this is cancelled.
     shutdown: CancellationToken,
     /// Who has sent a request since then, which was about to leave.
@@ -216,10 +218,9 @@ impl Shared {
         let undone = |address: &rosterd::address::Address| {
             self.watches[client].as_ref().is_some_and(|watch| watch.undone.contains(address.identity()))
         };
-        if request.operation == Operation::Unassign
-            && self.ledger.brake().unwrap().is_some()
-            && !request.addresses.iter().all(undone)
-        {
+        // Between the last look at the brake and the sending nobody can notice that it was put on.
+        let braked = self.processes[process].braked;
+        if braked && request.operation == Operation::Unassign && !request.addresses.iter().all(undone) {
             self.breaks(Rule::Guarded, format!("{name}: a removal leaves while removals are stopped everywhere"));
         }
         let open = self.ledger.open_intents(&name).unwrap();
@@ -433,7 +434,11 @@ impl Host {
         let mut shared = self.lock();
         let ahead = shared.mistake == Some(Mistake::TwoWriters) && self.process == 1;
         let now = shared.now() + TimeDelta::minutes(if ahead { 10 } else { 0 });
-        work(&mut shared.ledger, now)
+        let done = work(&mut shared.ledger, now);
+        if shared.truth.setting().brake {
+            shared.processes[self.process].braked = shared.ledger.brake().unwrap().is_some();
+        }
+        done
     }
 }
 
