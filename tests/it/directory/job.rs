@@ -9,7 +9,6 @@ use crate::world::{World, people};
 
 /// Makes a change, has rosterd look, and prints how long it took from the change to the last request on the wire.
 /// `begun` is when the sandbox began to count.
-#[expect(clippy::disallowed_methods, reason = "this measures")]
 fn after(world: &World, begun: Instant, what: &str, change: impl FnOnce()) -> Vec<String> {
     let before = world.sandbox.requests().len();
     change();
