@@ -11,7 +11,7 @@ use rosterd::pass;
 
 use crate::host::{Shared, id, members, name};
 use crate::rules::Rule;
-use crate::script::{CLIENTS, OFFENDERS};
+use crate::script::{CLIENTS, OFFENDERS, SOURCES};
 use crate::truth::{Truth, has_id, is_offender, person, same_person, who};
 use crate::watch::Watch;
 
@@ -66,8 +66,9 @@ impl Shared {
     pub(crate) fn seated(&self) -> [BTreeSet<String>; CLIENTS] {
         std::array::from_fn(|client| {
             let stay = |member: &Member| member.has_seat && member.departure.is_none();
+            let sources: Vec<String> = (0..SOURCES).map(|source| format!("s{source}")).collect();
             let members = members(&self.ledger, client).into_iter().filter(|(_, member)| stay(member));
-            let candidate = |email: &str| self.ledger.candidate(&name(client), &[], email).unwrap();
+            let candidate = |email: &str| self.ledger.candidate(&name(client), &sources, email).unwrap();
             members.map(|(email, _)| email).filter(|email| candidate(email).departure.is_none()).collect()
         })
     }

@@ -483,10 +483,10 @@ impl Life {
         let again = self.hosts[0].lock().truth.setting().sends_again();
         let mut retried = [false; CLIENTS];
         for _ in 0..if again { ROUNDS + PEOPLE } else { ROUNDS } {
-            for client in 0..CLIENTS {
+            for (client, retried) in retried.iter_mut().enumerate() {
                 self.resume();
                 self.approve(client);
-                retried[client] = retried[client] || self.retry(client);
+                *retried = *retried || self.retry(client);
                 let calm = Chances::default();
                 self.begin(0, &calm, None);
                 self.pass(client, 0, false, &calm).await;
