@@ -17,18 +17,6 @@ pub(super) fn about(config: &mut Config) {
 
 /// What is understood and not done by this version.
 fn not_yet(config: &Config, warnings: &mut Vec<String>) {
-    for source in config.sources.values() {
-        let SourceKind::Ldap(ldap) = &source.kind else { continue };
-        let name = &source.name;
-        if matches!(ldap.auth, Auth::Gssapi { .. }) {
-            warnings.push(format!(
-                "The source `{name}` signs in with GSSAPI, which this version can't yet: its roster stays as it is."
-            ));
-        }
-        if ldap.discover {
-            warnings.push(format!("The source `{name}` has `discover`, which this version can't yet: its roster stays as it is. Name the controllers under `urls`."));
-        }
-    }
     if !config.alerts.is_empty() {
         warnings.push("Alerts are only logged by this version: [[alerts]] is not used yet.".to_owned());
     }
