@@ -141,7 +141,9 @@ fn keep(old: &Config, new: &mut Config) -> Vec<String> {
     let listen = |http: &Http| http.listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
     let token = |http: &Http| http.token.as_ref().map_or_else(|| "none".to_owned(), SecretRef::to_string);
     let format = |log: Log| if log.format == LogFormat::Json { "json" } else { "text" }.to_owned();
+    let keytab = |config: &Config| config.keytab().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     let values = [
+        ("keytab", keytab(old), keytab(new), old.keytab() != new.keytab()),
         ("ledger.url", ledger(&old.ledger), ledger(&new.ledger), old.ledger != new.ledger),
         ("http.listen", listen(&old.http), listen(&new.http), old.http.listen != new.http.listen),
         ("http.token", token(&old.http), token(&new.http), old.http.token != new.http.token),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::proxy::{Fault, Proxy};
-use super::reader::{groups, point, world};
+use super::reader::{groups, point, problem, world};
 use super::samba::Samba;
 use super::slapd::Slapd;
 use super::{Directory, SIZES};
@@ -186,6 +186,28 @@ fn states_of_an_account_are_told_apart() {
     samba.set(&samba.person(3), "proxyAddresses", &["smtp:old@contoso.com", "SMTP:p00003@contoso.com"]);
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(1..5));
+}
+
+#[test]
+fn a_global_catalog_is_believed_on_universal_groups_alone() {
+    let samba = Samba::start();
+    let group = samba.add_group("staff", &samba.people(0..5));
+    let world = world(&samba, &format!("ldap://{}:3268", samba.address()), 50, &groups(&[&group]));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..5));
+    // A group of the domain alone, in the other one.
+    let global = samba.group("crew");
+    let attributes = samba.group_attributes("crew", &samba.people(0..2)).replace("-2147483640", "-2147483646");
+    samba.add(&global, &attributes);
+    samba.join(&group, &global);
+    samba.leave(&group, &samba.person(4));
+    world.run_to(1, &["sync"]);
+    assert_eq!(world.assigned(), people(0..5));
+    let told = problem(&world);
+    assert!(told.contains("is a global catalog, which does not know who is in cn=crew,"), "{told}");
+    samba.leave(&group, &global);
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..4));
 }
 
 #[test]
