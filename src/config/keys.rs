@@ -470,7 +470,7 @@ pub(super) static LDAP: Table = Table {
             key("read_timeout", within(100, DAY), "For the whole reading.").or(r#""15m""#),
             key("client_cert", Kind::Path, "The client certificate in PEM, for \"external\"."),
             key("client_key", Kind::Path, "The client certificate's key in PEM, for \"external\"."),
-            key("keytab", Kind::Path, "The keytab for \"gssapi\", of one account; without it the credential cache."),
+            key("keytab", Kind::Path, "The keytab for \"gssapi\", one for all sources; without it the credential cache."),
             key(
                 "discover",
                 Kind::Flag,

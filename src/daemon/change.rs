@@ -293,6 +293,23 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "gssapi")]
+    fn another_keytab_waits_for_the_next_start() {
+        let with = |keytab: &str| {
+            let keys = "kind = \"ldap\"\nurls = [\"ldaps://dc1\"]\nauth = \"gssapi\"\ngroups = [\"CN=x\"]";
+            config(&format!("{LEAST}[sources.ad]\n{keys}\n{keytab}\n"))
+        };
+        let kept = |old: &str, new: &str| Change::to(&with(old), &mut with(new)).kept;
+        assert_eq!(
+            kept("", "keytab = \"b\""),
+            [
+                "keytab stays none while rosterd runs; /etc/rosterd/b, as the configuration has it now, takes effect at the next start"
+            ]
+        );
+        assert_eq!(kept("keytab = \"b\"", "keytab = \"b\""), [""; 0]);
+    }
+
+    #[test]
     fn what_came_and_what_went_is_named() {
         let fabrikam = client("fabrikam", 1);
         let added = change(&[("[sources.staff]", &format!("{fabrikam}[sources.staff]"))]);

@@ -43,7 +43,7 @@ fn complaint(error: &rustls::Error, name: &str, chain: &[Shown], now: i64) -> (u
     match wrong {
         Wrong::Expired | Wrong::ExpiredContext { .. } => {
             let at = first(&|one| one.not_after < now);
-            let what = format!("has expired on {}", day(chain[at].not_after));
+            let what = format!("expired on {}", day(chain[at].not_after));
             (at, what, "The server needs a new one; nothing can be done here.".to_owned())
         }
         Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
@@ -54,12 +54,19 @@ fn complaint(error: &rustls::Error, name: &str, chain: &[Shown], now: i64) -> (u
         Wrong::UnknownIssuer => {
             let at = last_issued(chain);
             let issuer = &chain[at].issuer;
-            if *issuer == chain[at].subject {
+            if chain[at].is_own_issuer() {
                 let advice = "If it is the right one, put it into `ca_file`.".to_owned();
                 return (at, "vouches for itself, and nobody trusts it here".to_owned(), advice);
             }
             let what = format!("is issued by {issuer}, whom nobody trusts here");
             (at, what, format!("Put the certificate of {issuer}, or of who issued that one, into `ca_file`."))
+        }
+        Wrong::BadSignature => {
+            let at = last_issued(chain);
+            let at = if chain[at].is_own_issuer() { at.saturating_sub(1) } else { at };
+            let what = format!("is not signed by the {} that is trusted here", chain[at].issuer);
+            let advice = "Has the authority a new key? Then put its newest certificate into `ca_file`; else this is not the server that it says it is.";
+            (at, what, advice.to_owned())
         }
         Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
             let what = format!("is not made for {name}");
@@ -84,6 +91,10 @@ fn last_issued(chain: &[Shown]) -> usize {
 }
 
 impl Shown {
+    fn is_own_issuer(&self) -> bool {
+        self.issuer == self.subject
+    }
+
     fn read(certificate: &CertificateDer<'_>) -> Option<Shown> {
         let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
         let names = parsed.subject_alternative_name().ok().flatten();
@@ -162,15 +173,23 @@ mod tests {
     #[test]
     fn the_certificate_that_has_expired_is_named() {
         assert!(
-            of(Wrong::Expired, &chain(), NOW + YEAR)
-                .contains("believed: CN=dc1.contoso.com has expired on 2027-01-01.")
+            of(Wrong::Expired, &chain(), NOW + YEAR).contains("believed: CN=dc1.contoso.com expired on 2027-01-01.")
         );
         let issuer = of(Wrong::Expired, &chain()[1..], NOW + 10 * YEAR);
-        assert!(issuer.contains("believed: CN=Contoso Issuing has expired on 2030-01-01."), "{issuer}");
+        assert!(issuer.contains("believed: CN=Contoso Issuing expired on 2030-01-01."), "{issuer}");
         let early = of(Wrong::NotValidYet, &chain(), NOW - YEAR);
         assert!(
             early.contains("believed: CN=dc1.contoso.com is valid from 2026-01-01 on only. Are the clocks"),
             "{early}"
+        );
+    }
+
+    #[test]
+    fn an_authority_with_a_new_key_is_told_from_one_that_nobody_knows() {
+        let told = of(Wrong::BadSignature, &chain(), NOW);
+        assert!(
+            told.contains("CN=Contoso Issuing is not signed by the CN=Contoso Root that is trusted here"),
+            "{told}"
         );
     }
 

@@ -12,7 +12,7 @@ use crate::world::{World, people};
 /// Reads a group of the first five people by way of the domain.
 fn staff(directory: &impl Directory, dns: &Dns, url: &str) -> World {
     let group = directory.add_group("staff", &directory.people(0..5));
-    let world = world(directory, url, 50, &format!("discover = true\n{}", groups(&[&group])));
+    let world = world(directory, url, 50, &format!("discover = true\nconnect_timeout = \"2s\"\n{}", groups(&[&group])));
     let ran = dns.run(&world, &["sync"]);
     assert_eq!((ran.status, world.assigned()), (0, people(0..5)), "{ran:?}");
     world
@@ -55,7 +55,7 @@ fn when_dns_or_a_certificate_is_wrong_nobody_loses_anything() {
         "DNS names no servers of example.test (it was asked for _ldap._tcp.dc._msdcs.example.test and",
     );
     dns.stop();
-    changes_nothing(&dns, "DNS does not answer");
+    changes_nothing(&dns, "DNS did not say within 2s (connect_timeout) which servers ldaps://example.test");
     // Whoever can forge an answer has a server of their own, and a certificate that is right for it.
     dns.add("example.test", "dc1.ad.example.org", slapd.address(), 0);
     changes_nothing(&dns, "dc1.ad.example.org as a server of example.test");

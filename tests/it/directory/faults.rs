@@ -178,7 +178,8 @@ fn a_wrong_certificate_is_no_server() {
     slapd.leave(&group, &slapd.person(0));
     slapd.pki.for_another_name("elsewhere");
     slapd.pki.expired("old", slapd.address());
-    for (bad, words) in [("elsewhere", "is not made for 127."), ("old", "has expired on 2020-02-01")] {
+    slapd.pki.client("somebody");
+    for (bad, words) in [("elsewhere", "is not made for 127."), ("old", "CN=old expired on 2020-02-01.")] {
         slapd.show_certificate(bad);
         let ran = world.run_to(1, &["sync"]);
         assert_eq!(world.assigned(), people(0..5), "{bad}: {ran:?}");
@@ -199,7 +200,18 @@ fn a_wrong_certificate_is_no_server() {
     world.run_to(1, &["sync"]);
     assert_eq!(world.assigned(), people(1..5));
     let told = problem(&world);
-    assert!(told.contains("CN=server is issued by O=rosterd tests, CN=authority, whom nobody trusts here"), "{told}");
+    assert!(
+        told.contains("CN=server is not signed by the O=rosterd tests, CN=authority that is trusted here"),
+        "{told}"
+    );
+    fs::copy(slapd.pki.pem("somebody"), slapd.ca()).unwrap();
+    world.run_to(1, &["sync"]);
+    assert_eq!(world.assigned(), people(1..5));
+    let told = problem(&world);
+    assert!(
+        told.contains("CN=authority vouches for itself, and nobody trusts it here. If it is the right one"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn a_global_catalog_is_believed_on_universal_groups_alone() {
     world.run_to(1, &["sync"]);
     assert_eq!(world.assigned(), people(0..5));
     let told = problem(&world);
-    assert!(told.contains("is a global catalog, which does not know who is in cn=crew,"), "{told}");
+    assert!(told.contains("is a global catalog, which does not know who is in CN=crew,"), "{told}");
     samba.leave(&group, &global);
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(0..4));
