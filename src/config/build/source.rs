@@ -108,7 +108,7 @@ impl<'a> Build<'a> {
         let plain = |url: &Url| url.scheme() == "ldap" && !starts_tls;
         let may_be_plain = values.flag("danger_plaintext") == Some(true);
         let help = "write ldaps://, or add start_tls = true";
-        if auth != "simple" && urls.iter().any(|url| plain(url)) {
+        if auth != "simple" && urls.iter().any(plain) {
             self.complain(file, value.span(), format!("auth = \"{auth}\" needs TLS"), help);
         } else if urls.iter().any(|url| plain(url) && !is_loopback(url) && !may_be_plain) {
             self.complain(file, value.span(), "ldap:// would show the password and the people to the network", help);

@@ -57,7 +57,7 @@ pub fn servers(
 ) -> Result<Vec<String>, String> {
     let name = domain.name.trim_end_matches('.');
     let (own, foreign): (Vec<Record>, Vec<Record>) =
-        records.into_iter().filter(|record| host(record) != "").partition(|record| is_of(&host(record), name));
+        records.into_iter().filter(|record| !host(record).is_empty()).partition(|record| is_of(&host(record), name));
     if own.is_empty() {
         return Err(match foreign.first() {
             Some(record) => format!(
