@@ -194,6 +194,9 @@ impl Ledger {
                 looked(transaction, subscription, scope, seen)?;
                 return Ok(None);
             }
+            // Until the run has come to its end neither this scope nor the one before it is what everybody was judged by.
+            let sql = "UPDATE subscription SET scope = NULL WHERE id = ?1 AND scope <> ?2";
+            transaction.prepare_cached(sql)?.execute(params![subscription, scope])?;
             let approvals = approvals(transaction, subscription, now)?;
             Ok(Some(Work::new(run, plan, scope, seen, &approvals)))
         })?;
@@ -249,11 +252,13 @@ impl Ledger {
             Ok(intent)
         });
         if let Some(mut work) = work.take() {
-            let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes);
+            // Of those who were asked for again, to be sure, nothing is to be decided.
+            let settled = commit.settled.iter().filter(|_| !work.again).flat_map(|(_, outcomes)| outcomes);
             let mut outcomes = settled.chain(&commit.left);
             // A commit that failed leaves its outcomes unknown to the ledger: those addresses, too, are for the next plan.
             work.unfinished |=
                 result.is_err() || outcomes.any(|(_, outcome)| matches!(outcome, Outcome::NotDone { .. }));
+            work.again = commit.intent.as_ref().is_some_and(|intent| intent.again);
             self.works.insert(lease.subscription.clone(), work);
         }
         if matches!(result, Ok(Some(_))) && self.begun.remove(&lease.subscription) {

@@ -32,6 +32,7 @@ macro_rules! ledger_suite {
             a_large_change_keeps_its_departures,
             a_rename_in_one_roster_outlives_a_departure_from_another,
             who_left_while_the_subscription_was_left_out_is_known,
+            a_scope_is_known_once_a_run_has_come_to_its_end_under_it,
             both_looks_see_the_same_person,
             a_new_address_is_looked_at_with_the_old_one_however_settled,
             dates_that_fall_due_make_candidates,
