@@ -37,6 +37,11 @@ impl Tried {
         self.reasons.push(why);
     }
 
+    /// Each as sentences.
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        self.reasons.iter().map(|why| why.reason.as_str())
+    }
+
     /// What the next one said, with a word on those before it.
     pub fn before(mut self, reading: Reading) -> Reading {
         match reading {

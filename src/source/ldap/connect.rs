@@ -15,6 +15,7 @@ use reqwest::Url;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 
 use crate::config;
 use crate::source::{Incomplete, Reading};
@@ -53,7 +54,13 @@ pub fn look(settings: Settings<'_>) -> Reading {
             match reading {
                 // What this server can't tell now, another one may.
                 Reading::Incomplete(why) if why.passing => tried.add(why),
-                told => return tried.before(told),
+                Reading::Incomplete(why) => return tried.before(Reading::Incomplete(why)),
+                told => {
+                    for reason in tried.reasons() {
+                        warn!("{reason} The next server was read instead.");
+                    }
+                    return tried.before(told);
+                }
             }
         }
     }

@@ -92,7 +92,12 @@ async fn bind(mut ldap: Ldap, config: &config::Ldap, url: &Url, server: &str) ->
         #[cfg(feature = "gssapi")]
         Err(LdapError::GssapiOperationError(text)) => Err(super::closed::without_ticket(server, host(url), &text)),
         Err(error) => {
-            let why = format!("{server} {}, when rosterd signed in.", words(&error));
+            // TLS 1.3 is done before the server has looked at the client's certificate.
+            let advice = match config.auth {
+                Auth::External { .. } => " Does it trust who issued `client_cert`, and is that still valid?",
+                _ => "",
+            };
+            let why = format!("{server} {}, when rosterd signed in.{advice}", words(&error));
             Err(Closed::here(Incomplete::passing(why)))
         }
     }

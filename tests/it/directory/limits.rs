@@ -82,15 +82,16 @@ fn the_next_server_is_asked_whatever_is_wrong_with_the_first() {
         (silent_tls, Fault::None),
     ] {
         if there {
-            slapd.leave(&group, &slapd.person(0))
+            slapd.leave(&group, &slapd.person(0));
         } else {
-            slapd.join(&group, &slapd.person(0))
+            slapd.join(&group, &slapd.person(0));
         }
         there = !there;
         proxy.set(fault);
         edit(&world, &proxy.url(), &first);
-        world.run_to(0, &["sync"]);
+        let ran = world.run_to(0, &["sync"]);
         assert_eq!(world.assigned(), people(usize::from(!there)..5), "{fault:?} at {first}");
+        assert!(ran.stderr.contains("The next server was read instead."), "{fault:?} at {first}: {ran:?}");
         let told = world.run(&["check"]).stdout;
         assert!(told.contains(&format!("Tried before: {first} ")), "{fault:?}: {told}");
         edit(&world, &first, &proxy.url());

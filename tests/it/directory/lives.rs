@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::pki::Pki;
 use super::proxy::{Fault, Proxy};
-use super::reader::{groups, point, problem, world};
+use super::reader::{edit, groups, point, problem, world};
 use super::samba::Samba;
 use super::slapd::Slapd;
 use super::{Directory, SIZES};
@@ -234,4 +235,18 @@ fn a_client_certificate_is_enough() {
     point(&world, &slapd, &slapd.tls_url(), &format!("{who}{}", groups(&[&group])));
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(0..5));
+    edit(&world, &slapd.tls_url(), &slapd.url());
+    edit(&world, "[sources.hr]\n", "[sources.hr]\nstart_tls = true\n");
+    slapd.leave(&group, &slapd.person(0));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(1..5));
+    // One that somebody else has signed.
+    let other = Pki::new(&slapd.path("other"));
+    other.client("syncer");
+    edit(&world, &pem.display().to_string(), &other.pem("syncer").display().to_string());
+    edit(&world, &key.display().to_string(), &other.key("syncer").display().to_string());
+    slapd.leave(&group, &slapd.person(1));
+    world.run_to(1, &["sync"]);
+    assert_eq!(world.assigned(), people(1..5));
+    assert!(problem(&world).contains("Does it trust who issued `client_cert`"), "{}", problem(&world));
 }
