@@ -7,9 +7,7 @@ use std::path::Path;
 
 use super::failure::Failure;
 use crate::config::Config;
-
-/// Tickets are kept in memory: nobody else's, and for nobody else.
-const CACHE: &str = "MEMORY:rosterd";
+use crate::source::ldap::closed::OWN_TICKETS;
 
 /// Sees to it that the environment names the keytab of the configuration. Where rosterd has to be started anew for that,
 /// it does not come back.
@@ -31,7 +29,7 @@ pub(super) fn settle(config: &Config) -> Result<(), Failure> {
 fn environment(keytab: &Path) -> [(&'static str, OsString); 2] {
     let mut name = OsString::from("FILE:");
     name.push(keytab);
-    [("KRB5_CLIENT_KTNAME", name), ("KRB5CCNAME", CACHE.into())]
+    [("KRB5_CLIENT_KTNAME", name), ("KRB5CCNAME", OWN_TICKETS.into())]
 }
 
 fn is_settled(wanted: &[(&str, OsString)], known: impl Fn(&str) -> Option<OsString>) -> bool {

@@ -102,35 +102,50 @@ pub fn refused(server: &str, who: &str, code: u32, text: &str) -> Closed {
     }
 }
 
+/// Where tickets are kept that were got with `keytab`: in memory, nobody else's, and for nobody else.
+pub const OWN_TICKETS: &str = "MEMORY:rosterd";
+
+/// What the Kerberos library says, what to do about it, and whether another server may do otherwise. The first that fits.
+#[cfg(any(feature = "gssapi", test))]
+const OF_KERBEROS: [(&[&str], &str, bool); 8] = [
+    (
+        &["Server not found in Kerberos database"],
+        "Kerberos knows no ldap/HOST: write the controller's own full name into `urls`.",
+        true,
+    ),
+    (
+        &["reauthentication failed", "revoked", "not found in Kerberos database"],
+        "The account is disabled, locked or gone, or has another password since: look at it, and export its keytab again.",
+        false,
+    ),
+    (
+        &["contact any KDC", "find KDC"],
+        "The domain's Kerberos servers can't be reached: look at krb5.conf, or at what DNS says of them.",
+        true,
+    ),
+    (
+        &["kew too great"],
+        "The clocks of this machine and of the controller differ too much: set them by the same source.",
+        true,
+    ),
+    (&["expired"], "The ticket has expired: with `keytab` there is always a new one.", false),
+    (&[OWN_TICKETS, "eytab", "key table"], "Is `keytab` there, is it a keytab, and may this account read it?", false),
+    (
+        &["credentials cache", "No Kerberos credentials"],
+        "There is no ticket, and nothing to get one with: set `keytab`, or keep a credential cache that this account may read (KRB5CCNAME).",
+        false,
+    ),
+    (&[""], "Does `kinit` work here, with the same keytab?", true),
+];
+
 /// There is no ticket for this server, or it can't be used: in the words of the system's Kerberos library.
 #[cfg(any(feature = "gssapi", test))]
 pub fn without_ticket(server: &str, host: &str, text: &str) -> Closed {
-    let (advice, closed): (String, fn(Incomplete) -> Closed) = if text.contains("not found in Kerberos database") {
-        let named = format!("Kerberos knows no ldap/{host}: write the controller's own full name into `urls`.");
-        (named, Closed::here)
-    } else if text.contains("credentials cache") || text.contains("No Kerberos credentials") {
-        let own = "There is no ticket, and nothing to get one with: set `keytab`, or keep a credential cache that this account may read (KRB5CCNAME).";
-        (own.to_owned(), Closed::everywhere)
-    } else if text.contains("keytab") || text.contains("key table") {
-        ("Is `keytab` there, is it a keytab, and may this account read it?".to_owned(), Closed::everywhere)
-    } else if text.contains("reauthentication failed") || text.contains("revoked") {
-        let old =
-            "Its key is not the account's any more, or the account is locked or disabled: export the keytab again.";
-        (old.to_owned(), Closed::everywhere)
-    } else if text.contains("kew too great") {
-        (
-            "The clocks of this machine and of the controller differ too much: set them by the same source.".to_owned(),
-            Closed::here,
-        )
-    } else if text.contains("expired") {
-        ("The ticket has expired: with `keytab` there is always a new one.".to_owned(), Closed::everywhere)
-    } else if text.contains("contact any KDC") || text.contains("annot find KDC") {
-        let way = "The domain's Kerberos servers can't be reached: look at krb5.conf, or at what DNS says of them.";
-        (way.to_owned(), Closed::here)
-    } else {
-        ("Does `kinit` work here, with the same keytab?".to_owned(), Closed::here)
-    };
-    closed(Incomplete::passing(format!("{server} can't be signed in to with Kerberos ({text}). {advice}")))
+    let fits = |(phrases, ..): &&(&[&str], _, _)| phrases.iter().any(|phrase| text.contains(phrase));
+    let (advice, elsewhere) = OF_KERBEROS.iter().find(fits).map_or(("", true), |(_, advice, other)| (*advice, *other));
+    let advice = advice.replace("HOST", host);
+    let why = Incomplete::passing(format!("{server} can't be signed in to with Kerberos ({text}). {advice}"));
+    Closed { why, elsewhere }
 }
 
 #[cfg(test)]
@@ -168,7 +183,7 @@ mod tests {
         assert!(unknown.why.reason.contains("no ldap/10.0.0.1: write the controller's own full name"), "{unknown:?}");
         assert!(unknown.elsewhere);
         let old = told("Preauthentication failed");
-        assert!(old.why.reason.contains("export the keytab again") && !old.elsewhere, "{old:?}");
+        assert!(old.why.reason.contains("export its keytab again") && !old.elsewhere, "{old:?}");
         assert!(told("Clock skew too great").why.reason.contains("clocks"));
         assert!(
             told("No Kerberos credentials available (default cache: FILE:/tmp/krb5cc_0)")

@@ -89,6 +89,14 @@ fn a_ticket_in_the_cache_is_enough_and_without_one_nobody_loses_anything() {
     let elsewhere = fs::read_to_string(samba.krb5_conf()).unwrap().replace(&samba.address().to_string(), "127.0.0.1:9");
     fs::write(world.path("krb5.conf"), elsewhere.replace("127.0.0.1:9:88", "127.0.0.1:9")).unwrap();
     changes_nothing(&sync(&world.path("krb5.conf")), "Kerberos servers can't be reached");
+    let nowhere = format!("keytab = \"{}\"\n", world.path("nowhere.keytab").display());
+    edit(&world, &keytab(&samba), &nowhere);
+    changes_nothing(&sync(&samba.krb5_conf()), "Is `keytab` there, is it a keytab, and may this account read it?");
+    edit(&world, &nowhere, &keytab(&samba));
+    let account = samba.syncer()[0];
+    samba.disable(account);
+    changes_nothing(&sync(&samba.krb5_conf()), "The account is disabled, locked or gone");
+    samba.set(account, "userAccountControl", &["512"]);
     // A name for which there is no ticket.
     let unknown = Wire::before(samba.listens()[1]).tls_url();
     edit(&world, &samba.tls_url(), &unknown);
