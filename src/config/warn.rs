@@ -60,8 +60,7 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
-    for (what, secret) in secrets(config) {
-        let SecretRef::File(path) = secret else { continue };
+    for (what, path) in secrets(config) {
         if let Some(mode) = mode(path).filter(|mode| mode & 0o077 != 0) {
             warnings.push(format!(
                 "Others may read {what}: {} has the mode {:o}; `chmod 600` it.",
@@ -72,17 +71,24 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
     }
 }
 
-/// The secrets that this version uses, with what they are.
-fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
+/// The files of the secrets that this version uses, with what they are.
+fn secrets(config: &Config) -> Vec<(String, &Path)> {
     let keys = config.subscriptions.values().map(|it| (format!("the API key of `{}`", it.name), &it.api_key));
     let token = config.http.token.iter().map(|token| ("the token of [http]".to_owned(), token));
-    let passwords = config.sources.values().filter_map(|source| match &source.kind {
-        SourceKind::Ldap(Ldap { auth: Auth::Simple { password, .. }, .. }) => {
-            Some((format!("the bind password of `{}`", source.name), password))
-        }
+    let file = |(what, secret): (String, _)| match secret {
+        &SecretRef::File(ref path) => Some((what, path.as_path())),
         _ => None,
+    };
+    let directories = config.sources.values().filter_map(|source| {
+        let SourceKind::Ldap(Ldap { auth, .. }) = &source.kind else { return None };
+        let name = &source.name;
+        match auth {
+            Auth::Simple { password, .. } => file((format!("the bind password of `{name}`"), password)),
+            Auth::External { key, .. } => Some((format!("the client key of `{name}`"), key.as_path())),
+            Auth::Gssapi { keytab } => Some((format!("the keytab of `{name}`"), keytab.as_deref()?)),
+        }
     });
-    keys.chain(token).chain(passwords).collect()
+    keys.chain(token).filter_map(file).chain(directories).collect()
 }
 
 #[cfg(unix)]

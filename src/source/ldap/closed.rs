@@ -74,8 +74,8 @@ pub fn without_tls(server: &str, code: u32) -> Closed {
     )))
 }
 
-/// The server says no to whoever signs in.
-pub fn refused(server: &str, who: &str, code: u32, text: &str) -> Closed {
+/// The server says no to whoever signs in, over TLS or not.
+pub fn refused(server: &str, who: &str, is_tls: bool, code: u32, text: &str) -> Closed {
     let text = text.trim_matches(['\0', ' ', '\n']);
     // Active Directory says more in its own words than by its code.
     let advice = match code {
@@ -88,6 +88,9 @@ pub fn refused(server: &str, who: &str, code: u32, text: &str) -> Closed {
             "It wants channel binding, which this sign-in does not give: look at its LdapEnforceChannelBinding."
         }
         49 => "The name or the password is wrong: look at `bind_dn` and `bind_password`.",
+        8 | 13 if is_tls => {
+            "It does not take this kind of sign-in even over TLS: its log says what it wants (for Samba, look at `ldap server require strong auth`)."
+        }
         8 | 13 => "It wants TLS: use ldaps://, or start_tls = true.",
         7 => "It does not take this kind of sign-in: look at `auth`.",
         51 | 52 => "It can't answer now; it is asked again.",
@@ -156,24 +159,25 @@ mod tests {
 
     #[test]
     fn a_wrong_password_is_not_tried_on_the_next_server() {
-        assert!(!refused("s", "rosterd", 49, "").elsewhere);
+        assert!(!refused("s", "rosterd", false, 49, "").elsewhere);
         for code in [7, 8, 51, 52, 53] {
-            assert!(refused("s", "rosterd", code, "").elsewhere, "{code}");
+            assert!(refused("s", "rosterd", false, code, "").elsewhere, "{code}");
         }
     }
 
     #[test]
     fn a_refusal_says_what_to_do() {
-        let told = |code, text| refused("ldaps://dc1", "rosterd@contoso.com", code, text).why.reason;
+        let told = |code, text| refused("ldap://dc1", "rosterd@contoso.com", false, code, text).why.reason;
         assert_eq!(
             told(8, "BindSimple: Transport encryption required.\0"),
-            "ldaps://dc1 does not let rosterd@contoso.com in: it answered 8 (stronger authentication required) (in its own words: BindSimple: Transport encryption required.). It wants TLS: use ldaps://, or start_tls = true."
+            "ldap://dc1 does not let rosterd@contoso.com in: it answered 8 (stronger authentication required) (in its own words: BindSimple: Transport encryption required.). It wants TLS: use ldaps://, or start_tls = true."
         );
         assert!(
             told(49, "80090308: LdapErr: DSID-0C090400, comment: AcceptSecurityContext error, data 533, v1db1")
                 .ends_with("The account is disabled.")
         );
         assert!(told(49, "").ends_with("look at `bind_dn` and `bind_password`."));
+        assert!(refused("s", "rosterd", true, 8, "").why.reason.contains("even over TLS: its log says"));
     }
 
     #[test]

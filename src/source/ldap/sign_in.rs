@@ -62,7 +62,6 @@ fn not_secure(server: &str, error: &LdapError, told: &Told) -> Closed {
     }
 }
 
-#[cfg_attr(not(feature = "gssapi"), expect(unused_variables, reason = "the host is Kerberos' alone"))]
 async fn bind(mut ldap: Ldap, config: &config::Ldap, url: &Url, server: &str) -> Result<Ldap, Closed> {
     let (who, bound) = match &config.auth {
         Auth::Simple { name, password } => {
@@ -86,9 +85,10 @@ async fn bind(mut ldap: Ldap, config: &config::Ldap, url: &Url, server: &str) ->
             )));
         }
     };
+    let is_tls = config.start_tls || url.scheme() == "ldaps";
     match bound {
         Ok(LdapResult { rc: 0, .. }) => Ok(ldap),
-        Ok(result) => Err(refused(server, who, result.rc, &result.text)),
+        Ok(result) => Err(refused(server, who, is_tls, result.rc, &result.text)),
         #[cfg(feature = "gssapi")]
         Err(LdapError::GssapiOperationError(text)) => Err(super::closed::without_ticket(server, host(url), &text)),
         Err(error) => {

@@ -201,8 +201,9 @@ impl Shared {
                 self.counts.results.fetch_add(1, Ordering::SeqCst);
             }
             change(fault, results, &mut message);
-            { client }.write_all(&message)?;
+            // Before the client has it: whoever has seen everything may set the next fault.
             self.counts.answers.fetch_add(1, Ordering::SeqCst);
+            { client }.write_all(&message)?;
         }
         Ok(())
     }
