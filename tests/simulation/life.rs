@@ -409,8 +409,8 @@ impl Life {
         }
         let took = shared.now() - before.began;
         // By a clock that was set back who comes now seems to have waited longer than who came before.
-        let is_steady = took >= TimeDelta::zero();
-        let is_brief = is_steady && took < TimeDelta::minutes(1);
+        let is_steady = took >= TimeDelta::zero() && before.waiting.values().all(|since| *since <= before.began);
+        let is_brief = took >= TimeDelta::zero() && took < TimeDelta::minutes(1);
         if is_brief && watch.disturbed.is_none() && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. })
         {
             shared.is_done(client, &self.config, before.began);

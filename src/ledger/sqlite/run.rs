@@ -14,7 +14,9 @@ use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{looked, put_plan};
-use super::requests::{left, not_asked, put_answer, put_intent, put_problem, settle_intent, turn_back};
+use super::requests::{
+    left, named_meanwhile, not_asked, put_answer, put_intent, put_problem, settle_intent, turn_back,
+};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
 use super::{Ledger, Result, fence, known_subscription, subscription_id};
@@ -227,6 +229,9 @@ impl Ledger {
             let mut books = Books::open(transaction, subscription, Some(run), now);
             if let Some((intent, outcomes)) = &commit.settled {
                 settle_intent(transaction, &mut books, subscription, run, *intent, outcomes)?;
+                if let Some(work) = &work {
+                    named_meanwhile(transaction, &mut books, subscription, outcomes, work.seen)?;
+                }
             }
             let intent = match &commit.intent {
                 None => None,
