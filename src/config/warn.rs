@@ -75,20 +75,23 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
 fn secrets(config: &Config) -> Vec<(String, &Path)> {
     let keys = config.subscriptions.values().map(|it| (format!("the API key of `{}`", it.name), &it.api_key));
     let token = config.http.token.iter().map(|token| ("the token of [http]".to_owned(), token));
-    let file = |(what, secret): (String, _)| match secret {
-        &SecretRef::File(ref path) => Some((what, path.as_path())),
-        _ => None,
-    };
     let directories = config.sources.values().filter_map(|source| {
         let SourceKind::Ldap(Ldap { auth, .. }) = &source.kind else { return None };
         let name = &source.name;
         match auth {
-            Auth::Simple { password, .. } => file((format!("the bind password of `{name}`"), password)),
+            Auth::Simple { password, .. } => in_file(format!("the bind password of `{name}`"), password),
             Auth::External { key, .. } => Some((format!("the client key of `{name}`"), key.as_path())),
             Auth::Gssapi { keytab } => Some((format!("the keytab of `{name}`"), keytab.as_deref()?)),
         }
     });
-    keys.chain(token).filter_map(file).chain(directories).collect()
+    keys.chain(token).filter_map(|(what, secret)| in_file(what, secret)).chain(directories).collect()
+}
+
+fn in_file(what: String, secret: &SecretRef) -> Option<(String, &Path)> {
+    match secret {
+        SecretRef::File(path) => Some((what, path)),
+        _ => None,
+    }
 }
 
 #[cfg(unix)]
