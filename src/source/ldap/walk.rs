@@ -157,6 +157,12 @@ impl<'a> Walk<'a> {
         let found = found.ok_or_else(|| {
             Incomplete::passing(format!("{what} went away, or out of sight, while it was being read."))
         })?;
+        if self.server.hides_members(self.directory.server(), found.number("groupType")) {
+            return Err(Incomplete::lasting(format!(
+                "{} is a global catalog, which does not know who is in {name}: that is no universal group. Nobody is taken away for it; ask a domain controller at its own port (636), or make the group universal.",
+                self.directory.server()
+            )));
+        }
         let listed = self.listed(&found)?;
         let mut counts = Counts { listed: listed.len() as u64, ..Counts::default() };
         let mut nodes = Vec::new();

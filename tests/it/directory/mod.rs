@@ -1,9 +1,13 @@
 //! Directories: real servers, which the tests start on loopback in folders of their own, and what stands between them
 //! and rosterd.
 //!
+//! - `discovery`: a domain whose servers DNS names.
+//! - `dns`: a name server, and a machine that asks it.
 //! - `faults`: what breaks on the way, and nobody loses a licence.
 //! - `fixtures`: the servers start, serve what was put into them, and are gone afterwards.
 //! - `install`: the programs, installed where they are missing.
+//! - `kerberos`: tickets instead of passwords.
+//! - `limits`: how long is waited, and what happens between two answers.
 //! - `pki`: a certification authority for one server.
 //! - `lives`: what happens to people and groups, and what becomes of their licences.
 //! - `proxy`: what goes wrong on the way, message by message.
@@ -11,10 +15,16 @@
 //! - `samba`: an Active Directory domain controller.
 //! - `server`: a process that ends with its test, however that ends.
 //! - `slapd`: OpenLDAP.
+//! - `wire`: what goes wrong on the way, byte by byte, under TLS.
 
+mod discovery;
+mod dns;
 mod faults;
 mod fixtures;
 mod install;
+#[cfg(feature = "gssapi")]
+mod kerberos;
+mod limits;
 mod lives;
 mod pki;
 mod proxy;
@@ -22,6 +32,7 @@ mod reader;
 mod samba;
 mod server;
 mod slapd;
+mod wire;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
