@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Global;
 use super::failure::Failure;
+use super::kerberos;
 use crate::clock::Timestamp;
 use crate::config::{self, Config, LedgerUrl, Subscription};
 use crate::dispatch::pace::Pacer;
@@ -51,6 +52,7 @@ impl Context {
 
     fn load(&self, path: &Path, brief: bool) -> Result<Config, Failure> {
         let config = config::load(path).map_err(|problems| Failure::of_configuration(&problems))?;
+        kerberos::settle(&config)?;
         telemetry::init(telemetry::Options {
             format: self.global.log_format.unwrap_or(config.log.format),
             verbosity: self.global.verbose,

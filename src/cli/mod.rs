@@ -14,6 +14,7 @@ mod failure;
 mod forget;
 mod held;
 mod history;
+mod kerberos;
 mod ledger;
 mod man;
 mod members;

@@ -470,11 +470,12 @@ pub(super) static LDAP: Table = Table {
             key("read_timeout", within(100, DAY), "For the whole reading.").or(r#""15m""#),
             key("client_cert", Kind::Path, "The client certificate in PEM, for \"external\"."),
             key("client_key", Kind::Path, "The client certificate's key in PEM, for \"external\"."),
-            key("keytab", Kind::Path, "The keytab for \"gssapi\"; without it the credential cache."),
+            key("keytab", Kind::Path, "The keytab for \"gssapi\", one for all sources; without it the credential cache."),
             key(
                 "discover",
                 Kind::Flag,
-                "Whether ldaps://contoso.com stands for the domain, its controllers found by DNS SRV.",
+                "Whether ldaps://contoso.com stands for the domain, whose servers DNS names (SRV); each of them has to be \
+            within the domain.",
             )
             .or("false"),
             key("danger_plaintext", Kind::Flag, "Allows ldap:// without StartTLS to an address that is not loopback.")

@@ -69,6 +69,16 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+impl Config {
+    /// The keytab of those sources that sign in with Kerberos: all of them have the same.
+    pub fn keytab(&self) -> Option<&Path> {
+        self.sources.values().find_map(|source| match &source.kind {
+            SourceKind::Ldap(Ldap { auth: Auth::Gssapi { keytab }, .. }) => keytab.as_deref(),
+            _ => None,
+        })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerUrl {
     Sqlite(PathBuf),

@@ -17,18 +17,6 @@ pub(super) fn about(config: &mut Config) {
 
 /// What is understood and not done by this version.
 fn not_yet(config: &Config, warnings: &mut Vec<String>) {
-    for source in config.sources.values() {
-        let SourceKind::Ldap(ldap) = &source.kind else { continue };
-        let name = &source.name;
-        if matches!(ldap.auth, Auth::Gssapi { .. }) {
-            warnings.push(format!(
-                "The source `{name}` signs in with GSSAPI, which this version can't yet: its roster stays as it is."
-            ));
-        }
-        if ldap.discover {
-            warnings.push(format!("The source `{name}` has `discover`, which this version can't yet: its roster stays as it is. Name the controllers under `urls`."));
-        }
-    }
     if !config.alerts.is_empty() {
         warnings.push("Alerts are only logged by this version: [[alerts]] is not used yet.".to_owned());
     }
@@ -72,8 +60,7 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
-    for (what, secret) in secrets(config) {
-        let SecretRef::File(path) = secret else { continue };
+    for (what, path) in secrets(config) {
         if let Some(mode) = mode(path).filter(|mode| mode & 0o077 != 0) {
             warnings.push(format!(
                 "Others may read {what}: {} has the mode {:o}; `chmod 600` it.",
@@ -84,17 +71,27 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
     }
 }
 
-/// The secrets that this version uses, with what they are.
-fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
+/// The files of the secrets that this version uses, with what they are.
+fn secrets(config: &Config) -> Vec<(String, &Path)> {
     let keys = config.subscriptions.values().map(|it| (format!("the API key of `{}`", it.name), &it.api_key));
     let token = config.http.token.iter().map(|token| ("the token of [http]".to_owned(), token));
-    let passwords = config.sources.values().filter_map(|source| match &source.kind {
-        SourceKind::Ldap(Ldap { auth: Auth::Simple { password, .. }, .. }) => {
-            Some((format!("the bind password of `{}`", source.name), password))
+    let directories = config.sources.values().filter_map(|source| {
+        let SourceKind::Ldap(Ldap { auth, .. }) = &source.kind else { return None };
+        let name = &source.name;
+        match auth {
+            Auth::Simple { password, .. } => in_file(format!("the bind password of `{name}`"), password),
+            Auth::External { key, .. } => Some((format!("the client key of `{name}`"), key.as_path())),
+            Auth::Gssapi { keytab } => Some((format!("the keytab of `{name}`"), keytab.as_deref()?)),
         }
-        _ => None,
     });
-    keys.chain(token).chain(passwords).collect()
+    keys.chain(token).filter_map(|(what, secret)| in_file(what, secret)).chain(directories).collect()
+}
+
+fn in_file(what: String, secret: &SecretRef) -> Option<(String, &Path)> {
+    match secret {
+        SecretRef::File(path) => Some((what, path)),
+        _ => None,
+    }
 }
 
 #[cfg(unix)]

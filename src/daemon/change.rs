@@ -141,7 +141,9 @@ fn keep(old: &Config, new: &mut Config) -> Vec<String> {
     let listen = |http: &Http| http.listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
     let token = |http: &Http| http.token.as_ref().map_or_else(|| "none".to_owned(), SecretRef::to_string);
     let format = |log: Log| if log.format == LogFormat::Json { "json" } else { "text" }.to_owned();
+    let keytab = |config: &Config| config.keytab().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     let values = [
+        ("keytab", keytab(old), keytab(new), old.keytab() != new.keytab()),
         ("ledger.url", ledger(&old.ledger), ledger(&new.ledger), old.ledger != new.ledger),
         ("http.listen", listen(&old.http), listen(&new.http), old.http.listen != new.http.listen),
         ("http.token", token(&old.http), token(&new.http), old.http.token != new.http.token),
@@ -288,6 +290,23 @@ mod tests {
         let same = change(&[("[sources.hr]", "# A remark.\n[defaults]\nbatch_size = 100\n[sources.hr]")]);
         assert_eq!(same, Change::default());
         assert!(same.is_nothing());
+    }
+
+    #[test]
+    #[cfg(feature = "gssapi")]
+    fn another_keytab_waits_for_the_next_start() {
+        let with = |keytab: &str| {
+            let keys = "kind = \"ldap\"\nurls = [\"ldaps://dc1\"]\nauth = \"gssapi\"\ngroups = [\"CN=x\"]";
+            config(&format!("{LEAST}[sources.ad]\n{keys}\n{keytab}\n"))
+        };
+        let kept = |old: &str, new: &str| Change::to(&with(old), &mut with(new)).kept;
+        assert_eq!(
+            kept("", "keytab = \"b\""),
+            [
+                "keytab stays none while rosterd runs; /etc/rosterd/b, as the configuration has it now, takes effect at the next start"
+            ]
+        );
+        assert_eq!(kept("keytab = \"b\"", "keytab = \"b\""), [""; 0]);
     }
 
     #[test]

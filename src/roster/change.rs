@@ -143,7 +143,8 @@ impl<'a> Arrivals<'a> {
             let overlaps = |new: &&Entry| new.route.is_none() || entry.route.is_none();
             other_route.filter(|_| self.removed.by_id.get(id).is_some_and(Option::is_some)).filter(overlaps)
         };
-        arrival.map(|entry| &entry.address)
+        // Whose route alone is another left some subscriptions under the same address.
+        arrival.map(|arrival| &arrival.address).filter(|to| **to != entry.address)
     }
 }
 
@@ -469,6 +470,7 @@ mod tests {
         let both = of(&["jane 1"], &["jane.old 1 contoso", "jane.old 1 fabrikam"]);
         assert_eq!(both, "-jane.old renamed to jane -jane.old renamed to jane +jane ");
         assert_eq!(of(&["b 1"], &["a 1 contoso", "c 1 fabrikam"]), "-a left -c left +b ");
+        assert_eq!(of(&["a 1 contoso"], &["a 1"]), "-a left +a ", "nobody is renamed");
     }
 
     #[test]

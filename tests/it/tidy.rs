@@ -69,6 +69,8 @@ const TOUCHES: &[&str] = &[
     "sandbox/",
     "source/",
     "source/ldap/connect.rs",
+    "source/ldap/discover.rs",
+    "source/ldap/sign_in.rs",
     "source/ldap/tls.rs",
 ];
 

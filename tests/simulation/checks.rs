@@ -11,7 +11,7 @@ use rosterd::pass;
 
 use crate::host::{Shared, id, members, name};
 use crate::rules::Rule;
-use crate::script::{CLIENTS, OFFENDERS};
+use crate::script::{CLIENTS, OFFENDERS, SOURCES};
 use crate::truth::{Truth, has_id, is_offender, person, same_person, who};
 use crate::watch::Watch;
 
@@ -66,8 +66,9 @@ impl Shared {
     pub(crate) fn seated(&self) -> [BTreeSet<String>; CLIENTS] {
         std::array::from_fn(|client| {
             let stay = |member: &Member| member.has_seat && member.departure.is_none();
+            let sources: Vec<String> = (0..SOURCES).map(|source| format!("s{source}")).collect();
             let members = members(&self.ledger, client).into_iter().filter(|(_, member)| stay(member));
-            let candidate = |email: &str| self.ledger.candidate(&name(client), &[], email).unwrap();
+            let candidate = |email: &str| self.ledger.candidate(&name(client), &sources, email).unwrap();
             members.map(|(email, _)| email).filter(|email| candidate(email).departure.is_none()).collect()
         })
     }
@@ -197,11 +198,10 @@ impl Shared {
     pub(crate) fn in_order(&mut self, client: usize, watch: &Watch, before: &Before) {
         let members = members(&self.ledger, client);
         let now = before.began;
-        // Who did not wait before the pass, waits since it.
-        let rank = |email: &str, claim: bool| {
-            // A person who is renamed keeps the place, but for one whom another roster names by the old address still.
-            let renamed = |known: &str| same_person(known, email) && !self.truth.is_desired(client, known, now);
-            let same = |known: &&String| *known == email || has_id(email) && renamed(known);
+        // Who did not wait before the pass, waits since it. A person who is renamed keeps the place, where one roster says
+        // both; nobody else knows whether it does.
+        let rank = |email: &str, claim: bool, keeps: bool| {
+            let same = |known: &&String| *known == email || keeps && has_id(email) && same_person(known, email);
             let since = before.waiting.iter().filter(|(known, _)| same(known)).map(|(_, since)| *since).min();
             let since = since.unwrap_or(now);
             Some((!claim, self.truth.priority(client, email, now)?, since, email.to_owned()))
@@ -209,13 +209,13 @@ impl Shared {
         let given = watch.added.iter().filter(|email| !is_offender(email));
         // A renamed person takes the old address's seat along.
         let given = given.filter(|email| !before.seated.iter().any(|seated| same_person(seated, email)));
-        let last = given.filter_map(|email| rank(email, before.claims.contains(email))).max();
+        let last = given.filter_map(|email| rank(email, before.claims.contains(email), true)).max();
         let waits = members.values().filter(|member| member.state == MemberState::Pending);
         // Whose seat was found to be gone only when it was asked for again, after the others, waits from now on.
         let first = waits
             .filter(|member| !is_offender(member.address.identity()))
             .filter(|member| member.claim.is_some() || !before.seated.contains(member.address.identity()))
-            .filter_map(|member| rank(member.address.identity(), member.claim.is_some()))
+            .filter_map(|member| rank(member.address.identity(), member.claim.is_some(), false))
             .min();
         if let (Some(last), Some(first)) = (last, first)
             && first < last

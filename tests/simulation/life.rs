@@ -409,8 +409,8 @@ impl Life {
         }
         let took = shared.now() - before.began;
         // By a clock that was set back who comes now seems to have waited longer than who came before.
-        let is_steady = took >= TimeDelta::zero() && before.waiting.values().all(|since| *since <= before.began);
         let is_brief = took >= TimeDelta::zero() && took < TimeDelta::minutes(1);
+        let is_steady = is_brief && before.waiting.values().all(|since| *since <= before.began);
         if is_brief && watch.disturbed.is_none() && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. })
         {
             shared.is_done(client, &self.config, before.began);
@@ -483,10 +483,10 @@ impl Life {
         let again = self.hosts[0].lock().truth.setting().sends_again();
         let mut retried = [false; CLIENTS];
         for _ in 0..if again { ROUNDS + PEOPLE } else { ROUNDS } {
-            for client in 0..CLIENTS {
+            for (client, retried) in retried.iter_mut().enumerate() {
                 self.resume();
                 self.approve(client);
-                retried[client] = retried[client] || self.retry(client);
+                *retried = *retried || self.retry(client);
                 let calm = Chances::default();
                 self.begin(0, &calm, None);
                 self.pass(client, 0, false, &calm).await;

@@ -379,7 +379,9 @@ impl Truth {
             watch.removed.insert(email.clone());
         }
         let excluded = self.is_excluded(&email) && self.listings(client, &email).next().is_some();
-        if self.setting.hold_after_change && !is_approved && (excluded || self.fallen[client].contains(&email)) {
+        // What becomes of the new address of whoever was renamed, becomes of the old one.
+        let fell_out = self.fallen[client].contains(&email) && !(has_id(&email) && self.is_renamed(client, &email));
+        if self.setting.hold_after_change && !is_approved && (excluded || fell_out) {
             return Some((Rule::Guarded, format!("{email} was unassigned for a change of the configuration, unasked")));
         }
         let protected = self.is_protected(&email).then(|| format!("{email} is protected and was unassigned"));

@@ -88,7 +88,8 @@ fn load_file(main: &File) -> Read {
         }
         problems.append(&mut check.problems);
     }
-    let mut build = Build { main, root, documents: &documents, problems, warnings, whole, crons: BTreeMap::new() };
+    let (crons, keytab) = (BTreeMap::new(), None);
+    let mut build = Build { main, root, documents: &documents, problems, warnings, whole, crons, keytab };
     let config = build.config(&standing);
     let order: Vec<PathBuf> = std::iter::once(main).chain(&others).map(|file| file.shown.clone()).collect();
     let config = match config {
@@ -157,6 +158,8 @@ struct Build<'a> {
     whole: bool,
     /// Cron expressions by their text: their tables are large, and thousands of subscriptions have one in common.
     crons: BTreeMap<String, Arc<croner::Cron>>,
+    /// The first source that signs in with Kerberos: the place that says how, and its keytab.
+    keytab: Option<(&'a File, Range<usize>, Option<PathBuf>)>,
 }
 
 /// A named table with the place of its name.

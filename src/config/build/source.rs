@@ -1,8 +1,12 @@
 //! Sources: drop folders and directories.
 
+use std::net::IpAddr;
+
 use chrono_tz::Tz;
+use reqwest::Url;
 use toml::de::{DeTable, DeValue};
 
+use super::super::diagnose::{Complaint, Problem};
 use super::super::keys;
 use super::super::keys::Kind;
 use super::super::raw::{File, Value};
@@ -93,12 +97,52 @@ impl<'a> Build<'a> {
             let help = "add base_dn = \"DC=contoso,DC=com\"";
             self.complain(named.file, named.span.clone(), "a filter alone needs a place to search", help);
         }
-        let covered = values.flag("start_tls") == Some(true) || values.flag("danger_plaintext") == Some(true);
+        self.check_urls(values, auth);
+        self.check_kerberos(values, auth);
+    }
+
+    fn check_urls(&mut self, values: &Values<'a>, auth: &str) {
+        let Some((file, value)) = values.find("urls") else { return };
         let urls = values.get("urls", |at| at.ldap_urls()).unwrap_or_default();
-        let open = urls.iter().any(|url| url.scheme() == "ldap" && !is_loopback(url));
-        if let Some((file, value)) = values.find("urls").filter(|_| open && !covered) {
-            let help = "write ldaps://, or add start_tls = true";
+        let starts_tls = values.flag("start_tls") == Some(true);
+        let plain = |url: &Url| url.scheme() == "ldap" && !starts_tls;
+        let may_be_plain = values.flag("danger_plaintext") == Some(true);
+        let help = "write ldaps://, or add start_tls = true";
+        if auth != "simple" && urls.iter().any(plain) {
+            self.complain(file, value.span(), format!("auth = \"{auth}\" needs TLS"), help);
+        } else if urls.iter().any(|url| plain(url) && !is_loopback(url) && !may_be_plain) {
             self.complain(file, value.span(), "ldap:// would show the password and the people to the network", help);
+        }
+        let is_address = |url: &Url| {
+            is_loopback(url)
+                || url.host_str().is_none_or(|host| host.parse::<IpAddr>().is_ok() || host.starts_with('['))
+        };
+        if values.flag("discover") == Some(true) && urls.iter().any(is_address) {
+            let help = "write ldaps://contoso.com, or leave discover out";
+            self.complain(file, value.span(), "this is no domain whose servers DNS could name", help);
+        }
+    }
+
+    fn check_kerberos(&mut self, values: &Values<'a>, auth: &str) {
+        if auth != "gssapi" {
+            return;
+        }
+        if let Some((file, value)) = values.find("auth").filter(|_| !cfg!(feature = "gssapi")) {
+            let help = "use one that is built with the feature `gssapi`, or another `auth`";
+            self.complain(file, value.span(), "this rosterd is built without Kerberos", help);
+        }
+        let Some((file, value)) = values.find("keytab").or_else(|| values.find("auth")) else { return };
+        let keytab = values.get("keytab", |at| at.path());
+        // The Kerberos library takes it from the process, which has one.
+        let (first_file, first_span, first) = self.keytab.get_or_insert((file, value.span(), keytab.clone())).clone();
+        if first != keytab {
+            let help = "use one keytab, or one credential cache, for all sources: the process has one";
+            let complaint = Complaint::new("this source signs in to Kerberos in another way", help);
+            self.problems.push(Problem::at(file, value.span(), complaint).and(
+                first_file,
+                first_span,
+                "the first one does it so",
+            ));
         }
     }
 

@@ -179,6 +179,25 @@ fn a_key_that_others_can_read_is_a_warning() {
     assert_eq!(mode("rosterd.toml", 0o666).len(), 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_client_key_that_others_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let keys = "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldaps://dc1\"]\nauth = \"external\"\ngroups = [\"CN=a\"]\n\
+                client_cert = \"ad.pem\"\nclient_key = \"ad.key\"\n";
+    let text = format!("{}{keys}", GOOD.replace("[\"hr\"]", "[\"hr\", \"ad\"]"));
+    let folder = folder(&[("rosterd.toml", &text), ("ad.pem", "x"), ("ad.key", "x")]);
+    let mode = |file: &str, mode| {
+        fs::set_permissions(folder.path().join(file), fs::Permissions::from_mode(mode)).unwrap();
+        load_in(&folder).unwrap().warnings
+    };
+    mode("rosterd.toml", 0o644);
+    mode("ad.pem", 0o644);
+    assert_eq!(mode("ad.key", 0o600), [""; 0], "a certificate is no secret");
+    let warnings = mode("ad.key", 0o640);
+    assert!(warnings.len() == 1 && warnings[0].contains("the client key of `ad`"), "{warnings:?}");
+}
+
 #[test]
 fn a_missing_configuration_says_where_it_was_looked_for() {
     assert_eq!(find(Some(Path::new("/nowhere/x.toml"))).unwrap(), Path::new("/nowhere/x.toml"));

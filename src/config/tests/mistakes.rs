@@ -1,7 +1,7 @@
 //! What is wrong is shown, with its place and what to write instead.
 
 use super::super::*;
-use super::{GOOD, parse, refused};
+use super::{GOOD, SIGNS_IN, parse, refused};
 
 #[test]
 fn ten_mistakes_are_shown_at_once() {
@@ -290,10 +290,17 @@ fn what_a_directory_lacks_is_said() {
             "urls = [\"ldap://dc1.contoso.com\"]\nbind_dn = \"CN=x\"\nbind_password = { env = \"AD\" }\ngroups = [\"CN=x\"]",
         ),
         ldap("urls = [\"https://dc1.contoso.com\"]\nauth = \"external\"\nuser_filter = \"(a=b)\""),
-        ldap("urls = []\nauth = \"gssapi\""),
+        ldap(&format!("urls = []\n{SIGNS_IN}")),
+        ldap(&format!(
+            "urls = [\"ldaps://dc1\"]\n{SIGNS_IN}\ngroups = [{{ priority = 1 }}, {{ dn = \"CN=x\", subscription = \"contosso\" }}, 7]"
+        )),
         ldap(
-            "urls = [\"ldaps://dc1\"]\nauth = \"gssapi\"\ngroups = [{ priority = 1 }, { dn = \"CN=x\", subscription = \"contosso\" }, 7]",
+            "urls = [\"ldap://127.0.0.1\"]\nauth = \"external\"\nclient_cert = \"c\"\nclient_key = \"k\"\ngroups = [\"CN=x\"]",
         ),
+        ldap(&format!(
+            "urls = [\"ldaps://contoso.com\", \"ldaps://10.0.0.1\"]\ndiscover = true\n{SIGNS_IN}\ngroups = [\"CN=x\"]"
+        )),
+        ldap(&format!("urls = [\"ldaps://[2001:db8::1]\"]\ndiscover = true\n{SIGNS_IN}\ngroups = [\"CN=x\"]")),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
     3: ldap:// would show the password and the people to the network; write ldaps://, or add start_tls = true
@@ -303,53 +310,84 @@ fn what_a_directory_lacks_is_said() {
     3: https:// is not a directory; write ldaps:// or ldap://
     1: this does not say who should have a licence; add groups = ["CN=…"], or a user_filter with base_dn
     3: this list is empty; name at least one server
-    5: `dn` is missing here; add dn = "…": The group's distinguished name.
-    5: there is no subscription `contosso`; did you mean `contoso`?
-    5: expected a table, found a number; write it as [header] with keys below, or as { key = value }
+    6: `dn` is missing here; add dn = "…": The group's distinguished name.
+    6: there is no subscription `contosso`; did you mean `contoso`?
+    6: expected a table, found a number; write it as [header] with keys below, or as { key = value }
+    3: auth = "external" needs TLS; write ldaps://, or add start_tls = true
+    3: this is no domain whose servers DNS could name; write ldaps://contoso.com, or leave discover out
+    3: this is no domain whose servers DNS could name; write ldaps://contoso.com, or leave discover out
     "#);
-    let plain =
-        "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldap://127.0.0.1:389\"]\nauth = \"gssapi\"\ngroups = [\"CN=x\"]";
-    assert!(parse(&format!("{plain}{GOOD}")).is_ok());
+    let plain = format!("[sources.ad]\nkind = \"ldap\"\n{SIGNS_IN}\ngroups = [\"CN=x\"]\n");
+    let good = |keys: &str| assert!(parse(&format!("{plain}{keys}{GOOD}")).is_ok(), "{keys}");
+    good("urls = [\"ldap://127.0.0.1:389\", \"ldap://[::1]\", \"ldap://localhost\"]");
+    good("urls = [\"ldap://dc1.contoso.com\"]\ndanger_plaintext = true");
+    good("urls = [\"ldap://dc1.contoso.com\"]\nstart_tls = true");
+    good("urls = [\"ldaps://contoso.com\"]\ndiscover = true");
+    for url in ["ldap://localhost.contoso.com", "ldap://10.0.0.1", "ldap://127.0.0.1.contoso.com"] {
+        assert!(said(&format!("{plain}urls = [\"{url}\"]{GOOD}")).contains("would show the password"), "{url}");
+    }
+}
+
+#[test]
+fn kerberos_is_one_for_the_process_and_only_where_it_is_built_in() {
+    let ldap = |name: &str, keys: &str| {
+        format!(
+            "[sources.{name}]\nkind = \"ldap\"\nauth = \"gssapi\"\ngroups = [\"CN=x\"]\nurls = [\"ldaps://dc1\"]\n{keys}\n"
+        )
+    };
+    let is_built_in = cfg!(feature = "gssapi");
+    let one = parse(&format!("{}{GOOD}", ldap("ad", "keytab = \"a\"")));
+    assert_eq!(one.is_ok(), is_built_in);
+    if let Err(problems) = one {
+        assert!(problems.to_string().contains("this rosterd is built without Kerberos"), "{problems}");
+    }
+    for (keytab, complains) in [("keytab = \"a\"", false), ("keytab = \"b\"", true), ("", true)] {
+        let two = parse(&format!("{}{}{GOOD}", ldap("ad", "keytab = \"a\""), ldap("ae", keytab)));
+        let told = two.map_or_else(|problems| problems.to_string(), |_| String::new());
+        assert_eq!(told.contains("signs in to Kerberos in another way"), complains, "{told}");
+    }
+    let plain = ldap("ad", "").replace("ldaps://", "ldap://");
+    assert!(refused(&format!("{plain}{GOOD}")).contains("auth = \"gssapi\" needs TLS"));
 }
 
 #[test]
 fn the_place_in_a_filter_and_in_a_name_is_marked() {
-    let text = "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldaps://dc1\"]\nauth = \"gssapi\"\n\
+    let text = "[sources.ad]\nkind = \"ldap\"\nurls = [\"ldaps://dc1\"]\nbind_dn = \"a\"\nbind_password = {env=\"A\"}\n\
         user_filter = \"(&(objectClass=user)(department=Sales)\"\nbase_dn = \"DC=contoso, com\"\n\
         groups = [\"Domain Users\", { dn = \"CN=a,\" }]\nemail_attributes = [\"e mail\"]\n";
     insta::assert_snapshot!(refused(&format!("{text}{GOOD}")), @r#"
     error: this is not a search filter: it ends where a ) should be
-     --> /etc/rosterd/rosterd.toml:5:54
+     --> /etc/rosterd/rosterd.toml:6:54
       |
-    5 | user_filter = "(&(objectClass=user)(department=Sales)"
+    6 | user_filter = "(&(objectClass=user)(department=Sales)"
       |                                                      ^
       = write it as "(&(objectClass=user)(department=Sales))"
 
     error: this is not a distinguished name: it lacks a name and `=` such as `CN=`
-     --> /etc/rosterd/rosterd.toml:6:24
+     --> /etc/rosterd/rosterd.toml:7:24
       |
-    6 | base_dn = "DC=contoso, com"
+    7 | base_dn = "DC=contoso, com"
       |                        ^
       = write it as "CN=Staff,OU=Groups,DC=contoso,DC=com"
 
     error: this is not a distinguished name: it lacks a name and `=` such as `CN=`
-     --> /etc/rosterd/rosterd.toml:7:12
+     --> /etc/rosterd/rosterd.toml:8:12
       |
-    7 | groups = ["Domain Users", { dn = "CN=a," }]
+    8 | groups = ["Domain Users", { dn = "CN=a," }]
       |            ^
       = write it as "CN=Staff,OU=Groups,DC=contoso,DC=com"
 
     error: this is not a distinguished name: it ends where a name should follow
-     --> /etc/rosterd/rosterd.toml:7:40
+     --> /etc/rosterd/rosterd.toml:8:40
       |
-    7 | groups = ["Domain Users", { dn = "CN=a," }]
+    8 | groups = ["Domain Users", { dn = "CN=a," }]
       |                                        ^
       = write it as "CN=Staff,OU=Groups,DC=contoso,DC=com"
 
     error: `e mail` is not the name of an attribute
-     --> /etc/rosterd/rosterd.toml:8:21
+     --> /etc/rosterd/rosterd.toml:9:21
       |
-    8 | email_attributes = ["e mail"]
+    9 | email_attributes = ["e mail"]
       |                     ^^^^^^^^
       = write it as "mail"
 

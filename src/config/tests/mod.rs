@@ -20,6 +20,9 @@ kind = "csv"
 path = "drops/hr"
 "#;
 
+/// How a directory is signed in to, where that does not matter.
+const SIGNS_IN: &str = "bind_dn = \"CN=rosterd\"\nbind_password = { env = \"AD\" }";
+
 fn parse(text: &str) -> Result<Config, Problems> {
     load_str(Path::new("/etc/rosterd/rosterd.toml"), text)
 }

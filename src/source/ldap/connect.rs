@@ -5,58 +5,102 @@
 //! the connection and all that belongs to it. Each request is a task, for the library panics at malformed answers: such a
 //! panic is one more way in which an answer does not come to its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::asn1::{PL, StructureTag};
 use ldap3::controls::{Control, ControlType, PagedResults};
 use ldap3::exop::{WhoAmI, WhoAmIResp};
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchOptions, StdStream};
+use ldap3::{Ldap, LdapError, LdapResult, SearchOptions};
 use reqwest::Url;
-use secrecy::ExposeSecret;
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 
-use crate::config::{self, Auth};
+use crate::config;
 use crate::source::{Incomplete, Reading};
 use crate::telemetry::chain;
 
-use super::directory::{Ask, Broken, Directory, Ended, Item, Page, RawEntry, Scope, name_of};
+use super::closed::{Closed, Tried};
+use super::directory::{Ask, Broken, Directory, Ended, Item, Page, RawEntry, Scope};
+use super::discover::discover;
 use super::read::{Settings, read};
 use super::schema;
-use super::tls::{Told, client_config};
+use super::sign_in::sign_in;
 
 /// Entries that wait for the reader, who is quicker than any server.
 const ENTRIES_WAITING_MAX: usize = 64;
 
 /// Reads a directory from the first of its servers that can be read.
 pub fn look(settings: Settings<'_>) -> Reading {
-    let mut reasons: Vec<Incomplete> = Vec::new();
+    let mut tried = Tried::default();
     for url in &settings.config.urls {
-        let reading = match Connection::open(settings.config, url) {
-            Ok(mut connection) => read(&mut connection, settings),
-            Err(why) => Reading::Incomplete(why),
+        let servers = match servers(settings.config, url, settings.known.map(|known| known.server.as_str())) {
+            Ok(servers) => servers,
+            Err(why) => {
+                tried.add(why);
+                continue;
+            }
         };
-        match reading {
-            // What this server can't tell now, another one may.
-            Reading::Incomplete(why) if why.passing => reasons.push(why),
-            Reading::Incomplete(why) if reasons.is_empty() => return Reading::Incomplete(why),
-            Reading::Incomplete(why) => reasons.push(why),
-            told => return told,
+        for server in &servers {
+            let reading = match Connection::open(settings.config, server) {
+                Ok(mut connection) => read(&mut connection, settings),
+                Err(closed) if closed.elsewhere => {
+                    tried.add(closed.why);
+                    continue;
+                }
+                Err(closed) => Reading::Incomplete(closed.why),
+            };
+            match reading {
+                // What this server can't tell now, another one may.
+                Reading::Incomplete(why) if why.passing => tried.add(why),
+                Reading::Incomplete(why) => return tried.before(Reading::Incomplete(why)),
+                told => {
+                    for reason in tried.reasons() {
+                        warn!("{reason} The next server was read instead.");
+                    }
+                    return tried.before(told);
+                }
+            }
         }
     }
-    let passing = reasons.iter().any(|why| why.passing);
-    let reason = reasons.iter().map(|why| why.reason.as_str()).collect::<Vec<_>>().join(" ");
-    Reading::Incomplete(Incomplete { passing, ..Incomplete::lasting(reason) })
+    tried.in_vain()
+}
+
+/// The servers that an address stands for: itself, or those of the domain. The one that was read last comes first among
+/// its equals.
+fn servers(config: &config::Ldap, url: &Url, last: Option<&str>) -> Result<Vec<Url>, Incomplete> {
+    if !config.discover {
+        return Ok(vec![url.clone()]);
+    }
+    let domain = shown_url(url);
+    let runtime = runtime(&domain)?;
+    let found = runtime.block_on(async { timeout(config.connect_timeout, discover(config, url, last)).await });
+    runtime.shutdown_background();
+    found.unwrap_or_else(|_| {
+        Err(Incomplete::passing(format!(
+            "DNS did not say within {} (connect_timeout) which servers {domain} has.",
+            humantime::format_duration(config.connect_timeout)
+        )))
+    })
+}
+
+fn shown_url(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// What a connection runs on.
+fn runtime(server: &str) -> Result<Runtime, Incomplete> {
+    let started = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    started.map_err(|cause| Incomplete::passing(format!("{server} can't be asked: {cause}.")))
 }
 
 /// What is wrong with the attributes that the configuration names, each a sentence, as the first server that can be asked
 /// sees it. Nothing where none can be: a reading says so.
 pub fn examine(config: &config::Ldap) -> Vec<String> {
-    let told = |url| schema::complaints(&mut Connection::open(config, url).ok()?, config).ok();
-    config.urls.iter().find_map(told).unwrap_or_default()
+    let told = |url: Url| schema::complaints(&mut Connection::open(config, &url).ok()?, config).ok();
+    let mut servers = config.urls.iter().flat_map(|url| servers(config, url, None).unwrap_or_default());
+    servers.find_map(told).unwrap_or_default()
 }
 
 /// A connection that has signed in.
@@ -83,24 +127,31 @@ impl Connection {
     ///
     /// # Errors
     /// When one of these fails, with what to do about it.
-    pub fn open(config: &config::Ldap, url: &Url) -> Result<Connection, Incomplete> {
-        let server = url.as_str().trim_end_matches('/').to_owned();
+    pub fn open(config: &config::Ldap, url: &Url) -> Result<Connection, Closed> {
+        let server = shown_url(url);
         let limit = config.connect_timeout;
-        let started = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = started.map_err(|cause| Incomplete::passing(format!("{server} can't be asked: {cause}.")))?;
-        let opened = runtime.block_on(async {
+        let runtime = runtime(&server).map_err(Closed::here)?;
+        let (deadline, opened) = runtime.block_on(async {
             let deadline = Instant::now() + config.read_timeout;
             (deadline, timeout(limit, sign_in(config, url, &server)).await)
         });
-        let (deadline, Ok(opened)) = opened else {
-            return Err(Incomplete::passing(format!(
+        let opened = opened.unwrap_or_else(|_| {
+            Err(Closed::here(Incomplete::passing(format!(
                 "{server} did not let rosterd connect and sign in within {} (connect_timeout).",
                 humantime::format_duration(limit)
-            )));
+            ))))
+        });
+        let ldap = match opened {
+            Ok(ldap) => ldap,
+            Err(closed) => {
+                // A name server or a Kerberos server that is waited for is not waited for any more.
+                runtime.shutdown_background();
+                return Err(closed);
+            }
         };
         Ok(Connection {
             runtime,
-            ldap: opened?,
+            ldap,
             server,
             page_timeout: config.page_timeout,
             read_timeout: config.read_timeout,
@@ -280,7 +331,7 @@ fn primitive(tag: StructureTag) -> Option<Vec<u8>> {
 }
 
 /// What went wrong, as a fragment that fits after the server's name.
-fn words(error: &LdapError) -> String {
+pub(super) fn words(error: &LdapError) -> String {
     match error {
         LdapError::EndOfStream
         | LdapError::ResultRecv { .. }
@@ -290,108 +341,5 @@ fn words(error: &LdapError) -> String {
         LdapError::FilterParsing => "was to be asked with a filter that can't be sent".to_owned(),
         LdapError::DecodingUTF8 => "sent something that is no answer".to_owned(),
         error => format!("could not be asked ({})", chain(error)),
-    }
-}
-
-/// Connects and signs in; the connection is driven by a task of this runtime.
-async fn sign_in(config: &config::Ldap, url: &Url, server: &str) -> Result<Ldap, Incomplete> {
-    if config.discover {
-        return Err(Incomplete::lasting(
-            "This version can't find a domain's controllers by DNS (`discover`): name them under `urls`.",
-        ));
-    }
-    let told = Told::default();
-    let secure = client_config(config, &told)?;
-    let stream = tcp(url, server).await?;
-    let settings = LdapConnSettings::new()
-        .set_config(Arc::new(secure))
-        .set_starttls(config.start_tls && url.scheme() == "ldap")
-        .set_std_stream(StdStream::Tcp(stream));
-    let connected = LdapConnAsync::from_url_with_settings(settings, url).await;
-    let (connection, ldap) = connected.map_err(|error| not_secure(server, &error, &told))?;
-    tokio::spawn(async move { connection.drive().await });
-    bind(ldap, config, server).await
-}
-
-/// A connection to the first of the host's addresses that takes one.
-async fn tcp(url: &Url, server: &str) -> Result<std::net::TcpStream, Incomplete> {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
-    let connected = TcpStream::connect((host, port)).await.and_then(TcpStream::into_std);
-    connected.map_err(|cause| {
-        Incomplete::passing(format!(
-            "{server} can't be reached: {cause}. Are its name and port right, and does it run?"
-        ))
-    })
-}
-
-/// Why a connection came to nothing after it was made: nearly always TLS.
-fn not_secure(server: &str, error: &LdapError, told: &Told) -> Incomplete {
-    if let Some(why) = told.take() {
-        return Incomplete::lasting(format!("{server} {why}"));
-    }
-    match error {
-        LdapError::LdapResult { result } => Incomplete::lasting(format!(
-            "{server} does not turn to TLS: it answered {} ({}) to StartTLS. Use its ldaps:// port, or set it up for TLS.",
-            result.rc,
-            name_of(result.rc)
-        )),
-        LdapError::Io { source } => Incomplete::passing(format!(
-            "{server} broke off while TLS was being set up ({source}). Is that a port for TLS, and does it take this certificate?"
-        )),
-        error => Incomplete::passing(format!("{server} {}.", words(error))),
-    }
-}
-
-async fn bind(mut ldap: Ldap, config: &config::Ldap, server: &str) -> Result<Ldap, Incomplete> {
-    let (who, bound) = match &config.auth {
-        Auth::Simple { name, password } => {
-            let password = password.read().map_err(|error| Incomplete::lasting(format!("{}.", chain(&error))))?;
-            if password.expose_secret().is_empty() {
-                return Err(Incomplete::lasting(
-                    "The bind password is empty, and with an empty one a directory lets anybody in, as nobody: write the password into where `bind_password` says.",
-                ));
-            }
-            (name.as_str(), ldap.simple_bind(name, password.expose_secret()).await)
-        }
-        Auth::External { .. } => ("the client certificate", ldap.sasl_external_bind().await),
-        Auth::Gssapi { .. } => {
-            return Err(Incomplete::lasting(
-                "This version can't sign in with GSSAPI: use auth = \"simple\" or \"external\".",
-            ));
-        }
-    };
-    let result =
-        bound.map_err(|error| Incomplete::passing(format!("{server} {}, when rosterd signed in.", words(&error))))?;
-    if result.rc == 0 {
-        return Ok(ldap);
-    }
-    Err(refused(server, who, &result))
-}
-
-/// Why the server lets nobody in, and what to do.
-fn refused(server: &str, who: &str, result: &LdapResult) -> Incomplete {
-    let text = result.text.trim_matches(['\0', ' ', '\n']);
-    // Active Directory says more in its own words than by its code.
-    let advice = match result.rc {
-        49 if text.contains("data 533") => "The account is disabled.",
-        49 if text.contains("data 532") => "The account's password has expired.",
-        49 if text.contains("data 701") => "The account has expired.",
-        49 if text.contains("data 773") => "The account's password has to be changed first.",
-        49 if text.contains("data 775") => "The account is locked out.",
-        49 => "The name or the password is wrong: look at `bind_dn` and `bind_password`.",
-        8 | 13 => "It wants TLS: use ldaps://, or start_tls = true.",
-        7 => "It does not take this kind of sign-in: look at `auth`.",
-        51 | 52 => "It can't answer now; it is asked again.",
-        _ => "Its log may say more.",
-    };
-    let words = if text.is_empty() { String::new() } else { format!(" (in its own words: {text})") };
-    Incomplete {
-        passing: matches!(result.rc, 51 | 52),
-        ..Incomplete::lasting(format!(
-            "{server} does not let {who} in: it answered {} ({}){words}. {advice}",
-            result.rc,
-            name_of(result.rc)
-        ))
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Fake {
     pub(super) messages: usize,
     /// Filters and bases of what was asked, for tests that look.
     pub(super) asked: Vec<String>,
+    /// Whether it says that it has not caught up with the other controllers.
+    pub(super) is_behind: bool,
     /// What its state is called.
     pub(super) state: u32,
 }
@@ -116,6 +118,7 @@ impl Fake {
                     ("namingContexts", "cn=configuration,dc=x"),
                     ("defaultNamingContext", ROOT),
                     ("supportedCapabilities", "1.2.840.113556.1.4.800"),
+                    ("isSynchronized", if self.is_behind { "FALSE" } else { "TRUE" }),
                 ],
             );
         }

@@ -9,6 +9,9 @@ use super::dn::Dn;
 /// Active Directory says so among its capabilities.
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 
+/// In `groupType`.
+const UNIVERSAL: i64 = 0x8;
+
 const ATTRIBUTES: [&str; 6] = [
     "defaultNamingContext",
     "namingContexts",
@@ -63,6 +66,13 @@ impl Server {
             service: root.text("dsServiceName").map(str::to_owned),
             changes: root.text("highestCommittedUSN").map(str::to_owned),
         })
+    }
+
+    /// Whether it is asked as a catalog of its forest, at this address: such a one does not know who is in a group of this
+    /// `groupType`, but for universal ones.
+    pub fn hides_members(&self, address: &str, group_type: Option<i64>) -> bool {
+        let is_catalog = address.ends_with(":3268") || address.ends_with(":3269");
+        self.is_active_directory && is_catalog && group_type.is_none_or(|kind| kind & UNIVERSAL == 0)
     }
 
     pub fn label(&self) -> &'static str {
@@ -190,6 +200,18 @@ mod tests {
         assert!(server.holds(&dn("CN=Jane,OU=Staff,DC=ad,DC=x")));
         assert!(!server.holds(&dn("CN=Jane,DC=other,DC=x")));
         assert_eq!(server.roots(&dn("OU=Staff,DC=ad,DC=x")), [&dn("DC=ad,DC=x")]);
+    }
+
+    #[test]
+    fn a_catalog_knows_the_members_of_universal_groups_alone() {
+        let server =
+            Server { is_active_directory: true, contexts: Vec::new(), domain: None, service: None, changes: None };
+        let (global, universal) = (Some(-2_147_483_646), Some(-2_147_483_640));
+        for catalog in ["ldap://dc1:3268", "ldaps://dc1.contoso.com:3269"] {
+            assert!(server.hides_members(catalog, global) && server.hides_members(catalog, None), "{catalog}");
+            assert!(!server.hides_members(catalog, universal), "{catalog}");
+        }
+        assert!(!server.hides_members("ldaps://dc1.contoso.com", global));
     }
 
     #[test]

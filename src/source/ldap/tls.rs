@@ -7,12 +7,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::{self, Auth};
 use crate::source::Incomplete;
+
+use super::certificate;
 
 /// What was wrong with a server's certificate, once it was.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +84,8 @@ impl ServerCertVerifier for Teller {
         let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         verified.inspect_err(|error| {
             let chain: Vec<&CertificateDer<'_>> = std::iter::once(end_entity).chain(intermediates).collect();
-            let words = words(error, &server_name.to_str(), &chain);
+            let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+            let words = certificate::told(error, &server_name.to_str(), &chain, now);
             *self.told.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
         })
     }
@@ -108,55 +110,5 @@ impl ServerCertVerifier for Teller {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.inner.supported_verify_schemes()
-    }
-}
-
-fn words(error: &rustls::Error, name: &str, chain: &[&CertificateDer<'_>]) -> String {
-    let (what, advice) = match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
-            "is issued by nobody who is trusted".to_owned(),
-            "Put the certificate of the authority that issued it into `ca_file`.",
-        ),
-        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            ("has expired".to_owned(), "The server needs a new one; nothing can be done here.")
-        }
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        ) => ("is not valid yet".to_owned(), "Are the clocks of both machines right?"),
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => (
-            format!("is not made for {name}"),
-            "Write one of its own names into `urls`, or give the server a certificate with this one.",
-        ),
-        other => (format!("can't be believed ({other})"), "The server needs another one."),
-    };
-    let chain: Vec<String> = chain.iter().map(|certificate| described(certificate)).collect();
-    format!("shows a certificate that {what}. {advice} The chain that it showed: {}.", chain.join("; "))
-}
-
-/// `CN=dc1.contoso.com (for dc1.contoso.com, 10.0.0.1; issued by CN=Contoso CA; valid until 2027-01-01)`.
-fn described(certificate: &CertificateDer<'_>) -> String {
-    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
-        return "a certificate that can't be read".to_owned();
-    };
-    let names = parsed.subject_alternative_name().ok().flatten();
-    let names: Vec<String> =
-        names.map_or_else(Vec::new, |names| names.value.general_names.iter().filter_map(name_of).collect());
-    let made_for = if names.is_empty() { String::new() } else { format!("for {}; ", names.join(", ")) };
-    let until = chrono::DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0);
-    let until = until.map_or_else(|| "?".to_owned(), |until| until.format("%Y-%m-%d").to_string());
-    format!("{} ({made_for}issued by {}; valid until {until})", parsed.subject(), parsed.issuer())
-}
-
-fn name_of(name: &x509_parser::extensions::GeneralName<'_>) -> Option<String> {
-    use x509_parser::extensions::GeneralName;
-    match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => match **bytes {
-            [a, b, c, d] => Some(std::net::Ipv4Addr::new(a, b, c, d).to_string()),
-            ref bytes => <[u8; 16]>::try_from(bytes).ok().map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()),
-        },
-        _ => None,
     }
 }

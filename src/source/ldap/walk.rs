@@ -170,6 +170,12 @@ impl<'a> Walk<'a> {
         let mut found = found.ok_or_else(|| {
             Incomplete::passing(format!("{what} went away, or out of sight, while it was being read."))
         })?;
+        if self.server.hides_members(self.directory.server(), found.number("groupType")) {
+            return Err(Incomplete::lasting(format!(
+                "{} is a global catalog, which does not know who is in {name}: that is no universal group. Nobody is taken away for it; ask a domain controller at its own port (636), or make the group universal.",
+                self.directory.server()
+            )));
+        }
         let listed = self.listed(&mut found)?;
         let mut counts = Counts { listed: listed.count(), ..Counts::default() };
         let unknown = listed.keys().filter(|key| self.members.node_of(*key).is_none()).count();

@@ -3,10 +3,12 @@
 
 use super::{Directory, FEW};
 use std::fs;
+use std::net::SocketAddr;
 
 use super::pki::Pki;
 use super::proxy::{Fault, Proxy};
-use super::reader::{groups, world};
+use super::reader::{groups, problem, world};
+use super::samba::Samba;
 use super::slapd::{LIMITED, Slapd};
 use crate::world::{World, people};
 
@@ -22,32 +24,48 @@ enum By {
 }
 
 /// Five people have a seat; one has left since, and one has come: a good reading would change something.
-struct Broken {
-    slapd: Slapd,
+struct Broken<D> {
+    directory: D,
     proxy: Proxy,
     world: World,
 }
 
-impl Broken {
-    fn new(by: By) -> Broken {
+impl Broken<Slapd> {
+    fn openldap(by: By) -> Broken<Slapd> {
         let slapd = Slapd::start();
-        let group = slapd.add_group("staff", &slapd.people(0..5));
-        for person in slapd.people(0..5) {
-            slapd.set(&person, "employeeType", &["staff"]);
+        let listens = slapd.listens()[0];
+        Broken::before(slapd, listens, by)
+    }
+}
+
+impl Broken<Samba> {
+    fn active_directory(by: By) -> Broken<Samba> {
+        let samba = Samba::start();
+        let listens = samba.listens()[0];
+        Broken::before(samba, listens, by)
+    }
+}
+
+impl<D: Directory> Broken<D> {
+    /// With a proxy before where the directory listens.
+    fn before(directory: D, listens: SocketAddr, by: By) -> Broken<D> {
+        let group = directory.add_group("staff", &directory.people(0..5));
+        for person in directory.people(0..5) {
+            directory.set(&person, "employeeType", &["staff"]);
         }
-        let proxy = Proxy::before(slapd.listens()[0]);
+        let proxy = Proxy::before(listens);
         let whom = match by {
             By::Group => groups(&[&group]),
             By::Filter => "user_filter = \"(employeeType=staff)\"\n".to_owned(),
         };
-        let world = world(&slapd, &proxy.url(), 50, &format!("{KEYS}{whom}"));
+        let world = world(&directory, &proxy.url(), 50, &format!("{KEYS}{whom}"));
         world.run_to(0, &["sync"]);
         assert_eq!(world.assigned(), people(0..5));
-        slapd.leave(&group, &slapd.person(0));
-        slapd.set(&slapd.person(0), "employeeType", &[]);
-        slapd.join(&group, &slapd.person(5));
-        slapd.set(&slapd.person(5), "employeeType", &["staff"]);
-        Broken { slapd, proxy, world }
+        directory.leave(&group, &directory.person(0));
+        directory.set(&directory.person(0), "employeeType", &[]);
+        directory.join(&group, &directory.person(5));
+        directory.set(&directory.person(5), "employeeType", &["staff"]);
+        Broken { directory, proxy, world }
     }
 
     /// How many messages and results of the server a plan needs.
@@ -63,9 +81,7 @@ impl Broken {
         self.proxy.set(fault);
         let ran = self.world.run(&["sync"]);
         assert_eq!((ran.status, self.world.assigned()), (1, people(0..5)), "{fault:?}: {ran:?}");
-        let status: serde_json::Value = serde_json::from_str(&self.world.run(&["status", "--json"]).stdout).unwrap();
-        let problem = status["subscriptions"][0]["problem"].as_str().unwrap_or_else(|| panic!("{fault:?}: {ran:?}"));
-        problem.to_owned()
+        problem(&self.world)
     }
 
     /// A good reading mends it.
@@ -79,62 +95,78 @@ impl Broken {
     }
 }
 
-#[test]
-fn a_connection_that_is_cut_after_any_message_takes_nothing_away() {
-    for by in [By::Group, By::Filter] {
-        let broken = Broken::new(by);
-        let (requests, answers, _) = broken.passes();
-        // Its last is only that it leaves.
-        for n in 0..requests - 1 {
-            broken.changes_nothing(Fault::CutAfterRequests(n));
+/// Each of these, before either server, whichever way people are found.
+macro_rules! on_both {
+    ($($name:ident),*) => {
+        mod openldap {
+            use super::{Broken, By};
+            $(#[test] fn $name() { for by in [By::Group, By::Filter] { super::$name(&Broken::openldap(by)); } })*
         }
-        for n in 0..answers {
-            broken.changes_nothing(Fault::CutAfterAnswers(n));
+        mod active_directory {
+            use super::{Broken, By};
+            $(#[test] fn $name() { for by in [By::Group, By::Filter] { super::$name(&Broken::active_directory(by)); } })*
         }
-        broken.changes_nothing(Fault::Refuse);
-        broken.is_mended();
-    }
+    };
 }
 
-#[test]
-fn a_server_that_falls_silent_is_not_waited_for() {
-    let broken = Broken::new(By::Filter);
-    let (_, answers, results) = broken.passes();
-    assert!(results > 5, "{results}");
+on_both!(
+    a_connection_that_is_cut_after_any_message_takes_nothing_away,
+    a_server_that_falls_silent_is_not_waited_for,
+    a_result_that_is_none_is_told_by_its_name,
+    a_page_without_a_cookie_is_not_the_last_one,
+    a_server_that_takes_its_leave_is_not_believed_to_have_ended
+);
+
+fn a_connection_that_is_cut_after_any_message_takes_nothing_away(broken: &Broken<impl Directory>) {
+    let (requests, answers, _) = broken.passes();
+    // Its last is only that it leaves.
+    for n in 0..requests - 1 {
+        broken.changes_nothing(Fault::CutAfterRequests(n));
+    }
+    for n in 0..answers {
+        broken.changes_nothing(Fault::CutAfterAnswers(n));
+    }
+    broken.changes_nothing(Fault::Refuse);
+    broken.is_mended();
+}
+
+fn a_server_that_falls_silent_is_not_waited_for(broken: &Broken<impl Directory>) {
+    let (_, answers, _) = broken.passes();
     for n in [0, 1, answers / 2, answers - 1] {
         broken.changes_nothing(Fault::StallAfterAnswers(n));
     }
     broken.is_mended();
 }
 
-#[test]
-fn a_result_that_is_none_is_told_by_its_name() {
-    for by in [By::Group, By::Filter] {
-        let broken = Broken::new(by);
-        let (_, _, results) = broken.passes();
-        for nth in 1..=results {
-            for code in [3, 4, 10, 11, 51, 52, 53] {
-                broken.changes_nothing(Fault::Result { nth, code });
-            }
+fn a_result_that_is_none_is_told_by_its_name(broken: &Broken<impl Directory>) {
+    let (_, _, results) = broken.passes();
+    assert!(results > 5, "{results}");
+    for nth in 1..=results {
+        for code in [3, 4, 10, 11, 51, 52, 53] {
+            broken.changes_nothing(Fault::Result { nth, code });
         }
-        broken.is_mended();
     }
+    broken.is_mended();
 }
 
-#[test]
-fn a_page_without_a_cookie_is_not_the_last_one() {
-    for by in [By::Group, By::Filter] {
-        let broken = Broken::new(by);
-        let (_, _, results) = broken.passes();
-        for nth in 1..=results {
-            broken.proxy.set(Fault::WithoutControls { nth });
-            broken.world.run(&["sync"]);
-            let assigned = broken.world.assigned();
-            // Where there was no cookie to lose, everything was read.
-            assert!(assigned == people(0..5) || assigned == people(1..6), "{nth}: {assigned:?}");
-        }
-        broken.is_mended();
+fn a_server_that_takes_its_leave_is_not_believed_to_have_ended(broken: &Broken<impl Directory>) {
+    let (_, answers, _) = broken.passes();
+    for n in 0..answers {
+        broken.changes_nothing(Fault::NoticeAfterAnswers(n));
     }
+    broken.is_mended();
+}
+
+fn a_page_without_a_cookie_is_not_the_last_one(broken: &Broken<impl Directory>) {
+    let (_, _, results) = broken.passes();
+    for nth in 1..=results {
+        broken.proxy.set(Fault::WithoutControls { nth });
+        broken.world.run(&["sync"]);
+        let assigned = broken.world.assigned();
+        // Where there was no cookie to lose, everything was read.
+        assert!(assigned == people(0..5) || assigned == people(1..6), "{nth}: {assigned:?}");
+    }
+    broken.is_mended();
 }
 
 #[test]
@@ -146,13 +178,18 @@ fn a_wrong_certificate_is_no_server() {
     slapd.leave(&group, &slapd.person(0));
     slapd.pki.for_another_name("elsewhere");
     slapd.pki.expired("old", slapd.address());
-    for bad in ["elsewhere", "old"] {
+    slapd.pki.client("somebody");
+    for (bad, words) in [("elsewhere", "is not made for 127."), ("old", "CN=old expired on 2020-02-01.")] {
         slapd.show_certificate(bad);
         let ran = world.run_to(1, &["sync"]);
         assert_eq!(world.assigned(), people(0..5), "{bad}: {ran:?}");
-        let status = world.run(&["status"]).stdout;
-        assert!(status.contains("certificate"), "{bad}: {status}");
+        let told = problem(&world);
+        assert!(
+            told.contains(words) && told.contains("; issued by O=rosterd tests, CN=authority; valid from"),
+            "{told}"
+        );
     }
+    assert!(problem(&world).contains("valid from 2020-01-01 to 2020-02-01"), "{}", problem(&world));
     slapd.show_certificate("server");
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(1..5));
@@ -162,6 +199,48 @@ fn a_wrong_certificate_is_no_server() {
     slapd.leave(&group, &slapd.person(1));
     world.run_to(1, &["sync"]);
     assert_eq!(world.assigned(), people(1..5));
+    let told = problem(&world);
+    assert!(
+        told.contains("CN=server is not signed by the O=rosterd tests, CN=authority that is trusted here"),
+        "{told}"
+    );
+    fs::copy(slapd.pki.pem("somebody"), slapd.ca()).unwrap();
+    world.run_to(1, &["sync"]);
+    assert_eq!(world.assigned(), people(1..5));
+    let told = problem(&world);
+    assert!(
+        told.contains("CN=authority vouches for itself, and nobody trusts it here. If it is the right one"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_empty_password_is_nobodys() {
+    let slapd = Slapd::start();
+    let group = slapd.add_group("staff", &slapd.people(0..5));
+    let world = world(&slapd, &slapd.tls_url(), 50, &groups(&[&group]));
+    world.run_to(0, &["sync"]);
+    slapd.leave(&group, &slapd.person(0));
+    for empty in ["", "\n"] {
+        fs::write(world.path("directory.password"), empty).unwrap();
+        world.run_to(1, &["sync"]);
+        assert_eq!(world.assigned(), people(0..5));
+        assert!(problem(&world).contains("empty"), "{}", problem(&world));
+    }
+}
+
+#[test]
+fn an_attribute_that_nobody_knows_is_named() {
+    let slapd = Slapd::start();
+    let group = slapd.add_group("staff", &slapd.people(0..5));
+    let keys = "user_filter = \"(employeeTyp=staff)\"\nemail_attributes = [\"mial\"]\n";
+    let world = world(&slapd, &slapd.tls_url(), 50, &format!("{keys}{}", groups(&[&group])));
+    let told = world.run_to(1, &["check"]).stdout;
+    assert!(told.contains("`user_filter` names `employeetyp`, which this directory does not know"), "{told}");
+    assert!(
+        told.contains("`email_attributes` names `mial`, which this directory does not know; is `mail` meant?"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -188,9 +267,9 @@ fn a_limit_is_not_an_end() {
 
 #[test]
 fn a_server_that_is_down_comes_back() {
-    let mut broken = Broken::new(By::Filter);
-    broken.slapd.stop();
+    let mut broken = Broken::openldap(By::Filter);
+    broken.directory.stop();
     broken.changes_nothing(Fault::None);
-    broken.slapd.go_on();
+    broken.directory.go_on();
     broken.is_mended();
 }

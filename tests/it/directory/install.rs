@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What has to be there. The last one comes with the packages that provision a domain.
-const NEEDED: [&str; 12] = [
+const NEEDED: [&str; 14] = [
     "slapd",
     "ldapsearch",
     "ldapmodify",
@@ -20,6 +20,8 @@ const NEEDED: [&str; 12] = [
     "kinit",
     "openssl",
     "setpriv",
+    "unshare",
+    "dnsmasq",
     "/usr/share/samba/setup/provision.ldif",
 ];
 

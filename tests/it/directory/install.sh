@@ -1,9 +1,17 @@
 #!/bin/sh
-# Installs the servers that the directory tests start: OpenLDAP, and Samba as an Active Directory domain controller.
+# Installs the servers that the directory tests start: OpenLDAP, and Samba as an Active Directory domain controller; a
+# name server; and what it takes to build rosterd with Kerberos.
 # For Debian 12, Ubuntu 24.04, and what came after them; run as root. The tests run it themselves when a program is
 # missing. The tests start servers of their own: those that the packages bring are neither started nor enabled.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
+
+packages="openssl util-linux slapd ldap-utils samba-ad-dc samba-ad-provision ldb-tools dnsmasq-base \
+    krb5-user libsasl2-modules-gssapi-mit libkrb5-dev libclang-dev"
+# shellcheck disable=SC2086
+if dpkg -s $packages > /dev/null 2>&1; then
+    exit 0
+fi
 
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -15,10 +23,8 @@ fi
 known=$(systemctl list-unit-files 2> /dev/null || true)
 
 install() {
-    apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends \
-        openssl util-linux slapd ldap-utils \
-        samba-ad-dc samba-ad-provision ldb-tools \
-        krb5-user libsasl2-modules-gssapi-mit
+    # shellcheck disable=SC2086
+    apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends $packages
 }
 # The package lists of a fresh machine are missing or old.
 install || { apt-get -o DPkg::Lock::Timeout=600 update && install; }

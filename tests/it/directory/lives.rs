@@ -2,7 +2,8 @@
 //! Active Directory.
 
 use super::Directory;
-use super::reader::{groups, point, world};
+use super::pki::Pki;
+use super::reader::{edit, groups, point, problem, world};
 use super::samba::Samba;
 use super::slapd::Slapd;
 use crate::world::{World, people};
@@ -141,6 +142,28 @@ fn states_of_an_account_are_told_apart() {
 }
 
 #[test]
+fn a_global_catalog_is_believed_on_universal_groups_alone() {
+    let samba = Samba::start();
+    let group = samba.add_group("staff", &samba.people(0..5));
+    let world = world(&samba, &format!("ldap://{}:3268", samba.address()), 50, &groups(&[&group]));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..5));
+    // A group of the domain alone, in the other one.
+    let global = samba.group("crew");
+    let attributes = samba.group_attributes("crew", &samba.people(0..2)).replace("-2147483640", "-2147483646");
+    samba.add(&global, &attributes);
+    samba.join(&group, &global);
+    samba.leave(&group, &samba.person(4));
+    world.run_to(1, &["sync"]);
+    assert_eq!(world.assigned(), people(0..5));
+    let told = problem(&world);
+    assert!(told.contains("is a global catalog, which does not know who is in CN=crew,"), "{told}");
+    samba.leave(&group, &global);
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(0..4));
+}
+
+#[test]
 fn groups_of_every_kind_are_read() {
     let slapd = Slapd::start();
     let dns = [
@@ -173,4 +196,18 @@ fn a_client_certificate_is_enough() {
     point(&world, &slapd, &slapd.tls_url(), &format!("{who}{}", groups(&[&group])));
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(0..5));
+    edit(&world, &slapd.tls_url(), &slapd.url());
+    edit(&world, "[sources.hr]\n", "[sources.hr]\nstart_tls = true\n");
+    slapd.leave(&group, &slapd.person(0));
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people(1..5));
+    // One that somebody else has signed.
+    let other = Pki::new(&slapd.path("other"));
+    other.client("syncer");
+    edit(&world, &pem.display().to_string(), &other.pem("syncer").display().to_string());
+    edit(&world, &key.display().to_string(), &other.key("syncer").display().to_string());
+    slapd.leave(&group, &slapd.person(1));
+    world.run_to(1, &["sync"]);
+    assert_eq!(world.assigned(), people(1..5));
+    assert!(problem(&world).contains("Does it trust who issued `client_cert`"), "{}", problem(&world));
 }

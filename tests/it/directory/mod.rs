@@ -1,9 +1,13 @@
 //! Directories: real servers, which the tests start on loopback in folders of their own, and what stands between them
 //! and rosterd.
 //!
+//! - `discovery`: a domain whose servers DNS names.
+//! - `dns`: a name server, and a machine that asks it.
 //! - `faults`: what breaks on the way, and nobody loses a licence.
 //! - `fixtures`: the servers start, serve what was put into them, and are gone afterwards.
 //! - `install`: the programs, installed where they are missing.
+//! - `kerberos`: tickets instead of passwords.
+//! - `limits`: how long is waited, and what happens between two answers.
 //! - `pki`: a certification authority for one server.
 //! - `job`: the whole of it, once, with the times.
 //! - `lives`: what happens to people and groups, and what becomes of their licences.
@@ -13,11 +17,17 @@
 //! - `server`: a process that ends with its test, however that ends.
 //! - `slapd`: OpenLDAP.
 //! - `whole`: what it takes to read a large group whole, what is asked for it, and what is told of it.
+//! - `wire`: what goes wrong on the way, byte by byte, under TLS.
 
+mod discovery;
+mod dns;
 mod faults;
 mod fixtures;
 mod install;
 mod job;
+#[cfg(feature = "gssapi")]
+mod kerberos;
+mod limits;
 mod lives;
 mod pki;
 mod proxy;
@@ -26,6 +36,7 @@ mod samba;
 mod server;
 mod slapd;
 mod whole;
+mod wire;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -52,9 +52,11 @@ impl Pki {
         pki
     }
 
-    /// A server's certificate that is right for this address and for `localhost`.
+    /// A server's certificate that is right for this address, for `localhost`, and for the first controller of either
+    /// domain.
     pub(crate) fn server(&self, name: &str, address: Ipv4Addr) {
-        self.sign(name, &format!("DNS:localhost,IP:{address}"), "serverAuth", "");
+        let names = "DNS:localhost,DNS:dc1.example.test,DNS:dc1.ad.example.test";
+        self.sign(name, &format!("{names},IP:{address}"), "serverAuth", "");
     }
 
     /// A server's certificate that is right for another name.

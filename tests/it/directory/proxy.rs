@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     CutAfterRequests(usize),
     /// The connection is closed when so many of the server's messages have been passed on; before the first for 0.
     CutAfterAnswers(usize),
+    /// After so many of the server's messages it says that it goes (RFC 4511, 4.4.1), and closes the connection.
+    NoticeAfterAnswers(usize),
     /// The server falls silent when so many of its messages have been passed on. The connection stays.
     StallAfterAnswers(usize),
     /// The code of this result, of a bind or a search's page, counted from one, becomes another.
@@ -219,6 +221,10 @@ impl Shared {
             if fault == Fault::CutAfterAnswers(passed) {
                 break;
             }
+            if fault == Fault::NoticeAfterAnswers(passed) {
+                { client }.write_all(&notice())?;
+                break;
+            }
             if matches!(fault, Fault::StallAfterAnswers(most) if passed >= most) {
                 // Until the client has had enough.
                 while { server }.read(&mut [0; 4096])? > 0 {}
@@ -229,8 +235,9 @@ impl Shared {
                 self.counts.results.fetch_add(1, Ordering::SeqCst);
             }
             change(fault, results, &mut message);
-            { client }.write_all(&message)?;
+            // Before the client has it: whoever has seen everything may set the next fault.
             self.counts.answers.fetch_add(1, Ordering::SeqCst);
+            { client }.write_all(&message)?;
         }
         Ok(())
     }
@@ -302,6 +309,13 @@ fn parts(message: &[u8]) -> Vec<(u8, &[u8])> {
 /// asks who they are goes on without knowing.
 fn is_result(message: &[u8]) -> bool {
     matches!(parts(message)[1].0, 0x61 | 0x65)
+}
+
+/// The Notice of Disconnection: an answer to nothing, with the result "unavailable".
+fn notice() -> Vec<u8> {
+    let result = [element(0x0a, &[52]), element(OCTETS, b""), element(OCTETS, b"going down")].concat();
+    let said = [result, element(0x8a, b"1.3.6.1.4.1.1466.20036")].concat();
+    element(SEQUENCE, &[element(0x02, &[0]), element(0x78, &said)].concat())
 }
 
 /// Does to a message of the server what the fault says, when it is the one.

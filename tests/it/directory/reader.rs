@@ -39,6 +39,28 @@ pub(crate) fn point(world: &World, directory: &impl Directory, url: &str, keys: 
     fs::write(world.path("rosterd.toml"), format!("{before}[sources.hr]\n{source}{keys}\n")).unwrap();
 }
 
+/// Several addresses, tried in turn, for [`world`] and [`point`].
+pub(crate) fn in_turn(urls: &[&str]) -> String {
+    urls.join("\", \"")
+}
+
+/// Replaces a part of the configuration.
+#[track_caller]
+pub(crate) fn edit(world: &World, from: &str, to: &str) {
+    let text = fs::read_to_string(world.path("rosterd.toml")).unwrap();
+    assert!(text.contains(from), "{from} in {text}");
+    fs::write(world.path("rosterd.toml"), text.replace(from, to)).unwrap();
+}
+
+/// What `status` says is wrong.
+#[track_caller]
+pub(crate) fn problem(world: &World) -> String {
+    let ran = world.run(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let problem = status["subscriptions"][0]["problem"].as_str();
+    problem.unwrap_or_else(|| panic!("nothing is wrong: {ran:?}")).to_owned()
+}
+
 /// `groups` for `[sources.NAME]`.
 pub(crate) fn groups(dns: &[&str]) -> String {
     format!("groups = {dns:?}\n")

@@ -130,6 +130,16 @@ impl Samba {
         self.server = Some(Server::start(as_root("/bin/sh"), self.folder.path(), &words, &self.listens()));
     }
 
+    /// From now on it takes passwords over TLS alone, as a domain does whose administrators have heard of relays.
+    #[cfg(feature = "gssapi")]
+    pub(crate) fn harden(&mut self) {
+        self.stop();
+        let text = fs::read_to_string(self.path("smb.conf")).unwrap();
+        let hard = "require strong auth = allow_sasl_over_tls";
+        fs::write(self.path("smb.conf"), text.replace("require strong auth = no", hard)).unwrap();
+        self.go_on();
+    }
+
     /// Stops the server; what it has stays.
     pub(crate) fn stop(&mut self) {
         if let Some(server) = self.server.take() {
@@ -148,6 +158,10 @@ impl Samba {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        self.address
     }
 
     /// For `KRB5_CONFIG`.

@@ -455,6 +455,17 @@ fn nothing_is_read_again_while_nothing_changes() {
 
 #[test]
 fn a_controller_that_has_not_caught_up_is_not_believed() {
+    let mut fake = Fake { is_behind: true, ..Fake::new(true) };
+    fake.person("jane", 1, &[]);
+    fake.group("staff", 9, &["cn=jane,ou=people,dc=x"]);
+    let mut desk = Desk::new(config(&["staff"]));
+    assert!(desk.refused(&mut fake).contains("has not caught up with the other controllers"));
+    fake.is_behind = false;
+    assert_eq!(desk.read(&mut fake).present, ["jane"]);
+}
+
+#[test]
+fn a_base_that_can_not_be_seen_is_not_an_empty_directory() {
     let mut fake = Fake::new(true);
     fake.entries.clear();
     let told = Desk::new(config(&["staff"])).refused(&mut fake);

@@ -1,0 +1,113 @@
+//! How a connection begins: connecting, TLS, and signing in.
+
+use std::sync::Arc;
+
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
+use reqwest::Url;
+use secrecy::ExposeSecret;
+use tokio::net::TcpStream;
+
+use crate::config::{self, Auth};
+use crate::source::Incomplete;
+use crate::telemetry::chain;
+
+use super::closed::{Closed, refused, without_tls};
+use super::connect::words;
+use super::tls::{Told, client_config};
+
+/// Connects and signs in; the connection is driven by a task of this runtime.
+///
+/// # Errors
+/// When one of these fails, with what to do about it.
+pub async fn sign_in(config: &config::Ldap, url: &Url, server: &str) -> Result<Ldap, Closed> {
+    let told = Told::default();
+    let secure = client_config(config, &told).map_err(Closed::everywhere)?;
+    let stream = tcp(url, server).await?;
+    let settings = LdapConnSettings::new()
+        .set_config(Arc::new(secure))
+        .set_starttls(config.start_tls && url.scheme() == "ldap")
+        .set_std_stream(StdStream::Tcp(stream));
+    let connected = LdapConnAsync::from_url_with_settings(settings, url).await;
+    let (connection, ldap) = connected.map_err(|error| not_secure(server, &error, &told))?;
+    tokio::spawn(async move { connection.drive().await });
+    bind(ldap, config, url, server).await
+}
+
+/// A connection to the first of the host's addresses that takes one.
+async fn tcp(url: &Url, server: &str) -> Result<std::net::TcpStream, Closed> {
+    let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
+    let connected = TcpStream::connect((host(url), port)).await.and_then(TcpStream::into_std);
+    connected.map_err(|cause| {
+        Closed::here(Incomplete::passing(format!(
+            "{server} can't be reached: {cause}. Are its name and port right, and does it run?"
+        )))
+    })
+}
+
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Why a connection came to nothing after it was made: nearly always TLS.
+fn not_secure(server: &str, error: &LdapError, told: &Told) -> Closed {
+    if let Some(why) = told.take() {
+        return Closed::here(Incomplete::lasting(format!("{server} {why}")));
+    }
+    match error {
+        LdapError::LdapResult { result } => without_tls(server, result.rc),
+        LdapError::Io { source } => Closed::here(Incomplete::passing(format!(
+            "{server} broke off while TLS was being set up ({source}). Is that a port for TLS, and does it take this certificate?"
+        ))),
+        error => Closed::here(Incomplete::passing(format!("{server} {}.", words(error)))),
+    }
+}
+
+async fn bind(mut ldap: Ldap, config: &config::Ldap, url: &Url, server: &str) -> Result<Ldap, Closed> {
+    let (who, bound) = match &config.auth {
+        Auth::Simple { name, password } => {
+            let password = password
+                .read()
+                .map_err(|error| Closed::everywhere(Incomplete::lasting(format!("{}.", chain(&error)))))?;
+            if password.expose_secret().is_empty() {
+                return Err(Closed::everywhere(Incomplete::lasting(
+                    "The bind password is empty, and with an empty one a directory lets anybody in, as nobody: write the password into where `bind_password` says.",
+                )));
+            }
+            (name.as_str(), ldap.simple_bind(name, password.expose_secret()).await)
+        }
+        Auth::External { .. } => ("the client certificate", ldap.sasl_external_bind().await),
+        #[cfg(feature = "gssapi")]
+        Auth::Gssapi { .. } => ("the Kerberos ticket", with_ticket(&ldap, host(url)).await),
+        #[cfg(not(feature = "gssapi"))]
+        Auth::Gssapi { .. } => {
+            return Err(Closed::everywhere(Incomplete::lasting(
+                "This rosterd is built without Kerberos: use one that is built with the feature `gssapi`, or another `auth`.",
+            )));
+        }
+    };
+    let is_tls = config.start_tls || url.scheme() == "ldaps";
+    match bound {
+        Ok(LdapResult { rc: 0, .. }) => Ok(ldap),
+        Ok(result) => Err(refused(server, who, is_tls, result.rc, &result.text)),
+        #[cfg(feature = "gssapi")]
+        Err(LdapError::GssapiOperationError(text)) => Err(super::closed::without_ticket(server, host(url), &text)),
+        Err(error) => {
+            // TLS 1.3 is done before the server has looked at the client's certificate.
+            let advice = match config.auth {
+                Auth::External { .. } => " Does it trust who issued `client_cert`, and is that still valid?",
+                _ => "",
+            };
+            let why = format!("{server} {}, when rosterd signed in.{advice}", words(&error));
+            Err(Closed::here(Incomplete::passing(why)))
+        }
+    }
+}
+
+/// The Kerberos library asks its servers and waits for them: on a thread of its own, which is left behind when that takes
+/// too long.
+#[cfg(feature = "gssapi")]
+async fn with_ticket(ldap: &Ldap, host: &str) -> Result<LdapResult, LdapError> {
+    let (mut ldap, host, runtime) = (ldap.clone(), host.to_owned(), tokio::runtime::Handle::current());
+    let signed_in = tokio::task::spawn_blocking(move || runtime.block_on(ldap.sasl_gssapi_bind(&host))).await;
+    signed_in.unwrap_or_else(|cause| Err(LdapError::GssapiOperationError(cause.to_string())))
+}
