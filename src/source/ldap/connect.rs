@@ -140,12 +140,14 @@ impl Directory for Connection {
         let limit = self.limit()?;
         let (sender, mut items) = mpsc::channel(ENTRIES_WAITING_MAX);
         let task = self.runtime.spawn(stream(self.ldap.clone(), Owned::from(ask), sender));
-        let answer = self.runtime.block_on(timeout(limit, async {
+        let whole = async {
             while let Some(item) = items.recv().await {
                 each(item);
             }
             task.await
-        }));
+        };
+        // The time-out begins within the runtime: a thread that looks at a source has no other.
+        let answer = self.runtime.block_on(async { timeout(limit, whole).await });
         match answer {
             Ok(Ok(Ok(ended))) => Ok(ended),
             Ok(Ok(Err(error))) => Err(self.broken(words(&error))),
@@ -166,7 +168,7 @@ impl Directory for Connection {
             let known = result.rc == 0 && exop.val.is_some();
             Ok::<_, LdapError>(known.then(|| exop.parse::<WhoAmIResp>().authzid))
         });
-        match self.runtime.block_on(timeout(limit, task)) {
+        match self.runtime.block_on(async { timeout(limit, task).await }) {
             Ok(Ok(Ok(name))) => Ok(name.map(|name| shown(&name))),
             Ok(Ok(Err(error))) => Err(self.broken(words(&error))),
             Ok(Err(_)) => Err(self.broken("sent something that is no answer".to_owned())),
