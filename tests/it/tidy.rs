@@ -69,6 +69,7 @@ const TOUCHES: &[&str] = &[
     "sandbox/",
     "source/",
     "source/ldap/connect.rs",
+    "source/ldap/connect/",
     "source/ldap/tls.rs",
 ];
 

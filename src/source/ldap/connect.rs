@@ -28,6 +28,8 @@ use super::read::{Settings, read};
 use super::schema;
 use super::tls::{Told, client_config};
 
+pub mod listen;
+
 /// Entries that wait for the reader, who is quicker than any server.
 const ENTRIES_WAITING_MAX: usize = 64;
 
@@ -66,8 +68,8 @@ pub struct Connection {
     server: String,
     page_timeout: Duration,
     read_timeout: Duration,
-    /// When the whole reading has to be over.
-    deadline: Instant,
+    /// When the whole reading has to be over; `None`: it stays.
+    deadline: Option<Instant>,
     /// After an answer that did not come to its end nothing more is asked: the rest of it may still come.
     is_broken: bool,
 }
@@ -89,7 +91,7 @@ impl Connection {
         let started = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = started.map_err(|cause| Incomplete::passing(format!("{server} can't be asked: {cause}.")))?;
         let opened = runtime.block_on(async {
-            let deadline = Instant::now() + config.read_timeout;
+            let deadline = Some(Instant::now() + config.read_timeout);
             (deadline, timeout(limit, sign_in(config, url, &server)).await)
         });
         let (deadline, Ok(opened)) = opened else {
@@ -119,7 +121,8 @@ impl Connection {
         if self.is_broken {
             return Err(Broken("is not asked any more after an answer that broke off".to_owned()));
         }
-        let left = self.runtime.block_on(async { self.deadline.saturating_duration_since(Instant::now()) });
+        let Some(deadline) = self.deadline else { return Ok(self.page_timeout) };
+        let left = self.runtime.block_on(async { deadline.saturating_duration_since(Instant::now()) });
         if left.is_zero() { Err(Broken(self.too_long())) } else { Ok(left.min(self.page_timeout)) }
     }
 

@@ -5,6 +5,7 @@
 //! one entry; [`members`] who is in which group, filled by [`walk`]; [`claims`] who should have a licence for it;
 //! [`leaving`] what became of those who are missing. [`read()`](read::read) is one reading, through all of these, and
 //! [`evidence`] what supports it; [`schema`] says which attributes there are. [`connect`] is the wire, [`tls`] whose certificates are believed.
+//! [`push`] says what it means that a server tells of a change.
 
 pub mod claims;
 pub mod connect;
@@ -17,6 +18,7 @@ pub mod filter;
 mod leaving;
 pub mod members;
 pub mod person;
+pub mod push;
 pub mod read;
 pub mod schema;
 pub mod server;

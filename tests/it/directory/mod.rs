@@ -7,6 +7,7 @@
 //! - `pki`: a certification authority for one server.
 //! - `lives`: what happens to people and groups, and what becomes of their licences.
 //! - `proxy`: what goes wrong on the way, message by message.
+//! - `push`: changes that a directory tells of.
 //! - `reader`: a world whose source is a directory.
 //! - `samba`: an Active Directory domain controller.
 //! - `server`: a process that ends with its test, however that ends.
@@ -18,6 +19,7 @@ mod install;
 mod lives;
 mod pki;
 mod proxy;
+mod push;
 mod reader;
 mod samba;
 mod server;

@@ -98,6 +98,13 @@ impl Proxy {
         }
     }
 
+    /// Closes every connection that is open.
+    pub(crate) fn cut(&self) {
+        for stream in self.shared.open().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.shared.counts.connections.load(Ordering::SeqCst)
     }
@@ -123,9 +130,7 @@ impl Drop for Proxy {
         self.shared.over.store(1, Ordering::SeqCst);
         // The acceptor looks up only when somebody comes.
         let _ = TcpStream::connect(self.listens);
-        for stream in self.shared.open().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.cut();
     }
 }
 

@@ -31,6 +31,7 @@ fn config(groups: &[&str]) -> Ldap {
         read_timeout: second,
         discover: false,
         schedule: crate::config::Schedule::parse("* * * * *", chrono_tz::Tz::UTC).unwrap(),
+        push: false,
         table: String::new(),
     }
 }

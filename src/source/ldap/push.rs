@@ -1,0 +1,350 @@
+//! Being told of changes: what a server's message means, when a source is to be looked at for it, and when a connection
+//! that was lost is tried again.
+//!
+//! A message carries no news: whoever is woken looks at everything. So nothing has to be remembered from one connection to
+//! the next. Each begins with a wake-up once the server has begun to tell, and what happened in between is seen by that.
+//!
+//! OpenLDAP and others tell of every change of an entry that a search would find (RFC 4533). Active Directory tells of
+//! changes (1.2.840.113556.1.4.528) and not of what was deleted; but it counts all of them, so that one of which it did not
+//! tell is missing in the count.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use crate::config::Ldap;
+
+use super::directory::{Ended, RawEntry, name_of};
+use super::dn::Dn;
+use super::filter::{self, Filter};
+use super::person::{self, ENTRY_UUID, GROUP_CLASSES, Kind, OBJECT_GUID};
+use super::server::Server;
+
+/// The control of a search that goes on and tells of changes (RFC 4533).
+pub const SYNC: &str = "1.3.6.1.4.1.4203.1.9.1.1";
+/// The control of Active Directory's.
+pub const NOTIFY: &str = "1.2.840.113556.1.4.528";
+/// Each change on a controller has the number after the one before.
+pub const CHANGED: &str = "uSNChanged";
+
+/// Changes that come one after the other are one, when they come within this …
+const QUIET: Duration = Duration::from_millis(20);
+/// … but no longer than this after the first of them.
+const QUIET_MAX: Duration = Duration::from_millis(200);
+/// For so much of the time a directory is read that never stands still …
+const SHARE: f64 = 0.2;
+/// … beyond so many seconds of reading without a rest.
+const SPARE_MAX: f64 = 30.0;
+/// What only may be news wakes at once, then after this, then after twice as long, and so on.
+const DOUBT_FIRST: Duration = Duration::from_mins(1);
+const DOUBT_MAX: Duration = Duration::from_hours(1);
+/// A connection that was lost is tried again after about this, then after twice as long, and so on.
+const AGAIN_FIRST: Duration = Duration::from_millis(500);
+const AGAIN_MAX: Duration = Duration::from_mins(5);
+/// So many entries are remembered; more than these are met for the first time again.
+const SEEN_MAX: usize = 100_000;
+
+/// How a server tells of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// RFC 4533.
+    Sync,
+    /// As Active Directory.
+    Notify,
+}
+
+impl Manner {
+    /// By what the root DSE says; `None`: the server tells nobody.
+    pub fn of(root: &RawEntry, server: &Server) -> Option<Manner> {
+        let offers = |control: &str| root.texts("supportedControl").any(|known| known == control);
+        match server.is_active_directory {
+            true => offers(NOTIFY).then_some(Manner::Notify),
+            false => offers(SYNC).then_some(Manner::Sync),
+        }
+    }
+
+    /// How often the server is asked whether it is still there, and what it has counted.
+    pub fn beat(self) -> Duration {
+        match self {
+            Manner::Sync => Duration::from_secs(30),
+            Manner::Notify => Duration::from_secs(1),
+        }
+    }
+}
+
+/// A search that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    pub base: Dn,
+    pub filter: String,
+    pub attributes: Vec<String>,
+}
+
+impl Watch {
+    /// The searches that tell of every change of people and groups, wherever they stand, as far as this server has them.
+    /// A group is watched without its members, which may be a hundred thousand.
+    pub fn all(manner: Manner, server: &Server, base: &Dn, config: &Ldap) -> Vec<Watch> {
+        let attributes = attributes(manner, config);
+        if manner == Manner::Notify {
+            // Nothing else is allowed than all that is below the root of a domain.
+            let base = server.domain.as_ref().unwrap_or(base).clone();
+            return vec![Watch { base, filter: "(objectClass=*)".to_owned(), attributes }];
+        }
+        let filter = match &config.user_filter {
+            Some(people) => {
+                let groups = GROUP_CLASSES.map(|class| format!("(objectClass={class})"));
+                filter::any([people.text()].into_iter().chain(groups.iter().map(String::as_str)))
+            }
+            None => "(objectClass=*)".to_owned(),
+        };
+        let mut bases: Vec<Dn> = Vec::new();
+        for place in [base].into_iter().chain(config.groups.iter().map(|group| &group.dn)) {
+            let context = server.context_of(place).unwrap_or(base);
+            if !bases.contains(context) {
+                bases.push(context.clone());
+            }
+        }
+        bases.into_iter().map(|base| Watch { base, filter: filter.clone(), attributes: attributes.clone() }).collect()
+    }
+}
+
+/// What tells whether a change concerns anybody: all by which people are read and found, and no member of a group.
+fn attributes(manner: Manner, config: &Ldap) -> Vec<String> {
+    let (own, of_kind): (&[&str], _) = match manner {
+        Manner::Sync => (&[ENTRY_UUID, "uid"], person::attributes(false)),
+        Manner::Notify => (&[OBJECT_GUID, "primaryGroupID", CHANGED], person::attributes(true)),
+    };
+    let configured = config.email_attributes.iter().map(String::as_str);
+    let named = config.user_filter.iter().flat_map(Filter::attributes);
+    let mut all: Vec<String> = Vec::new();
+    for name in own.iter().chain(of_kind).copied().chain(configured).chain(named) {
+        let has_members =
+            ["member", "uniqueMember", "memberUid", "memberOf"].iter().any(|it| it.eq_ignore_ascii_case(name));
+        if !has_members && !all.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            all.push(name.to_owned());
+        }
+    }
+    all
+}
+
+/// From where on a server that knows RFC 4533 is to tell, by what its state is (`contextCSN`), in OpenLDAP's own words. It
+/// takes any other for none, and begins with all that there is. `None` where it does not show its state.
+pub fn cookie(states: &[&str]) -> Option<Vec<u8>> {
+    let mut states = states.to_vec();
+    states.sort_unstable();
+    (!states.is_empty()).then(|| format!("rid=000,csn={}", states.join(";")).into_bytes())
+}
+
+/// What was heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// An entry as it is now; or one that is not there any more, or not among those that are asked for.
+    Entry { entry: RawEntry, is_gone: bool },
+    /// Several entries at once.
+    Several,
+    /// One of the searches has told what had changed before it began, and tells from now on what changes.
+    Caught,
+    /// What says nothing.
+    Nothing,
+}
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    News,
+    /// Something has changed, and it can't be told what.
+    Doubt,
+}
+
+/// What has been heard on one connection.
+#[derive(Debug)]
+pub struct Ear {
+    manner: Manner,
+    /// So many searches have not caught up.
+    behind: usize,
+    /// Digests of entries as they were told last.
+    seen: HashMap<Box<str>, [u8; 8]>,
+    count: Count,
+}
+
+impl Ear {
+    pub fn new(manner: Manner, searches: usize) -> Ear {
+        Ear { manner, behind: searches, seen: HashMap::new(), count: Count::default() }
+    }
+
+    /// Whether the server tells of all that changes.
+    pub fn has_begun(&self) -> bool {
+        self.behind == 0
+    }
+
+    /// What a message means.
+    pub fn hear(&mut self, heard: &Heard) -> Option<Urgency> {
+        let had_begun = self.has_begun();
+        let news = match heard {
+            Heard::Nothing => false,
+            Heard::Several => true,
+            Heard::Caught => {
+                self.behind = self.behind.saturating_sub(1);
+                // What happened before anybody listened.
+                return (!had_begun && self.has_begun()).then_some(Urgency::News);
+            }
+            Heard::Entry { entry, is_gone } => self.is_news(entry, *is_gone),
+        };
+        (news && had_begun).then_some(Urgency::News)
+    }
+
+    /// What the controller's count of changes means.
+    pub fn count(&mut self, changes: i64) -> Option<Urgency> {
+        let missing = self.count.is_missing_some(changes);
+        if self.manner == Manner::Notify && !self.has_begun() {
+            // It has answered what came after the search.
+            return self.hear(&Heard::Caught);
+        }
+        missing.then_some(Urgency::Doubt)
+    }
+
+    fn is_news(&mut self, entry: &RawEntry, is_gone: bool) -> bool {
+        self.count.told.extend(entry.number(CHANGED));
+        let Some(id) = entry.stable_id().filter(|_| !is_gone) else { return true };
+        match Kind::of(entry) {
+            Kind::Group => return true,
+            Kind::Computer => return false,
+            Kind::Person | Kind::Contact | Kind::Foreign => {}
+        }
+        if self.seen.len() >= SEEN_MAX && !self.seen.contains_key(&id) {
+            self.seen.clear();
+        }
+        let digest = digest(entry);
+        self.seen.insert(id, digest) != Some(digest)
+    }
+}
+
+/// The same for the same content, in whatever order; the count of changes aside.
+fn digest(entry: &RawEntry) -> [u8; 8] {
+    let mut attributes: Vec<(String, Vec<&[u8]>)> = Vec::new();
+    for (name, values) in &entry.attributes {
+        let mut values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        values.sort_unstable();
+        attributes.push((name.to_ascii_lowercase(), values));
+    }
+    attributes.retain(|(name, _)| *name != CHANGED.to_ascii_lowercase());
+    attributes.sort_unstable();
+    let whole = blake3::hash(format!("{} {attributes:?}", entry.dn).as_bytes());
+    let mut digest = [0; 8];
+    digest.copy_from_slice(&whole.as_bytes()[..8]);
+    digest
+}
+
+/// A controller's count of changes, held against those that were told.
+#[derive(Debug, Default)]
+struct Count {
+    /// What is up to this number has been looked at.
+    looked: Option<i64>,
+    /// What the controller had counted when it was asked before: what it has not told of by now, it never will.
+    before: Option<i64>,
+    told: BTreeSet<i64>,
+}
+
+impl Count {
+    fn is_missing_some(&mut self, changes: i64) -> bool {
+        let (Some(looked), Some(before)) = (self.looked, self.before) else {
+            (self.looked, self.before) = (Some(changes), Some(changes));
+            return false;
+        };
+        if changes < before {
+            // It was restored from a copy.
+            *self = Count { looked: Some(changes), before: Some(changes), told: BTreeSet::new() };
+            return true;
+        }
+        let later = self.told.split_off(&(before + 1));
+        let told = std::mem::replace(&mut self.told, later).split_off(&(looked + 1)).len();
+        (self.looked, self.before) = (Some(before), Some(changes));
+        i64::try_from(told).is_ok_and(|told| told < before - looked)
+    }
+}
+
+/// When to look for what was heard. Moments are counted by a clock that nobody sets.
+#[derive(Debug)]
+pub struct Pace {
+    /// The first and the newest of the news that no look has been made for.
+    news: Option<(Duration, Duration)>,
+    doubt: Option<Duration>,
+    /// So many seconds may be spent reading at the moment beside them; below zero there is a rest.
+    spare: (f64, Duration),
+    /// How often in a row it was doubt alone that woke, and when last.
+    doubted: Option<(u32, Duration)>,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { news: None, doubt: None, spare: (SPARE_MAX, Duration::ZERO), doubted: None }
+    }
+}
+
+impl Pace {
+    pub fn note(&mut self, urgency: Urgency, now: Duration) {
+        match urgency {
+            Urgency::News => self.news = Some((self.news.map_or(now, |(first, _)| first), now)),
+            Urgency::Doubt => {
+                self.doubt.get_or_insert(now);
+            }
+        }
+    }
+
+    /// When to look.
+    pub fn due(&self) -> Option<Duration> {
+        let news = self.news.map(|(first, newest)| (newest + QUIET).min(first + QUIET_MAX));
+        let doubt = self.doubt.map(|at| at.max(self.doubted.map_or(at, |(times, last)| last + pause(times))));
+        let due = news.into_iter().chain(doubt).min()?;
+        let (spare, at) = self.spare;
+        Some(due.max(at + Duration::from_secs_f64((-spare).max(0.0) / SHARE)))
+    }
+
+    /// A look begins, and takes about so long.
+    pub fn woke(&mut self, now: Duration, takes: Duration) {
+        if self.news.is_none() {
+            let quiet = |last: Duration, times| now.saturating_sub(last) > pause(times) * 3;
+            let before = self.doubted.filter(|(times, last)| !quiet(*last, *times)).map_or(0, |(times, _)| times);
+            self.doubted = Some((before.saturating_add(1), now));
+        }
+        let (spare, at) = self.spare;
+        let spare = (spare + now.saturating_sub(at).as_secs_f64() * SHARE).min(SPARE_MAX);
+        self.spare = (spare - takes.as_secs_f64(), now);
+        (self.news, self.doubt) = (None, None);
+    }
+}
+
+/// How long doubt alone does not wake when it has woken so many times in a row.
+fn pause(times: u32) -> Duration {
+    DOUBT_FIRST.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1))).min(DOUBT_MAX)
+}
+
+/// How long to wait before a connection is tried again that has failed so many times in a row, at least once; `chance` is
+/// between 0 and 1, so that many who lost the same server don't come back at once.
+pub fn again(failures: u32, chance: f64) -> Duration {
+    let wait = AGAIN_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(AGAIN_MAX);
+    wait.mul_f64(0.5 + chance.clamp(0.0, 1.0))
+}
+
+/// Whether a search that ended with this result may go on when it begins with all that there is.
+pub fn is_refused_cookie(ended: &Ended) -> bool {
+    // e-syncRefreshRequired (RFC 4533), and "consumer state is newer than provider".
+    matches!(ended.code, 4096 | 53)
+}
+
+/// Why a search ended that should have gone on, as a fragment that fits after the server's name.
+pub fn why(ended: &Ended) -> String {
+    let words = match ended.text.trim_matches(['\0', ' ', '\n', '\r']) {
+        "" => String::new(),
+        text => format!(" (in its own words: {text})"),
+    };
+    let advice = match ended.code {
+        0 => return "has ended the search that tells of changes".to_owned(),
+        3 | 4 | 11 => {
+            ". Give this account an unlimited size and time (OpenLDAP: `limits … size=unlimited time=unlimited`)"
+        }
+        12 | 53 => ". Does it offer it for this part of the directory?",
+        50 => ". This account may not: give it the right to",
+        _ => "",
+    };
+    format!("does not tell of changes: it answered {} ({}){words}{advice}", ended.code, name_of(ended.code))
+}

@@ -1,0 +1,168 @@
+//! Changes that a directory tells of: they are on the wire soon, though the source is never looked at by schedule; and
+//! whatever breaks between, nobody is forgotten.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rosterd::clock::Stopwatch;
+
+use super::Directory;
+use super::proxy::{Fault, Proxy};
+use super::reader::{groups, world};
+use super::samba::Samba;
+use super::slapd::Slapd;
+use crate::world::{Daemon, World, people, until};
+
+/// A schedule that does not come in a test's life.
+const NEVER: &str = "schedule = \"0 0 1 1 *\"\n";
+/// How soon a change has to be on the wire.
+const SOON: Duration = Duration::from_secs(2);
+
+/// A server that can be started again, and that a proxy can stand before.
+trait Serves: Directory {
+    fn plain(&self) -> SocketAddr;
+    fn restart(&mut self);
+}
+
+impl Serves for Slapd {
+    fn plain(&self) -> SocketAddr {
+        self.listens()[0]
+    }
+
+    fn restart(&mut self) {
+        self.stop();
+        self.go_on();
+    }
+}
+
+impl Serves for Samba {
+    fn plain(&self) -> SocketAddr {
+        self.listens()[0]
+    }
+
+    fn restart(&mut self) {
+        self.stop();
+        self.go_on();
+    }
+}
+
+/// Each of these, on either server.
+macro_rules! on_both {
+    ($($name:ident),*) => {
+        mod openldap {
+            $(#[test] fn $name() { super::$name(super::Slapd::start()); })*
+        }
+        mod active_directory {
+            $(#[test] fn $name() { super::$name(super::Samba::start()); })*
+        }
+    };
+}
+
+on_both!(
+    a_joiner_and_a_leaver_are_on_the_wire_at_once,
+    a_person_who_changes_or_goes_is_on_the_wire_at_once,
+    what_happened_while_nobody_could_listen_is_not_missed,
+    a_server_that_was_started_again_is_listened_to_again,
+    many_changes_are_few_readings
+);
+
+struct Listening {
+    world: World,
+    group: String,
+    _daemon: Daemon,
+}
+
+impl Listening {
+    /// A daemon that is told of changes of a group of the first five people, by this URL.
+    fn at(directory: &impl Directory, url: &str) -> Listening {
+        let group = directory.add_group("staff", &directory.people(0..5));
+        let world = world(directory, url, 100, &format!("{NEVER}{}", groups(&[&group])));
+        let daemon = world.daemon("daemon.log");
+        let listening = Listening { world, group, _daemon: daemon };
+        until("they have their seats", || listening.world.assigned() == people(0..5));
+        listening.is_told();
+        listening
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.world.path("daemon.log")).unwrap()
+    }
+
+    fn told(&self) -> usize {
+        self.log().matches("is told of changes by").count()
+    }
+
+    fn is_told(&self) {
+        until("it is told of changes", || self.told() > 0);
+    }
+
+    /// Who has a seat soon after a change.
+    #[track_caller]
+    fn soon(&self, what: &str, wanted: &[String]) {
+        let began = Stopwatch::start();
+        until(what, || self.world.assigned() == wanted);
+        assert!(began.elapsed() < SOON, "{what}: only after {:?}\n{}", began.elapsed(), self.log());
+    }
+}
+
+fn a_joiner_and_a_leaver_are_on_the_wire_at_once(directory: impl Serves) {
+    let listening = Listening::at(&directory, &directory.tls_url());
+    directory.join(&listening.group, &directory.person(7));
+    listening.soon("the joiner has a seat", &people([0, 1, 2, 3, 4, 7]));
+    directory.leave(&listening.group, &directory.person(0));
+    listening.soon("the leaver has none", &people([1, 2, 3, 4, 7]));
+    let requests: Vec<_> = listening.world.sandbox.requests().iter().map(|it| it.method.clone()).collect();
+    assert_eq!(requests, ["PUT", "PUT", "DELETE"]);
+}
+
+fn a_person_who_changes_or_goes_is_on_the_wire_at_once(directory: impl Serves) {
+    let listening = Listening::at(&directory, &directory.tls_url());
+    directory.disable(&directory.person(1));
+    listening.soon("the disabled account has no seat", &people([0, 2, 3, 4]));
+    directory.set(&directory.person(4), "mail", &["zoe@contoso.com"]);
+    listening.soon("the other address has the seat", &[people([0, 2, 3]), vec!["zoe@contoso.com".to_owned()]].concat());
+    // Active Directory tells nobody; it is missing in the count, and that is looked at twice.
+    directory.delete(&directory.person(2));
+    until("the deleted person has no seat", || {
+        listening.world.assigned() == [people([0, 3]), vec!["zoe@contoso.com".to_owned()]].concat()
+    });
+}
+
+fn what_happened_while_nobody_could_listen_is_not_missed(directory: impl Serves) {
+    let proxy = Proxy::before(directory.plain());
+    let listening = Listening::at(&directory, &proxy.url());
+    proxy.set(Fault::Refuse);
+    proxy.cut();
+    until("it has noticed", || listening.log().contains("is not told of changes now"));
+    directory.join(&listening.group, &directory.person(7));
+    directory.leave(&listening.group, &directory.person(0));
+    directory.delete(&directory.person(1));
+    assert_eq!(listening.world.assigned(), people(0..5));
+    proxy.set(Fault::None);
+    until("it has come back, and seen all", || listening.world.assigned() == people([2, 3, 4, 7]));
+    until("it is told again", || listening.told() == 2);
+    directory.join(&listening.group, &directory.person(8));
+    listening.soon("the next joiner has a seat", &people([2, 3, 4, 7, 8]));
+}
+
+fn a_server_that_was_started_again_is_listened_to_again(mut directory: impl Serves) {
+    let listening = Listening::at(&directory, &directory.tls_url());
+    directory.restart();
+    until("it is told again", || listening.told() == 2);
+    directory.leave(&listening.group, &directory.person(0));
+    listening.soon("the leaver has no seat", &people(1..5));
+}
+
+fn many_changes_are_few_readings(directory: impl Serves) {
+    let proxy = Proxy::before(directory.plain());
+    let listening = Listening::at(&directory, &proxy.url());
+    proxy.set(Fault::None);
+    let mut ldif = String::new();
+    for person in directory.people(5..20) {
+        ldif += &format!("dn: {}\nchangetype: modify\nadd: member\nmember: {person}\n\n", listening.group);
+    }
+    directory.change(&ldif);
+    until("they have seats", || listening.world.assigned() == people(0..20));
+    assert!(proxy.connections() <= 5, "{} readings of 15 changes", proxy.connections());
+}
