@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::report::text::count;
 
 use super::dn::Dn;
@@ -20,6 +21,9 @@ pub struct Observed {
     pub base: String,
     /// Stays the same while nothing changes on that server, and the configuration says the same.
     pub mark: Option<String>,
+    /// When all of this was read.
+    #[serde(default)]
+    pub read_at: Option<Timestamp>,
     pub groups: Vec<SeenGroup>,
     /// People who should have a licence.
     pub people: u64,

@@ -12,6 +12,7 @@
 //! - `samba`: an Active Directory domain controller.
 //! - `server`: a process that ends with its test, however that ends.
 //! - `slapd`: OpenLDAP.
+//! - `unchanged`: where nothing has changed, nothing is read.
 
 mod faults;
 mod fixtures;
@@ -24,6 +25,7 @@ mod reader;
 mod samba;
 mod server;
 mod slapd;
+mod unchanged;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

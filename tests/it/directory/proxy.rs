@@ -39,6 +39,7 @@ struct Counts {
     requests: AtomicUsize,
     answers: AtomicUsize,
     results: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl Proxy {
     pub(crate) fn set(&self, fault: Fault) {
         *self.shared.fault() = fault;
         let counts = &self.shared.counts;
-        for count in [&counts.connections, &counts.requests, &counts.answers, &counts.results] {
+        for count in [&counts.connections, &counts.requests, &counts.answers, &counts.results, &counts.bytes] {
             count.store(0, Ordering::SeqCst);
         }
     }
@@ -117,6 +118,11 @@ impl Proxy {
     /// Messages of the server.
     pub(crate) fn answers(&self) -> usize {
         self.shared.counts.answers.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of messages in both directions.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shared.counts.bytes.load(Ordering::SeqCst)
     }
 
     /// Those of the server's messages that end a bind or a page.
@@ -173,6 +179,7 @@ impl Shared {
             }
             let message = message(client)?;
             { server }.write_all(&message)?;
+            self.counts.bytes.fetch_add(message.len(), Ordering::SeqCst);
             self.counts.requests.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
@@ -201,6 +208,7 @@ impl Shared {
             }
             change(fault, results, &mut message);
             { client }.write_all(&message)?;
+            self.counts.bytes.fetch_add(message.len(), Ordering::SeqCst);
             self.counts.answers.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
