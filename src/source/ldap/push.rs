@@ -348,3 +348,171 @@ pub fn why(ended: &Ended) -> String {
     };
     format!("does not tell of changes: it answered {} ({}){words}{advice}", ended.code, name_of(ended.code))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::person::raw;
+    use super::*;
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn entry(id: u8, attributes: &[(&str, &str)]) -> Heard {
+        let uuid = uuid::Uuid::from_bytes([id; 16]).to_string();
+        let entry = raw(&format!("cn={id},dc=x"), &[attributes, &[(ENTRY_UUID, uuid.as_str())]].concat());
+        Heard::Entry { entry, is_gone: false }
+    }
+
+    fn person(id: u8, mail: &str, changed: i64) -> Heard {
+        entry(id, &[("objectClass", "person"), ("mail", mail), (CHANGED, &changed.to_string())])
+    }
+
+    fn begun(manner: Manner) -> Ear {
+        let mut ear = Ear::new(manner, 1);
+        match manner {
+            Manner::Sync => assert_eq!(ear.hear(&Heard::Caught), Some(Urgency::News)),
+            Manner::Notify => assert_eq!(ear.count(100), Some(Urgency::News)),
+        }
+        ear
+    }
+
+    #[test]
+    fn a_connection_begins_with_a_look_when_all_of_its_searches_have_caught_up() {
+        let mut ear = Ear::new(Manner::Sync, 2);
+        let heard = [person(1, "a", 1), Heard::Several, Heard::Nothing, Heard::Caught];
+        assert!(heard.iter().all(|heard| ear.hear(heard).is_none()), "what is told before is seen then");
+        assert!(!ear.has_begun());
+        assert_eq!(ear.hear(&Heard::Caught), Some(Urgency::News));
+        assert!(ear.has_begun());
+        assert_eq!(ear.hear(&Heard::Caught), None);
+    }
+
+    #[test]
+    fn what_changes_for_a_person_is_news_and_a_sign_in_is_none() {
+        let mut ear = begun(Manner::Notify);
+        assert_eq!(ear.hear(&person(1, "a@x", 101)), Some(Urgency::News), "nobody knows how it was before");
+        assert_eq!(ear.hear(&person(1, "a@x", 102)), None, "it was something that nobody asked for");
+        assert_eq!(ear.hear(&person(1, "b@x", 103)), Some(Urgency::News));
+        assert_eq!(ear.hear(&person(1, "a@x", 104)), Some(Urgency::News), "and back");
+        assert_eq!(ear.hear(&entry(2, &[("objectClass", "computer")])), None);
+        for _ in 0..2 {
+            assert_eq!(
+                ear.hear(&entry(3, &[("objectClass", "group")])),
+                Some(Urgency::News),
+                "of its members nothing is told"
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_gone_or_not_known_or_one_of_several_is_news() {
+        let mut ear = begun(Manner::Sync);
+        ear.hear(&person(1, "a@x", 1));
+        let Heard::Entry { entry, .. } = person(1, "a@x", 1) else { unreachable!() };
+        assert_eq!(ear.hear(&Heard::Entry { entry, is_gone: true }), Some(Urgency::News));
+        let nobody = Heard::Entry { entry: raw("cn=x", &[("objectClass", "person")]), is_gone: false };
+        assert_eq!((ear.hear(&nobody), ear.hear(&nobody)), (Some(Urgency::News), Some(Urgency::News)));
+        assert_eq!((ear.hear(&Heard::Several), ear.hear(&Heard::Nothing)), (Some(Urgency::News), None));
+    }
+
+    #[test]
+    fn a_change_that_is_counted_and_never_told_is_looked_for() {
+        let mut ear = begun(Manner::Notify);
+        assert_eq!(ear.count(100), None);
+        ear.hear(&person(1, "a@x", 101));
+        assert_eq!(ear.count(101), None);
+        // One was told, one was not: for the length of a beat it may still come.
+        ear.hear(&person(1, "b@x", 103));
+        assert_eq!(ear.count(103), None);
+        assert_eq!(ear.count(103), Some(Urgency::Doubt));
+        assert_eq!(ear.count(103), None, "once");
+        assert_eq!(ear.count(104), None);
+        ear.hear(&person(1, "c@x", 104));
+        assert_eq!(ear.count(104), None, "it was late");
+        assert_eq!(ear.count(7), Some(Urgency::Doubt), "restored from a copy");
+        assert_eq!(ear.count(7), None);
+    }
+
+    #[test]
+    fn a_burst_is_one_look() {
+        let (mut pace, ms) = (Pace::default(), Duration::from_millis);
+        assert_eq!(pace.due(), None);
+        for at in 0..10 {
+            pace.note(Urgency::News, secs(1) + ms(at));
+        }
+        assert_eq!(pace.due(), Some(secs(1) + ms(9) + QUIET));
+        for at in 0..1000 {
+            pace.note(Urgency::News, secs(1) + ms(at));
+        }
+        assert_eq!(pace.due(), Some(secs(1) + QUIET_MAX), "it does not wait for ever");
+        pace.woke(secs(2), secs(1));
+        assert_eq!(pace.due(), None);
+    }
+
+    #[test]
+    fn a_directory_that_never_stands_still_is_read_for_a_fifth_of_the_time() {
+        let (mut pace, mut now, mut looks) = (Pace::default(), Duration::ZERO, 0_u32);
+        let takes = secs(3);
+        while now < secs(3600) {
+            pace.note(Urgency::News, now);
+            now = now.max(pace.due().unwrap());
+            pace.woke(now, takes);
+            now += takes;
+            looks += 1;
+        }
+        let share = f64::from(looks) * takes.as_secs_f64() / 3600.0;
+        assert!((0.19..0.22).contains(&share), "{share}");
+        // After an hour of quiet the next change is looked at at once.
+        pace.note(Urgency::News, now + secs(3600));
+        assert_eq!(pace.due(), Some(now + secs(3600) + QUIET));
+    }
+
+    #[test]
+    fn doubt_wakes_ever_more_seldom_and_never_delays_news() {
+        let (mut pace, mut now, mut waits) = (Pace::default(), secs(10), Vec::new());
+        for _ in 0..9 {
+            pace.note(Urgency::Doubt, now);
+            let due = pace.due().unwrap();
+            waits.push((due - now).as_secs());
+            pace.woke(due, Duration::ZERO);
+            now = due;
+        }
+        assert_eq!(waits, [0, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        pace.note(Urgency::Doubt, now);
+        pace.note(Urgency::News, now);
+        assert_eq!(pace.due(), Some(now + QUIET));
+        pace.woke(now, Duration::ZERO);
+        // A long time without any.
+        now += DOUBT_MAX * 4;
+        pace.note(Urgency::Doubt, now);
+        assert_eq!(pace.due(), Some(now));
+        pace.woke(now, Duration::ZERO);
+        pace.note(Urgency::Doubt, now);
+        assert_eq!(pace.due(), Some(now + DOUBT_FIRST));
+    }
+
+    #[test]
+    fn a_lost_connection_is_tried_again_soon_and_then_ever_later() {
+        let waits: Vec<_> = (1..=12).map(|failures| again(failures, 0.5).as_millis()).collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000]);
+        assert!(again(1, 0.0) < again(1, 1.0) && again(u32::MAX, 1.0) <= AGAIN_MAX * 2);
+    }
+
+    #[test]
+    fn a_state_becomes_a_cookie() {
+        let told = |states: &[&str]| cookie(states).map(|cookie| String::from_utf8(cookie).unwrap());
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&["2#000002#b", "1#000001#a"]).as_deref(), Some("rid=000,csn=1#000001#a;2#000002#b"));
+    }
+
+    #[test]
+    fn a_refused_cookie_is_no_reason_to_give_up() {
+        let ended = |code, text: &str| Ended { code, text: text.to_owned(), ..Ended::default() };
+        let newer = ended(53, "consumer state is newer than provider!");
+        assert!(is_refused_cookie(&newer) && is_refused_cookie(&ended(4096, "")) && !is_refused_cookie(&ended(4, "")));
+        insta::assert_snapshot!(why(&newer), @"does not tell of changes: it answered 53 (unwilling to perform) (in its own words: consumer state is newer than provider!). Does it offer it for this part of the directory?");
+        insta::assert_snapshot!(why(&ended(4, "")), @"does not tell of changes: it answered 4 (size limit exceeded). Give this account an unlimited size and time (OpenLDAP: `limits … size=unlimited time=unlimited`)");
+        insta::assert_snapshot!(why(&ended(0, "")), @"has ended the search that tells of changes");
+    }
+}

@@ -166,3 +166,36 @@ fn many_changes_are_few_readings(directory: impl Serves) {
     until("they have seats", || listening.world.assigned() == people(0..20));
     assert!(proxy.connections() <= 5, "{} readings of 15 changes", proxy.connections());
 }
+
+#[test]
+fn a_server_that_does_not_show_its_state_tells_of_all_there_is_first() {
+    let slapd = Slapd::start();
+    let access =
+        ["{0}to attrs=contextCSN by * none", "{1}to attrs=userPassword by anonymous auth", "{2}to * by * read"];
+    slapd.configure("olcDatabase={1}mdb,cn=config", "olcAccess", &access);
+    let listening = Listening::at(&slapd, &slapd.tls_url());
+    slapd.leave(&listening.group, &slapd.person(0));
+    listening.soon("the leaver has no seat", &people(1..5));
+}
+
+#[test]
+fn a_server_that_may_not_tell_says_why_and_is_looked_at_by_schedule() {
+    let slapd = Slapd::start();
+    slapd.configure("olcDatabase={1}mdb,cn=config", "olcLimits", &["{0}* size=5 size.prtotal=unlimited"]);
+    let access =
+        ["{0}to attrs=contextCSN by * none", "{1}to attrs=userPassword by anonymous auth", "{2}to * by * read"];
+    slapd.configure("olcDatabase={1}mdb,cn=config", "olcAccess", &access);
+    let group = slapd.add_group("staff", &slapd.people(0..5));
+    let world = world(
+        &slapd,
+        &slapd.tls_url(),
+        50,
+        &format!("page_size = 5\nschedule = \"* * * * * *\"\n{}", groups(&[&group])),
+    );
+    let _daemon = world.daemon("daemon.log");
+    let log = || fs::read_to_string(world.path("daemon.log")).unwrap();
+    until("it says that it is told nothing", || log().contains("size=unlimited"));
+    slapd.leave(&group, &slapd.person(0));
+    until("the leaver has no seat", || world.assigned() == people(1..5));
+    assert_eq!(log().matches("is not told of changes now").count(), 1, "{}", log());
+}
