@@ -17,7 +17,9 @@
 //! of it, ever. After two offenders in a row at the start of a batch each address is sent alone, until one is accepted.
 //!
 //! A batch of people who hold a seat, as far as is known, is sent *again* to be sure. No answer to it takes away what they
-//! have. 400 says that the server refuses repetitions, unless it names a few: then the rest goes whole. 402 says that
+//! have. 400 says that the server refuses repetitions where it says that somebody is assigned already, or refuses one
+//! after the other alone; where it names a few, the rest goes whole, and where it names nobody, the offender is searched
+//! for, who stays as they are. 402 says that
 //! somebody's seat is gone and none is free, or that the server counts as if all of them were new. Whose seat it is, is
 //! searched for as an offender is; and it is believed only once somebody else of the batch is accepted after that, as
 //! no one ever is by such a server.
@@ -32,8 +34,11 @@ use crate::licensing::wire::{Operation, Stats};
 /// A batch of at least this many, each refused alone, is taken for one that had been applied.
 const FRONTS_TELLING: usize = 8;
 
-/// When so many at the start of a batch sent again are told that no seat is free, the server counts them as new.
+/// When so many at the start of a batch sent again are told that no seat is free, the server counts them as new; when so
+/// many anywhere in it are refused alone, it refuses repetitions.
 const LOST_MAX: usize = 8;
+/// As many at its start, before anybody was accepted, say so, too.
+const REFUSED_FIRST: usize = 2;
 const COUNTS_ALL: &str = "the server finds no seat for people who have one, so that nothing can be told from it";
 
 /// What an answer decides: about whom, and what.
@@ -74,6 +79,8 @@ struct Again {
     hearing: bool,
     /// Somebody was accepted while no seat was free.
     proven: bool,
+    /// How many were refused alone, for a reason that does not name them.
+    refused: usize,
     /// The server refuses to assign who is assigned.
     refuses: bool,
 }
@@ -241,7 +248,8 @@ impl Batch {
         }
         let mut decided: Decided = accepted.into_iter().map(|address| (address, outcome.clone())).collect();
         if contradicts && self.is_again() {
-            decided.extend(self.give_up(COUNTS_ALL));
+            let words = self.invalid.as_ref().map(|(_, words)| words.clone()).filter(|words| !words.is_empty());
+            decided.extend(self.give_up(words.as_deref().unwrap_or(COUNTS_ALL)));
         }
         self.invalid = self.invalid.take().and_then(|(known, words)| Some((known.checked_sub(len)?, words)));
         self.invalid.take_if(|(known, _)| *known == 0);
@@ -290,24 +298,36 @@ impl Batch {
     /// The same of those who hold a seat: nothing becomes of who is refused.
     fn refused_again(&mut self, len: usize, errors: &[String], named: &BTreeMap<usize, String>) -> Decided {
         self.uncertain = true;
+        let words = offenders::words(errors);
         let already = errors.iter().any(|error| wording::mentions_done(Operation::Assign, error));
         let all = named.len() == len && len > 1;
         let mut decided = Decided::new();
-        if named.is_empty() || already || all {
-            let cause = offenders::words(errors);
-            decided.extend(self.give_up(&cause));
-            if let Some(again) = &mut self.again {
-                again.refuses = true;
-            }
+        let refuses = already || all || named.is_empty() && self.refused_unnamed(len, &words, &mut decided);
+        if refuses {
+            decided.extend(self.give_up(&words));
+        }
+        if let Some(again) = &mut self.again {
+            again.refuses |= refuses;
+            again.hearing = false;
         }
         for (place, cause) in named.iter().rev() {
+            self.invalid = None;
             let Some(address) = self.open.remove(*place) else { continue };
             decided.push((address, Outcome::NotDone { cause: cause.clone() }));
         }
-        self.invalid = None;
-        self.again.iter_mut().for_each(|again| again.hearing = false);
         self.conclude(&mut decided);
         decided
+    }
+
+    /// Goes on with the search for whom it refuses. Whether that is all of them, as far as can be told.
+    fn refused_unnamed(&mut self, len: usize, words: &str, decided: &mut Decided) -> bool {
+        self.blind.size.get_or_insert(self.open.len());
+        self.invalid = (len > 1).then(|| (len, words.to_owned()));
+        let Some(again) = self.again.as_mut().filter(|_| len == 1) else { return false };
+        again.refused += 1;
+        let alone = self.open.pop_front();
+        decided.extend(alone.map(|address| (address, Outcome::NotDone { cause: words.to_owned() })));
+        again.refused >= LOST_MAX || again.refused >= REFUSED_FIRST && !self.blind.accepted
     }
 
     /// Nothing becomes of anybody who is not decided.

@@ -83,7 +83,8 @@ pub struct SnapshotEdits {
 
 /// The edits that a snapshot makes, from the entries behind a [`Difference`] (the removed as they are stored).
 ///
-/// A removed and an added entry of one stable id and route are a rename, if there is one of each: where an id names
+/// A removed and an added entry of one stable id and route are a rename, if there is one of each; so are those of one
+/// stable id of which one is for all subscriptions, if the id has one old and one new address. Where an id names
 /// several, nobody can tell who became whom, and the removal is an ordinary one, which the guards count. An added entry
 /// whose id a stored and unchanged entry has, too, is added and takes nothing from the other. `missing` gives the
 /// reason of an ordinary removal; it is [`Reason::Scope`] where what is looked at was configured anew.
@@ -96,12 +97,10 @@ pub fn changes(
 ) -> SnapshotEdits {
     let doubtful = Doubtful::new(bad_rows, &removed);
     let (kept, removed): (Vec<_>, Vec<_>) = removed.into_iter().partition(|entry| doubtful.may_be(entry));
-    let arrivals = by_unique_id(&added);
-    let departures = by_unique_id(&removed);
+    let arrivals = Arrivals::new(&added, &removed);
     let mut edits = SnapshotEdits { changes: Vec::with_capacity(removed.len() + added.len() + changed.len()), kept };
     for entry in &removed {
-        let unique = person(entry).filter(|person| departures.get(person).is_some_and(Option::is_some));
-        let renamed_to = unique.and_then(|person| *arrivals.get(&person)?).map(|entry| entry.address.clone());
+        let renamed_to = arrivals.of(entry).cloned();
         let reason = match missing(entry) {
             Reason::Scope => Reason::Scope,
             _ if renamed_to.is_some() => Reason::Renamed,
@@ -114,22 +113,54 @@ pub fn changes(
     edits
 }
 
-/// What names a person in a source: stable id and route.
-type Person<'a> = (&'a str, Option<&'a str>);
-
-fn person(entry: &Entry) -> Option<Person<'_>> {
-    Some((entry.stable_id.as_deref()?, entry.route.as_deref()))
+/// Who of those that are added was there before under another address.
+struct Arrivals<'a> {
+    added: Names<'a>,
+    removed: Names<'a>,
 }
 
-/// The entry of each stable id and route; `None` where there are several.
-fn by_unique_id(entries: &[Entry]) -> BTreeMap<Person<'_>, Option<&Entry>> {
-    let mut map = BTreeMap::new();
-    for entry in entries {
-        if let Some(person) = person(entry) {
-            map.entry(person).and_modify(|seen| *seen = None).or_insert(Some(entry));
-        }
+/// Entries by what names a person in a source; `None` where that names several.
+struct Names<'a> {
+    by_route: BTreeMap<(&'a str, Option<&'a str>), Option<&'a Entry>>,
+    /// Of one address, whatever its routes.
+    by_id: BTreeMap<&'a str, Option<&'a Entry>>,
+}
+
+impl<'a> Arrivals<'a> {
+    fn new(added: &'a [Entry], removed: &'a [Entry]) -> Arrivals<'a> {
+        Arrivals { added: Names::new(added), removed: Names::new(removed) }
     }
-    map
+
+    /// The new address of the person of a removed entry.
+    fn of(&self, entry: &Entry) -> Option<&'a Address> {
+        let id = entry.stable_id.as_deref()?;
+        let person = (id, entry.route.as_deref());
+        let arrival = if let Some(same_route) = self.added.by_route.get(&person) {
+            same_route.filter(|_| self.removed.by_route.get(&person).is_some_and(Option::is_some))
+        } else {
+            let other_route = self.added.by_id.get(id).copied().flatten();
+            // Routed to one subscription before and to another now, the person left the first.
+            let overlaps = |new: &&Entry| new.route.is_none() || entry.route.is_none();
+            other_route.filter(|_| self.removed.by_id.get(id).is_some_and(Option::is_some)).filter(overlaps)
+        };
+        arrival.map(|entry| &entry.address)
+    }
+}
+
+impl<'a> Names<'a> {
+    fn new(entries: &'a [Entry]) -> Names<'a> {
+        let mut names = Names { by_route: BTreeMap::new(), by_id: BTreeMap::new() };
+        for entry in entries {
+            let Some(id) = entry.stable_id.as_deref() else { continue };
+            let person = (id, entry.route.as_deref());
+            names.by_route.entry(person).and_modify(|seen| *seen = None).or_insert(Some(entry));
+            let several = |seen: &mut Option<&Entry>| {
+                seen.take_if(|seen| seen.address != entry.address);
+            };
+            names.by_id.entry(id).and_modify(several).or_insert(Some(entry));
+        }
+        names
+    }
 }
 
 /// Whom the rows that can't be used may name.
@@ -418,6 +449,16 @@ mod tests {
     fn the_same_id_in_another_subscription_is_somebody_who_left_this_one() {
         let expected = "-jane.old left +jane ".to_owned();
         assert_eq!(snapshot(&["jane 1 fabrikam"], &["jane.old 1 contoso"], &[], Reason::Left), (expected, 0));
+    }
+
+    #[test]
+    fn the_same_id_for_all_subscriptions_at_another_address_is_a_rename_in_each_that_it_was_for() {
+        let of = |added: &[&str], removed: &[&str]| snapshot(added, removed, &[], Reason::Left).0;
+        assert_eq!(of(&["jane 1"], &["jane.old 1 contoso"]), "-jane.old renamed to jane +jane ");
+        assert_eq!(of(&["jane 1 contoso"], &["jane.old 1"]), "-jane.old renamed to jane +jane ");
+        let both = of(&["jane 1"], &["jane.old 1 contoso", "jane.old 1 fabrikam"]);
+        assert_eq!(both, "-jane.old renamed to jane -jane.old renamed to jane +jane ");
+        assert_eq!(of(&["b 1"], &["a 1 contoso", "c 1 fabrikam"]), "-a left -c left +b ");
     }
 
     #[test]

@@ -191,8 +191,9 @@ impl Shared {
         let now = before.began;
         // Who did not wait before the pass, waits since it.
         let rank = |email: &str, claim: bool| {
-            // A person who is renamed keeps the place.
-            let same = |known: &&String| *known == email || has_id(email) && same_person(known, email);
+            // A person who is renamed keeps the place, but for one whom another roster names by the old address still.
+            let renamed = |known: &str| same_person(known, email) && !self.truth.is_desired(client, known, now);
+            let same = |known: &&String| *known == email || has_id(email) && renamed(known);
             let since = before.waiting.iter().filter(|(known, _)| same(known)).map(|(_, since)| *since).min();
             let since = since.unwrap_or(now);
             Some((!claim, self.truth.priority(client, email, now)?, since, email.to_owned()))

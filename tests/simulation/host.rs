@@ -197,7 +197,7 @@ impl Shared {
     }
 
     /// A request is about to leave.
-    fn leaves(&mut self, process: usize, client: usize, request: &Request) {
+    fn leaves(&mut self, process: usize, client: usize, request: &Request, braked: bool) {
         let name = name(client);
         self.note(|| {
             let emails: Vec<&str> = request.addresses.iter().map(rosterd::address::Address::spelling).collect();
@@ -216,10 +216,7 @@ impl Shared {
         let undone = |address: &rosterd::address::Address| {
             self.watches[client].as_ref().is_some_and(|watch| watch.undone.contains(address.identity()))
         };
-        if request.operation == Operation::Unassign
-            && self.ledger.brake().unwrap().is_some()
-            && !request.addresses.iter().all(undone)
-        {
+        if braked && request.operation == Operation::Unassign && !request.addresses.iter().all(undone) {
             self.breaks(Rule::Guarded, format!("{name}: a removal leaves while removals are stopped everywhere"));
         }
         let open = self.ledger.open_intents(&name).unwrap();
@@ -489,6 +486,8 @@ impl Outside for Host {
 
     async fn send(&self, subscription: &Subscription, key: &SecretString, request: &Request) -> Answer {
         let client = client_of(&subscription.name);
+        // Between the last look at the brake and the sending nobody can notice that it was put on.
+        let braked = self.lock().ledger.brake().unwrap().is_some();
         // An error is a full disk, which no request meets.
         drop(self.pass_gate(Place::Elsewhere).await);
         let _in_flight = InFlight::new(self, client);
@@ -497,7 +496,7 @@ impl Outside for Host {
             let mut shared = self.lock();
             let Shared { truth, mistake, server, .. } = &*shared;
             truth.err(*mistake, client, &mut request, server);
-            shared.leaves(self.process, client, &request);
+            shared.leaves(self.process, client, &request, braked);
             Duration::from_millis(shared.processes[self.process].chances.latency)
         };
         if !latency.is_zero() {

@@ -52,11 +52,15 @@ impl Life {
         });
     }
 
-    pub(crate) fn retry(&self, client: usize) {
+    /// Whether it could be said.
+    pub(crate) fn retry(&self, client: usize) -> bool {
         self.decide(client, |ledger, lease, now, truth| {
-            truth.undone[client].clear();
+            // What was asked for is done all the same.
+            let members = members(ledger, client);
+            let is_asked = |email: &String| members.get(email).is_some_and(|it| it.state == MemberState::Unknown);
+            truth.undone[client].retain(is_asked);
             ledger.retry(lease, &[], "somebody", now).map(drop)
-        });
+        })
     }
 
     /// Somebody's seat is nobody's business any more.
@@ -203,20 +207,24 @@ impl Life {
         }
     }
 
+    /// Whether the lease was free.
     pub(crate) fn decide(
         &self,
         client: usize,
         act: impl FnOnce(&mut Ledger, &Lease, Timestamp, &mut Truth) -> Result<(), LedgerError>,
-    ) {
+    ) -> bool {
         if !self.has(client) {
-            return;
+            return true;
         }
         let mut shared = self.hosts[0].lock();
         let now = shared.now();
         let Shared { ledger, truth, .. } = &mut *shared;
         let owner = Owner("somebody".to_owned());
-        let Some(lease) = ledger.acquire(&name(client), &owner, Duration::from_mins(1), now).unwrap() else { return };
+        let Some(lease) = ledger.acquire(&name(client), &owner, Duration::from_mins(1), now).unwrap() else {
+            return false;
+        };
         act(ledger, &lease, now, truth).unwrap();
         ledger.release(lease).unwrap();
+        true
     }
 }

@@ -133,6 +133,44 @@ fn a_named_offender_stays_as_it_is_and_the_rest_is_sent() {
 }
 
 #[test]
+fn an_offender_whom_nobody_names_is_found_and_keeps_nobody_from_coming_back() {
+    for offenders in [&[0][..], &[17], &[39], &[5, 6], &[3, 20, 38]] {
+        let dialect = Dialect::all().find(|dialect| !dialect.already_is_error).unwrap();
+        let mut server = server(dialect, &[9, 30], 0, PEOPLE);
+        let bad: Vec<Address> = offenders.iter().map(|place| people()[*place].clone()).collect();
+        let work = Work { reassert: people(), seats: Some(server.stats()), ..Work::default() };
+        let run = run(settings(PEOPLE), work, |request| {
+            let refused = request.addresses.iter().any(|address| bad.contains(address));
+            let errors = vec!["An e-mail address does not have a valid format.".to_owned()];
+            if refused { Answer::Refused { errors, stats: None } } else { server.answer(request) }
+        });
+        takes_nothing_away(&run, &server);
+        let not_done = run.records.outcomes.iter().filter(|(_, it)| matches!(it, Outcome::NotDone { .. }));
+        assert_eq!(not_done.map(|(address, _)| address.clone()).collect::<Vec<_>>(), bad);
+        assert_eq!((server.assigned.len(), run.records.habits), (PEOPLE, None), "{offenders:?}");
+        assert!(run.requests.len() <= 1 + 7 * bad.len(), "{} for {offenders:?}", run.requests.len());
+    }
+}
+
+#[test]
+fn a_server_that_refuses_one_after_the_other_in_words_that_nobody_knows_refuses_repetitions() {
+    let refuse = |_: &Request| Answer::Refused { errors: vec!["nein".to_owned()], stats: None };
+    let all = run(settings(PEOPLE), Work { reassert: people(), ..Work::default() }, refuse);
+    assert!(all.requests.len() <= 14, "{}", all.requests.len());
+    assert!(all.records.habits.unwrap().refuses_repeats());
+    assert!(all.records.outcomes.values().all(|outcome| matches!(outcome, Outcome::NotDone { .. })));
+
+    // A few who had lost their seats are accepted, the others are refused.
+    let lost = [people()[2].clone(), people()[3].clone()];
+    let some = run(settings(PEOPLE), Work { reassert: people(), ..Work::default() }, |request| {
+        let is_new = request.addresses.iter().all(|address| lost.contains(address));
+        if is_new { Answer::Done { stats: None } } else { refuse(request) }
+    });
+    assert!(some.requests.len() <= 1 + 7 * 10, "{}", some.requests.len());
+    assert!(some.records.habits.unwrap().refuses_repeats());
+}
+
+#[test]
 fn a_server_that_refuses_everybody_by_name_refuses_repetitions_and_one_who_is_named_alone_says_nothing() {
     let refused = |names: &str| {
         let errors = addresses(names).iter().map(|address| format!("'{address}' has a seat")).collect();
@@ -151,7 +189,8 @@ fn a_server_that_refuses_everybody_by_name_refuses_repetitions_and_one_who_is_na
 fn what_a_crash_left_open_is_sent_again_as_what_it_was() {
     let intent = NewIntent { operation: Operation::Assign, addresses: addresses("a b c"), again: true };
     let work = Work { resume: vec![(IntentId(7), intent)], ..Work::default() };
-    let run = run(settings(9), work, |_| Answer::Refused { errors: vec!["no".to_owned()], stats: None });
+    let refused = || Answer::Refused { errors: vec!["a@x.example has a seat already".to_owned()], stats: None };
+    let run = run(settings(9), work, |_| refused());
     assert_eq!(run.requests.len(), 1);
     assert!(run.records.outcomes.values().all(|outcome| matches!(outcome, Outcome::NotDone { .. })));
 }

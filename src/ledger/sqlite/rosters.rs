@@ -9,7 +9,7 @@ use super::super::{Acceptance, Event, Lease, SourceRecord};
 use super::books::{Seat, tell};
 use super::people::lapse;
 use super::values::{Json, Ms, address, count, counted, moment_or_none, spelling};
-use super::{Ledger, Result, subscription_id};
+use super::{Ledger, Result, known_subscription, subscription_id};
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::member::Departure;
@@ -104,7 +104,7 @@ impl Ledger {
                 touch.named(subscription, acceptance, first)?;
                 touch.end()?;
             }
-            miss(transaction, source, acceptance)?;
+            miss(transaction, source, acceptance, now)?;
             touch_bad_rows(transaction, &bad_before, &acceptance.bad_rows)?;
             let sql = "
                 UPDATE source SET scope = ?2, fingerprint = ?3, evidence = ?4, entries = ?5, bad_rows = ?6,
@@ -479,7 +479,7 @@ impl<'c> Touch<'c> {
                 renamed_to: renamed_to.clone(),
                 origin: entry.origin.to_string(),
             };
-            self.touch(&entry.address, Some(&departure))?;
+            self.touch(&entry.address, &acceptance.source, Some(&departure))?;
         }
         Ok(())
     }
@@ -511,20 +511,35 @@ impl<'c> Touch<'c> {
                 self.connection.prepare_cached(sql)?.execute(params![self.subscription, address.identity()])?;
             }
             if !all || departed.contains(address.identity()) {
-                self.touch(address, None)?;
+                self.touch(address, &acceptance.source, None)?;
             }
         }
-        if all {
-            self.any = true;
-            let sql = "UPDATE subscription SET look_at_all = ?2 WHERE id = ?1";
-            self.connection.execute(sql, params![self.subscription, self.seq])?;
-        }
+        if all { self.look_at_all() } else { Ok(()) }
+    }
+
+    fn look_at_all(&mut self) -> Result<()> {
+        self.any = true;
+        let sql = "UPDATE subscription SET look_at_all = ?2 WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![self.subscription, self.seq])?;
         Ok(())
     }
 
-    fn touch(&mut self, address: &Address, departure: Option<&Departure>) -> Result<()> {
+    /// What one source says of an address. That it was renamed stays true when another says that it left, or names it:
+    /// the person still has a new address.
+    fn touch(&mut self, address: &Address, source: &str, departure: Option<&Departure>) -> Result<()> {
         self.any = true;
-        touch(self.connection, self.subscription, address, departure, self.seq)
+        let sql = "
+            INSERT INTO touched (subscription_id, identity, spelling, departure, seq) VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (subscription_id, identity) DO UPDATE SET
+              spelling = excluded.spelling, seq = excluded.seq,
+              departure = CASE WHEN touched.departure ->> 'renamed_to' IS NOT NULL
+                                AND touched.departure ->> 'source' <> ?6
+                                AND excluded.departure ->> 'renamed_to' IS NULL
+                          THEN touched.departure ELSE excluded.departure END";
+        let (identity, spelling) = (address.identity(), spelling(address));
+        let values = params![self.subscription, identity, spelling, departure.map(Json), self.seq, source];
+        self.connection.prepare_cached(sql)?.execute(values)?;
+        Ok(())
     }
 
     fn identities(&self, sql: &str) -> Result<HashSet<String>> {
@@ -534,17 +549,20 @@ impl<'c> Touch<'c> {
     }
 }
 
-/// A subscription that looked at this source and does not name it now misses these changes. Should it ever name the
-/// source again, it looks at everybody.
-fn miss(connection: &Connection, source: i64, acceptance: &Acceptance) -> Result<()> {
-    let now: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
-    let told = tell_of_changes(connection, source, &now)?;
-    if !acceptance.changes.is_empty() {
-        let mut statement = connection
-            .prepare_cached("UPDATE subscription SET seq = seq + 1, look_at_all = seq + 1 WHERE name = ?1")?;
-        for missing in told.difference(&now) {
-            statement.execute([missing])?;
-        }
+/// A subscription that looked at this source and does not name it now misses what else changes. Should it ever name the
+/// source again, it looks at everybody; who left, and who became whom, stands nowhere else.
+fn miss(connection: &Connection, source: i64, acceptance: &Acceptance, now: Timestamp) -> Result<()> {
+    let names: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
+    let told = tell_of_changes(connection, source, &names)?;
+    if acceptance.changes.is_empty() {
+        return Ok(());
+    }
+    for missing in told.difference(&names) {
+        let Some(id) = known_subscription(connection, missing)? else { continue };
+        let mut touch = Touch::begin(connection, id)?;
+        touch.departed(missing, acceptance, now)?;
+        touch.look_at_all()?;
+        touch.end()?;
     }
     Ok(())
 }
@@ -592,25 +610,10 @@ pub(super) fn look_again(connection: &Connection, subscription: i64, address: &A
     let sql = "UPDATE touched SET seq = ?3 WHERE subscription_id = ?1 AND identity = ?2";
     let values = params![subscription, address.identity(), seq];
     if connection.prepare_cached(sql)?.execute(values)? == 0 {
-        touch(connection, subscription, address, None, seq)?;
+        let sql = "INSERT INTO touched (subscription_id, identity, spelling, seq) VALUES (?1, ?2, ?3, ?4)";
+        let values = params![subscription, address.identity(), spelling(address), seq];
+        connection.prepare_cached(sql)?.execute(values)?;
     }
-    Ok(())
-}
-
-/// Notes that the next plan is to look at an address.
-fn touch(
-    connection: &Connection,
-    subscription: i64,
-    address: &Address,
-    departure: Option<&Departure>,
-    seq: i64,
-) -> Result<()> {
-    let sql = "
-        INSERT INTO touched (subscription_id, identity, spelling, departure, seq) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (subscription_id, identity) DO UPDATE SET
-          spelling = excluded.spelling, departure = excluded.departure, seq = excluded.seq";
-    let values = params![subscription, address.identity(), spelling(address), departure.map(Json), seq];
-    connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 

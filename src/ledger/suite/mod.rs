@@ -30,6 +30,8 @@ macro_rules! ledger_suite {
             a_departure_stays_noted_until_a_plan_is_done_with_it,
             a_first_roster_has_all_addresses_looked_at,
             a_large_change_keeps_its_departures,
+            a_rename_in_one_roster_outlives_a_departure_from_another,
+            who_left_while_the_subscription_was_left_out_is_known,
             both_looks_see_the_same_person,
             a_new_address_is_looked_at_with_the_old_one_however_settled,
             dates_that_fall_due_make_candidates,

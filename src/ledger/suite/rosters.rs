@@ -166,6 +166,48 @@ pub(in crate::ledger) fn a_new_address_is_looked_at_with_the_old_one_however_set
     assert_eq!(touched(ledger, 4), ["ann", "bob", "cid"], "stored");
 }
 
+pub(in crate::ledger) fn a_rename_in_one_roster_outlives_a_departure_from_another(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let ad = |changes| Acceptance { source: "ad".into(), ..acceptance(changes) };
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    ledger.accept(&ad(added(&["ann", "bob"])), at(0)).unwrap();
+    record(ledger, &lease, Plan::default(), 0);
+    let renamed = |from: &str, to: &str| Change::Removed {
+        entry: entry(from),
+        reason: Reason::Renamed,
+        renamed_to: Some(address(to)),
+    };
+    ledger.accept(&acceptance(vec![renamed("ann", "eve"), Change::Added(entry("eve"))]), at(1)).unwrap();
+    ledger.accept(&ad(vec![Change::Changed(entry("ann"))]), at(1)).unwrap();
+    ledger.accept(&ad(vec![removed("ann"), removed("bob")]), at(2)).unwrap();
+    ledger.accept(&acceptance(vec![removed("bob")]), at(3)).unwrap();
+    let list = look(ledger, 4).list;
+    let told = |candidate: &crate::plan::input::Candidate| {
+        let departure = candidate.departure.as_ref()?;
+        Some((departure.source.clone(), departure.renamed_to.clone()))
+    };
+    assert_eq!(told(&list[0]), Some(("hr".to_owned(), Some(address("eve")))));
+    assert_eq!(told(&list[1]), Some(("hr".to_owned(), None)));
+
+    ledger.accept(&acceptance(vec![Change::Added(entry("ann"))]), at(5)).unwrap();
+    assert_eq!(told(&look(ledger, 6).list[0]), None, "who is named again by the same roster was not renamed");
+}
+
+pub(in crate::ledger) fn who_left_while_the_subscription_was_left_out_is_known(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    record(ledger, &lease, Plan::default(), 0);
+    let renamed = Change::Removed { entry: entry("ann"), reason: Reason::Renamed, renamed_to: Some(address("eve")) };
+    let changes = vec![renamed, removed("bob"), Change::Added(entry("eve"))];
+    ledger.accept(&Acceptance { subscriptions: vec!["fabrikam".into()], ..acceptance(changes) }, at(1)).unwrap();
+    let told =
+        |candidate: crate::plan::input::Candidate| Some((candidate.departure?.renamed_to, candidate.entries.len()));
+    let list = look(ledger, 2).list;
+    assert_eq!(list.len(), 3);
+    assert_eq!(list.into_iter().filter_map(told).collect::<Vec<_>>(), [(Some(address("eve")), 0), (None, 0)]);
+}
+
 pub(in crate::ledger) fn dates_that_fall_due_make_candidates(ledger: &mut Ledger) {
     let lease = lease(ledger);
     let starts = When::At(at(60 * 100));
