@@ -27,11 +27,14 @@ use crate::source::ldap::{self, connect};
 use crate::source::{
     BadRow, Delta, DeltaFile, Edit, Evidence, FileDone, FileMark, Incomplete, Known, Reading, Row, Snapshot, csv,
 };
-use crate::telemetry::{Masked, chain};
+use crate::telemetry::{Masked, Progress, chain};
 
 /// A directory that says that nothing has changed is read whole all the same when the last whole reading is older than
 /// this: what a server says of itself may be wrong.
 const READ_AT_LEAST: TimeDelta = TimeDelta::hours(24);
+
+/// While a directory is being read, the log says so this often.
+const TELL_EVERY: TimeDelta = TimeDelta::seconds(10);
 
 /// How long after another process took in the same source it is looked at again.
 const MEANWHILE: Duration = Duration::from_secs(1);
@@ -190,16 +193,17 @@ impl<'a, O: Outside> Desk<'a, O> {
     fn look_at_directory(&self, config: &Ldap) -> Result<Intake, LedgerError> {
         let known = self.record.as_ref().and_then(|record| record.evidence.directory.as_deref());
         let now = self.outside.now();
-        let mut reading = connect::look(ldap::read::Settings {
+        let watch = Watcher::new(self.outside, &self.source.name);
+        let reading = connect::look(ldap::read::Settings {
             config,
             hasher: &self.hasher,
             known,
             may_be_unchanged: self.stands(now),
+            now,
+            watch: &watch,
             missing: &|snapshot| self.missing(snapshot),
         });
-        if let Reading::Complete(Snapshot { evidence: Evidence { directory: Some(observed), .. }, .. }) = &mut reading {
-            observed.read_at = Some(now);
-        }
+        drop(watch);
         let heard = matches!(reading, Reading::Unchanged) && self.source.max_age.is_some();
         let intake = self.take_reading(reading, None)?;
         if heard {
@@ -508,6 +512,42 @@ impl<'a, O: Outside> Desk<'a, O> {
         }
         let (source, file) = (source.clone(), file.to_owned());
         self.outside.blocking_on_ledger(move |ledger, _| ledger.file_put_away(&source, &file))
+    }
+}
+
+/// Shows how far the reading of a directory has come: as a bar on a terminal, and in the log of one that takes long.
+struct Watcher<'a, O> {
+    outside: &'a O,
+    source: &'a str,
+    bar: Progress,
+    expected: Cell<u64>,
+    seen: Cell<u64>,
+    /// When it was logged last.
+    told: Cell<Timestamp>,
+}
+
+impl<'a, O: Outside> Watcher<'a, O> {
+    fn new(outside: &'a O, source: &'a str) -> Watcher<'a, O> {
+        let (expected, seen) = (Cell::new(0), Cell::new(0));
+        Watcher { outside, source, bar: Progress::new(source), expected, seen, told: Cell::new(outside.now()) }
+    }
+}
+
+impl<O: Outside> ldap::watched::Watch for Watcher<'_, O> {
+    fn expect(&self, more: u64) {
+        self.expected.set(self.expected.get() + more);
+        self.bar.expect_in_all(self.expected.get());
+    }
+
+    fn seen(&self, more: u64) {
+        self.seen.set(self.seen.get() + more);
+        self.bar.done(more);
+        let now = self.outside.now();
+        if now - self.told.get() >= TELL_EVERY {
+            self.told.set(now);
+            let (source, entries) = (self.source, self.seen.get());
+            info!(source = %source, entries, "{source}: is being read, {} so far", count(entries, "entry", "entries"));
+        }
     }
 }
 

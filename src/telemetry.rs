@@ -104,6 +104,11 @@ impl Progress {
         self.0.set_length(total);
     }
 
+    /// How many there are to do in all, what is done among them.
+    pub fn expect_in_all(&self, total: u64) {
+        self.0.set_length(total);
+    }
+
     /// So many more are done.
     pub fn done(&self, more: u64) {
         self.0.inc(more);

@@ -1,7 +1,7 @@
-//! Measures the goals that concern CSV sources and onboarding, each against a reference in the same run:
+//! Measures the goals, each against a reference in the same run:
 //!
 //! ```text
-//! cargo bench --bench goals -- [p1] [p2] [p3] [p9] [--rows N] [--people N] [--rounds N]
+//! cargo bench --bench goals -- [p1] [p2] [p3] [p6] [p7] [p9] [--rows N] [--people N] [--members N] [--entries N] [--rounds N]
 //! ```
 //!
 //! Both sides of a goal are whole processes that take turns, so that a busy machine slows both; the ratio of medians is
@@ -10,10 +10,12 @@
 #![expect(unreachable_pub, reason = "there is nobody to reach it")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement may fail where it stands")]
 
+mod directory;
 mod measure;
 mod onboard;
 mod reference;
 mod roster;
+mod slapd;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +34,12 @@ struct Bench {
     /// People who are onboarded in p9
     #[arg(long, default_value_t = 20_000)]
     people: usize,
+    /// Members of the group in p6 and p7
+    #[arg(long, default_value_t = 100_000)]
+    members: usize,
+    /// People in the directory that has this group; at least its members
+    #[arg(long, default_value_t = 0)]
+    entries: usize,
     /// How often both sides are measured
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -53,6 +61,10 @@ enum Goal {
     P2,
     /// The same people in another order, against a bare parse
     P3,
+    /// A group in OpenLDAP read whole, one change, against `ldapsearch` with the same filter and page
+    P6,
+    /// The same group when nothing has changed, against an `ldapsearch` of one entry
+    P7,
     /// Onboarding in batches of 100, against a bare hyper client
     P9,
 }
@@ -75,6 +87,16 @@ fn main() {
         }
         if wanted(Goal::P3) {
             rosters.reordered();
+        }
+    }
+    if wanted(Goal::P6) || wanted(Goal::P7) {
+        let entries = bench.entries.max(bench.members);
+        let directory = directory::Directory::new(&bench.binary, entries, bench.members, bench.rounds);
+        if wanted(Goal::P6) {
+            directory.read_whole();
+        }
+        if wanted(Goal::P7) {
+            directory.unchanged();
         }
     }
     if wanted(Goal::P9) {

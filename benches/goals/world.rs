@@ -45,20 +45,31 @@ impl World {
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(serve(listener, sandbox.clone(), std::future::pending()));
         let world = World { binary: binary.to_owned(), dir, sandbox, started, base_url, _runtime: runtime };
-        fs::write(world.path("key"), KEY).unwrap();
-        fs::set_permissions(world.path("key"), fs::Permissions::from_mode(0o600)).unwrap();
+        world.write_secret("key", KEY);
         world
+    }
+
+    /// A file that its owner alone may read.
+    pub fn write_secret(&self, name: &str, secret: &str) {
+        fs::write(self.path(name), secret).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// Writes the configuration, without a pace that could be felt.
     pub fn configure(&self, batch_size: usize) {
+        let source = "kind = \"csv\"\npath = \"people.csv\"\nsettle = \"0s\"\nafter = \"leave\"\n";
+        self.configure_source(batch_size, source);
+    }
+
+    /// The same with another source.
+    pub fn configure_source(&self, batch_size: usize, source: &str) {
         let base_url = &self.base_url;
         let text = format!(
             "[ledger]\nurl = \"sqlite:rosterd.db\"\n[http]\nlisten = \"off\"\n\
              [licensing]\nbase_url = \"{base_url}\"\nrequests_per_second = 10000.0\nburst = 1000\n\
              [subscriptions.contoso]\ntype = \"Manual\"\nid = \"{ID}\"\napi_key = {{ file = \"key\" }}\n\
              sources = [\"hr\"]\nbatch_size = {batch_size}\n\
-             [sources.hr]\nkind = \"csv\"\npath = \"people.csv\"\nsettle = \"0s\"\nafter = \"leave\"\n"
+             [sources.hr]\n{source}"
         );
         fs::write(self.path("rosterd.toml"), text).unwrap();
     }

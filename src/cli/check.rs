@@ -6,17 +6,21 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::context::{Context, runtime, scratch_ledger, world};
+use super::context::{Context, read_ledger, runtime, scratch_ledger, world};
 use super::failure::Failure;
 use super::output::{print, print_json};
 use super::sync::read_sources;
 use crate::config::{SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::intake::Files;
-use crate::ledger::{Ledger, SourceRecord};
+use crate::ledger::{Ledger, LedgerError, SourceRecord};
 use crate::licensing::wire::Answer;
 use crate::pass::World;
-use crate::report::text::count;
+use crate::report::difference;
+use crate::report::text::{count, sentence};
+use crate::roster::change::{self, Change, Merge};
+use crate::roster::{Entry, Parts, Reason};
+use crate::source::Row;
 use crate::source::ldap::connect;
 use crate::telemetry::chain;
 
@@ -37,6 +41,9 @@ struct Finding {
     what: String,
     ok: bool,
     detail: String,
+    /// What a person may want to know besides, each a sentence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// Rows that can't be used, each with its place and reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bad_rows: Vec<String>,
@@ -64,7 +71,7 @@ pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Fai
 }
 
 fn well(what: impl Into<String>, detail: impl Into<String>) -> Finding {
-    Finding { what: what.into(), ok: true, detail: detail.into(), bad_rows: Vec::new() }
+    Finding { what: what.into(), ok: true, detail: detail.into(), notes: Vec::new(), bad_rows: Vec::new() }
 }
 
 fn ill(what: impl Into<String>, detail: impl Into<String>) -> Finding {
@@ -83,14 +90,89 @@ fn ledger_finding(failure: Option<&Failure>) -> Finding {
 async fn try_sources(world: &World) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     let everybody: Vec<Subscription> = world.config.subscriptions.values().cloned().collect();
+    let names: Vec<String> = world.config.sources.keys().cloned().collect();
+    world.outside.ledger.with(move |ledger| names.iter().try_for_each(|name| forget_mark(ledger, name))).await?;
     read_sources(world, &everybody, Files::Leave).await?;
-    for name in world.config.sources.keys() {
-        let known = name.clone();
-        let record = world.outside.ledger.with(move |ledger| ledger.source(&known)).await?;
-        findings.push(source_finding(name, record.as_ref()));
-        findings.extend(try_attributes(world, name).await?);
+    // The ledger itself, which this has not touched.
+    let before = read_ledger(&world.config).ok();
+    for (name, record, changes) in held_against(world, before).await? {
+        findings.push(source_finding(&name, record.as_ref(), changes));
+        findings.extend(try_attributes(world, &name).await?);
     }
     Ok(findings)
+}
+
+/// A directory that has not changed is read all the same: whether it can be read is what a person wants to know.
+fn forget_mark(ledger: &mut Ledger, name: &str) -> Result<(), LedgerError> {
+    let Some(SourceRecord { mut evidence, bad_rows, accepted_at: Some(accepted_at), .. }) = ledger.source(name)? else {
+        return Ok(());
+    };
+    let Some(directory) = &mut evidence.directory else { return Ok(()) };
+    directory.mark = None;
+    ledger.accept_unchanged(name, &evidence, &bad_rows, accepted_at)
+}
+
+type Read = (String, Option<SourceRecord>, Vec<String>);
+
+/// Each source with what was read, and how that differs from the roster that is in force.
+async fn held_against(world: &World, before: Option<Ledger>) -> Result<Vec<Read>, Failure> {
+    let sources: Vec<(String, Vec<String>)> =
+        world.config.sources.keys().map(|name| (name.clone(), world.config.subscriptions_of(name))).collect();
+    let read = world.outside.ledger.with(move |after| {
+        let read = |(name, subscriptions): &(String, Vec<String>)| {
+            let accepted = before.as_ref().map(|before| before.source(name)).transpose()?.flatten();
+            let accepted = accepted.and_then(|record| record.accepted_at).zip(before.as_ref());
+            let told = match accepted {
+                Some((at, before)) => difference::told(&changes(before, after, name, subscriptions)?, at),
+                None => Vec::new(),
+            };
+            Ok((name.clone(), after.source(name)?, told))
+        };
+        sources.iter().map(read).collect::<Result<Vec<Read>, LedgerError>>()
+    });
+    Ok(read.await?)
+}
+
+/// How the roster of a source differs in two ledgers.
+fn changes(
+    before: &Ledger,
+    after: &Ledger,
+    source: &str,
+    subscriptions: &[String],
+) -> Result<Vec<Change>, LedgerError> {
+    let mut rows = Vec::new();
+    after.for_each_row(source, &Parts::all(), &mut |key, content| rows.push(Row { key, content, place: 0 }))?;
+    let mut merge = Merge::new(&rows);
+    before.for_each_row(source, &Parts::all(), &mut |key, content| merge.stored(key, content))?;
+    let difference = merge.finish();
+    let now = |rows: &[Row]| after.entries_by_key(source, &rows.iter().map(|row| row.key).collect::<Vec<_>>());
+    let removed = before.entries_by_key(source, &difference.removed)?;
+    let edits = change::changes(now(&difference.added)?, now(&difference.changed)?, removed, &[], |_| Reason::Left);
+    let mut changes = edits.changes;
+    let gone = changes.iter_mut().filter_map(|change| match change {
+        Change::Removed { entry, reason, renamed_to: None } => Some((entry, reason)),
+        _ => None,
+    });
+    for (entry, reason) in gone.take(difference::NAMED_MAX) {
+        *reason = departed(after, source, subscriptions, entry)?.unwrap_or(*reason);
+    }
+    Ok(changes)
+}
+
+/// Why somebody left a source's roster, as any of its subscriptions knows.
+fn departed(
+    ledger: &Ledger,
+    source: &str,
+    subscriptions: &[String],
+    entry: &Entry,
+) -> Result<Option<Reason>, LedgerError> {
+    for subscription in subscriptions {
+        let candidate = ledger.candidate(subscription, &[source.to_owned()], entry.address.identity())?;
+        if let Some(departure) = candidate.departure {
+            return Ok(Some(departure.reason));
+        }
+    }
+    Ok(None)
 }
 
 /// What a directory's schema has to say of the attributes that are named.
@@ -103,7 +185,7 @@ async fn try_attributes(world: &World, name: &str) -> Result<Vec<Finding>, Failu
     Ok(told.into_iter().map(|complaint| ill(format!("source {name}"), complaint.trim_end_matches('.'))).collect())
 }
 
-fn source_finding(name: &str, record: Option<&SourceRecord>) -> Finding {
+fn source_finding(name: &str, record: Option<&SourceRecord>, changes: Vec<String>) -> Finding {
     let what = format!("source {name}");
     let Some(record) = record else { return well(what, "there is nothing to read yet, or no subscription names it") };
     if let Some((problem, _)) = &record.problem {
@@ -123,10 +205,9 @@ fn source_finding(name: &str, record: Option<&SourceRecord>) -> Finding {
         let rows = count(bad_rows.len() as u64, "row that can't be used", "rows that can't be used");
         let _ = write!(detail, ", {rows}");
     }
-    for note in &evidence.notes {
-        let _ = write!(detail, ". {}", note.trim_end_matches('.'));
-    }
-    Finding { bad_rows, ..well(what, detail) }
+    let mut notes: Vec<String> = evidence.notes.iter().map(|note| sentence(note)).collect();
+    notes.extend(changes);
+    Finding { notes, bad_rows, ..well(what, detail) }
 }
 
 /// An assignment of nobody: the server looks at the key, and changes nothing.
@@ -166,10 +247,10 @@ fn show(findings: &[Finding], json: bool) -> Result<(), Failure> {
         return print_json(&serde_json::json!({ "checks": findings }));
     }
     let mut text = String::new();
-    for Finding { what, ok, detail, bad_rows } in findings {
+    for Finding { what, ok, detail, notes, bad_rows } in findings {
         let _ = writeln!(text, "{} {what}: {detail}", if *ok { "ok    " } else { "FAILED" });
-        for row in bad_rows {
-            let _ = writeln!(text, "         {row}");
+        for line in notes.iter().chain(bad_rows) {
+            let _ = writeln!(text, "         {line}");
         }
     }
     print(&text)

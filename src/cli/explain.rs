@@ -9,6 +9,7 @@ use crate::config::{Config, Source, SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::ledger::{Ledger, LedgerError, Member, MemberState, SubscriptionRecord};
 use crate::pass::next_probe;
+use crate::plan::display::EvidenceJson;
 use crate::plan::input::Candidate;
 use crate::report::drift;
 use crate::report::explain::{ExplainInput, QueuePlace, SourceView, View, explain};
@@ -127,12 +128,13 @@ fn source_view(source: &Source, address: &Address, ledger: &Ledger) -> Result<So
         SourceKind::Ldap(ldap) => ldap.urls.first().map(ToString::to_string).unwrap_or_default(),
     };
     let record = ledger.source(&source.name)?;
+    let evidence = record.as_ref().and_then(|record| EvidenceJson::of(&record.evidence, record.accepted_at));
     let (accepted_at, problem, mut bad_rows) = match record {
         Some(record) => (record.accepted_at, record.problem.map(|(words, _)| words), record.bad_rows),
         None => (None, None, Vec::new()),
     };
     bad_rows.retain(|row| row.address.as_ref() == Some(address));
-    Ok(SourceView { name: source.name.clone(), place, accepted_at, problem, bad_rows })
+    Ok(SourceView { name: source.name.clone(), place, accepted_at, problem, bad_rows, evidence })
 }
 
 /// The known addresses nearest to one that nobody knows.

@@ -17,7 +17,7 @@ use crate::intake::{self, Files, Intake};
 use crate::ledger::{Ledger, LedgerError};
 use crate::licensing::wire::Operation;
 use crate::pass::{self, Seen, World};
-use crate::plan::display::{BadRowJson, OpenJson, PlanJson, SourceJson, Style};
+use crate::plan::display::{BadRowJson, EvidenceJson, OpenJson, PlanJson, SourceJson, Style};
 use crate::report::text::count;
 
 /// What `sync` would do; changes nothing
@@ -90,7 +90,7 @@ fn show(plans: &[Planned], json: bool) -> Result<(), Failure> {
         return print_json(&Plans { subscriptions: plans });
     }
     let mut text = String::new();
-    for (subscription, _, seen) in plans {
+    for (subscription, sources, seen) in plans {
         let zone = subscription.policy.timezone;
         let style = Style { shown_max: SHOWN_MAX, colour: style().colour, zone };
         text.push_str(&settled_first(&subscription.name, seen));
@@ -99,6 +99,12 @@ fn show(plans: &[Planned], json: bool) -> Result<(), Failure> {
         if again > 0 {
             let again = count(again, "known assignment is", "known assignments are");
             let _ = writeln!(text, "{}: {again} sent again to be sure (`reassert`)", subscription.name);
+        }
+        for (heading, told) in sources.iter().filter_map(|source| Some(source.evidence.as_ref()?.told(&source.name))) {
+            let _ = writeln!(text, "  {heading}");
+            for line in told {
+                let _ = writeln!(text, "    {line}");
+            }
         }
     }
     print(&text)
@@ -140,6 +146,7 @@ fn sources(ledger: &Ledger, subscription: &Subscription) -> Result<Vec<SourceJso
             name: name.clone(),
             entries: record.as_ref().map_or(0, |record| record.entries),
             bad_rows: record.iter().flat_map(|record| &record.bad_rows).map(BadRowJson::from).collect(),
+            evidence: record.as_ref().and_then(|record| EvidenceJson::of(&record.evidence, record.accepted_at)),
             error: record.and_then(|record| record.problem).map(|(why, _)| why),
         })
     };

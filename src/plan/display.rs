@@ -6,9 +6,12 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::{Hold, Leaving, LeavingUntil, Plan, Removal, Settlement};
+use crate::clock::Timestamp;
 use crate::licensing::wire::Operation;
+use crate::report::text::moment;
 use crate::roster::membership::day_in;
-use crate::source::BadRow;
+use crate::source::ldap::evidence::Observed;
+use crate::source::{BadRow, Evidence};
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,6 +229,31 @@ pub struct SourceJson {
     pub bad_rows: Vec<BadRowJson>,
     /// Why it could not be read.
     pub error: Option<String>,
+    /// What was seen of a directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceJson>,
+}
+
+/// What supports the roster of a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EvidenceJson {
+    /// When it was read.
+    pub read_at: Option<Timestamp>,
+    #[serde(flatten)]
+    pub observed: Observed,
+}
+
+impl EvidenceJson {
+    /// Nothing where the source is no directory, or has never been read.
+    pub fn of(evidence: &Evidence, read_at: Option<Timestamp>) -> Option<EvidenceJson> {
+        evidence.directory.as_ref().map(|observed| EvidenceJson { read_at, observed: (**observed).clone() })
+    }
+
+    /// For people, of the source of this name: a heading, then sentences.
+    pub fn told(&self, source: &str) -> (String, Vec<String>) {
+        let at = self.read_at.map_or_else(String::new, |at| format!(", read {}", moment(at)));
+        (format!("What {source} rests on{at}:"), self.observed.told())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

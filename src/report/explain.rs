@@ -13,6 +13,7 @@ use crate::address::{Address, Invalid};
 use crate::clock::Timestamp;
 use crate::config::Policy;
 use crate::ledger::{Event, HistoryLine, Member, MemberState, Seats, StoredHold};
+use crate::plan::display::EvidenceJson;
 use crate::plan::input::Candidate;
 use crate::source::BadRow;
 
@@ -61,6 +62,8 @@ pub struct SourceView {
     pub problem: Option<String>,
     /// Rows of this address that can't be used.
     pub bad_rows: Vec<BadRow>,
+    /// What was seen of a directory.
+    pub evidence: Option<EvidenceJson>,
 }
 
 /// What a person is told.
@@ -94,6 +97,17 @@ pub struct Part {
     /// Where rosters name it: `hr: staff.csv line 7`.
     pub origins: Vec<String>,
     pub queue_place: Option<u64>,
+    /// The directories among its sources, and what was seen of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+/// What was seen of a directory when its roster was read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    pub source: String,
+    #[serde(flatten)]
+    pub seen: EvidenceJson,
 }
 
 /// Explains what is known of an address.

@@ -112,13 +112,15 @@ pub struct Row {
     pub place: u64,
 }
 
-/// The entries of a snapshot: in memory, or still in the file.
+/// The entries of a snapshot: in memory, still in the file, or still people and groups.
 #[derive(Debug)]
 pub enum Entries {
     /// `place` is an index.
     Memory(Vec<Entry>),
     /// `place` is as the CSV reader wants it.
     Csv(Box<csv::Rereader>),
+    /// `place` is as the reading of a directory wants it.
+    Directory(Box<ldap::claims::Claimed>),
 }
 
 impl Entries {
@@ -131,6 +133,10 @@ impl Entries {
             #[expect(clippy::cast_possible_truncation, reason = "the places of entries in memory are indices")]
             Entries::Memory(entries) => Ok(rows.iter().map(|row| entries[row.place as usize].clone()).collect()),
             Entries::Csv(reader) => reader.fetch(rows),
+            Entries::Directory(claimed) => {
+                let entries: Option<Vec<Entry>> = rows.iter().map(|row| claimed.entry(row)).collect();
+                entries.ok_or_else(|| Incomplete::passing("What was read of the directory is no longer there."))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The sentences of an explanation, one function for each case.
 
-use super::{Part, SourceView, View, count, list, members, number, sentence};
+use super::{Evidence, Part, SourceView, View, count, list, members, number, sentence};
 use crate::address::{Address, Invalid};
 use crate::clock::Timestamp;
 use crate::ledger::{Event, HistoryLine, Member, MemberState};
@@ -68,6 +68,7 @@ pub(super) fn part(address: &Address, view: &View, past: Option<&HistoryLine>, n
     };
     let mut because = answer.because;
     because.extend(case.bad_rows());
+    because.extend(view.sources.iter().filter_map(|source| case.seen_in(source)));
     because.extend(
         view.problem.as_ref().map(|problem| format!("The subscription has a problem: {}", sentence(&plain(problem)))),
     );
@@ -81,12 +82,17 @@ pub(super) fn part(address: &Address, view: &View, past: Option<&HistoryLine>, n
         what_would_change_it: answer.changes,
         origins: candidate.entries.iter().map(|(source, entry)| members::origin(source, entry)).collect(),
         queue_place: view.place,
+        evidence: view.sources.iter().filter_map(evidence).collect(),
     }
 }
 
 /// `hr (drops/hr)`.
 fn place(source: &SourceView) -> String {
     format!("{} ({})", source.name, source.place)
+}
+
+fn evidence(source: &SourceView) -> Option<Evidence> {
+    Some(Evidence { source: source.name.clone(), seen: source.evidence.clone()? })
 }
 
 fn source_problem(source: &SourceView) -> Option<String> {
@@ -97,6 +103,9 @@ fn source_problem(source: &SourceView) -> Option<String> {
     };
     Some(format!("{} could not be read whole and sound: {} So {stands}", source.name, sentence(&plain(problem))))
 }
+
+/// So many groups are told with what was seen of them.
+const GROUPS_TOLD_MAX: usize = 5;
 
 struct Answer {
     has_licence: Option<bool>,
@@ -499,6 +508,28 @@ impl Case<'_> {
             format!("{source} names it ({}{seen}).", entry.origin)
         };
         entries.iter().map(said).collect()
+    }
+
+    /// Where a directory was read, and how many were seen in the groups through which it names the address; in all of
+    /// them where it does not name it.
+    fn seen_in(&self, source: &SourceView) -> Option<String> {
+        let observed = &source.evidence.as_ref()?.observed;
+        let named = self.view.candidate.entries.iter().filter(|(name, _)| *name == source.name);
+        let origins: Vec<&str> = named.map(|(_, entry)| &*entry.origin).collect();
+        let is_meant = |dn: &str| origins.is_empty() || origins.iter().any(|origin| origin.contains(dn));
+        let mut groups: Vec<String> = observed
+            .groups
+            .iter()
+            .filter(|group| is_meant(&group.dn))
+            .map(|group| format!("{} in {}", count(group.people, "person", "people"), group.dn))
+            .collect();
+        let more = groups.len().saturating_sub(GROUPS_TOLD_MAX);
+        groups.truncate(GROUPS_TOLD_MAX);
+        if more > 0 {
+            groups.push(count(more as u64, "more group", "more groups"));
+        }
+        let saw = if groups.is_empty() { String::new() } else { format!(", and saw {}", list(&groups, "and")) };
+        Some(format!("{} was read from {} ({}){saw}.", source.name, observed.server, observed.kind))
     }
 
     fn why_not_desired(&self) -> Vec<String> {

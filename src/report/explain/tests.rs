@@ -43,6 +43,7 @@ fn view(email: &str) -> View {
         accepted_at: Some(at("2026-11-23T07:50:00Z")),
         problem: None,
         bad_rows: Vec::new(),
+        evidence: None,
     };
     View {
         subscription: "contoso".into(),

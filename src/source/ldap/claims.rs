@@ -1,13 +1,15 @@
 //! Who should have a licence, and by which group: from people in groups to the entries of a roster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::roster::{Entry, Hasher, When};
+use crate::clock::Timestamp;
+use crate::roster::{Entry, Fingerprint, Hasher, Parts, When};
 use crate::source::csv_doubles::merged;
-use crate::source::{BadRow, Snapshot};
+use crate::source::{BadRow, Entries, Evidence, Row, Snapshot};
 
 use super::members::Members;
-use super::person::{NoAddress, Person};
+use super::people::{Kept, place_of};
+use super::person::NoAddress;
 
 /// Of the addresses that several people have, so many are shown.
 const SHOWN_MAX: usize = 5;
@@ -18,7 +20,7 @@ pub enum Through {
     /// `user_filter` alone.
     Filter,
     /// A group of the configuration, and the group in it that names the person; often the same.
-    Group { root: usize, inner: usize },
+    Group { root: u32, inner: u32 },
 }
 
 /// What parts an entry's origin: the name of the person before it. A semicolon in a name has a backslash before it.
@@ -26,96 +28,212 @@ const IN: &str = "; ";
 
 /// People with the routes by which they are in: of several ways the best priority counts.
 #[derive(Debug, Default)]
-pub struct Claims(BTreeMap<Claimant, (i32, Through)>);
+pub struct Claims {
+    all: Vec<Claim>,
+    /// The names of routes, each once.
+    routes: Vec<Box<str>>,
+}
 
-/// An index into [`Members::people`], and a route.
-type Claimant = (usize, Option<Box<str>>);
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    /// Place in [`Members::people`].
+    person: u32,
+    /// Place among the routes.
+    route: Option<u32>,
+    priority: i32,
+    through: Through,
+}
 
 /// What claims come to.
 #[derive(Debug)]
 pub struct Settled {
+    /// Still without its entries, which [`Settled::finish`] gives it.
     pub snapshot: Snapshot,
     /// The stable ids of people who are in and have a disabled account, so that they have no licence.
     pub disabled: BTreeSet<Box<str>>,
+    /// Of those who are in, how many have an account that has expired.
+    pub expired: u64,
     pub without_address: u64,
     /// A sentence for each address that several people have; the first few.
     pub shared: Vec<String>,
+    include_disabled: bool,
+    claims: Claims,
+    /// Which claims have a row, in the order of the rows: those of one row stand together.
+    in_order: Vec<u32>,
+}
+
+/// Who claims what, from which the entry of a row is made when it is wanted: nearly always none is.
+#[derive(Debug)]
+pub struct Claimed {
+    members: Members,
+    claims: Claims,
+    in_order: Vec<u32>,
+    include_disabled: bool,
 }
 
 impl Claims {
-    /// `person` is an index into [`Members::people`]. Of ways with the same priority the first one is kept.
-    pub fn add(&mut self, person: usize, route: Option<&str>, priority: i32, through: Through) {
-        let claim = self.0.entry((person, route.map(Into::into))).or_insert((priority, through));
-        if priority < claim.0 {
-            *claim = (priority, through);
-        }
+    /// `person` is a place in [`Members::people`]. Of ways with the same priority the first one is kept.
+    pub fn add(&mut self, person: u32, route: Option<&str>, priority: i32, through: Through) {
+        let route = route.map(|name| match self.routes.iter().position(|known| **known == *name) {
+            Some(place) => place_of(place),
+            None => {
+                self.routes.push(name.into());
+                place_of(self.routes.len() - 1)
+            }
+        });
+        self.all.push(Claim { person, route, priority, through });
     }
 
-    /// The entries, and those who have none.
-    pub fn settle(self, members: &Members, include_disabled: bool, hasher: &Hasher) -> Settled {
-        let (mut by_key, mut disabled, mut bad_rows) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        let mut without_address = BTreeSet::new();
-        for ((index, route), (priority, through)) in self.0 {
-            let Some(person) = members.people.get(index) else { continue };
-            let origin = origin(person, through, members);
+    fn route(&self, claim: &Claim) -> Option<&str> {
+        self.routes.get(claim.route? as usize).map(|name| &**name)
+    }
+
+    /// The rows, and those who have none. `now` tells whose account has expired.
+    pub fn settle(mut self, members: &Members, include_disabled: bool, hasher: &Hasher, now: Timestamp) -> Settled {
+        // The order of those that are alike stays.
+        self.all.sort_by_key(|claim| (claim.person, claim.route, claim.priority));
+        self.all.dedup_by_key(|claim| (claim.person, claim.route));
+        let (mut keys, mut disabled, mut bad_rows) = (Vec::with_capacity(self.all.len()), BTreeSet::new(), Vec::new());
+        let (mut without_address, mut expired, mut last) = (0, 0, None);
+        for (place, claim) in (0..).zip(&self.all) {
+            let Some(person) = members.people.get(claim.person) else { continue };
+            // Claims of one person stand together.
+            let is_first = last.replace(claim.person) != Some(claim.person);
             if person.disabled && !include_disabled {
-                disabled.insert(person.id.clone());
+                disabled.insert(person.id.into());
                 continue;
             }
-            match &person.address {
+            expired += u64::from(is_first && ends(person, include_disabled).is_some_and(|ends| ends.about() <= now));
+            match person.address() {
                 Ok(address) => {
-                    let entry = Entry {
-                        address: address.clone(),
-                        stable_id: Some(person.id.clone()),
-                        route: route.clone(),
-                        priority,
-                        starts: None,
-                        ends: person.expires.filter(|_| !include_disabled).map(When::At),
-                        origin: origin.into(),
-                    };
-                    by_key.entry((entry.address.identity().to_owned(), route)).or_insert_with(Vec::new).push(entry);
+                    let (route, ends) = (self.route(claim), ends(person, include_disabled));
+                    let key = hasher.entry_key(address.identity(), route);
+                    let content =
+                        hasher.content_of(address.spelling(), Some(person.id), route, claim.priority, None, ends);
+                    keys.push(Row { key, content, place });
                 }
-                Err(NoAddress(why)) if without_address.insert(index) => bad_rows.push(BadRow {
-                    origin,
-                    reason: why.clone(),
-                    stable_id: Some(person.id.to_string()),
-                    address: None,
-                }),
+                Err(NoAddress(reason)) if is_first => {
+                    without_address += 1;
+                    let origin = origin(person, claim.through, members);
+                    bad_rows.push(BadRow { origin, reason, stable_id: Some(person.id.to_owned()), address: None });
+                }
                 Err(_) => {}
             }
         }
-        let mut shared = Vec::new();
-        let entries = by_key.into_values().filter_map(|entries| joined(entries, &mut shared)).collect();
-        let mut snapshot = Snapshot::of(entries, hasher);
-        snapshot.bad_rows = bad_rows;
-        Settled { snapshot, disabled, without_address: without_address.len() as u64, shared }
+        keys.sort_unstable_by_key(|row| (row.key, row.place));
+        let in_order = keys.iter().map(|row| index(row.place)).collect();
+        let (rows, shared) = self.join(keys, members, include_disabled, hasher);
+        let mut fingerprint = Fingerprint::default();
+        rows.iter().for_each(|row| fingerprint.add(row.key, row.content));
+        let snapshot = Snapshot {
+            rows,
+            alike: Vec::new(),
+            parts: Parts::all(),
+            fingerprint,
+            bad_rows,
+            evidence: Evidence::default(),
+            entries: Entries::Memory(Vec::new()),
+            departed: std::collections::BTreeMap::new(),
+        };
+        Settled { snapshot, disabled, expired, without_address, shared, include_disabled, claims: self, in_order }
+    }
+
+    /// Makes one row of all claims of one key, whose place is then that in the order; and what there is to say of those
+    /// that several people have.
+    fn join(
+        &self,
+        mut claims: Vec<Row>,
+        members: &Members,
+        include_disabled: bool,
+        hasher: &Hasher,
+    ) -> (Vec<Row>, Vec<String>) {
+        let (mut shared, mut kept, mut at) = (Vec::new(), 0, 0);
+        while let Some(first) = claims.get(at).copied() {
+            let alike = claims[at..].iter().take_while(|row| row.key == first.key).count();
+            let mut row = Row { place: at as u64, ..first };
+            if alike > 1 {
+                let people = claims[at..at + alike].iter().map(|row| index(row.place));
+                if let Some(entry) = self.joined(people, members, include_disabled) {
+                    row.content = hasher.content(&entry);
+                    let Entry { address, origin, .. } = entry;
+                    let told =
+                        || format!("{address} is the address of {alike} people, who have one licence: {origin}.");
+                    shared.extend((shared.len() < SHOWN_MAX).then(told));
+                }
+            }
+            claims[kept] = row;
+            (kept, at) = (kept + 1, at + alike);
+        }
+        claims.truncate(kept);
+        (claims, shared)
+    }
+
+    /// One entry of these claims, which have one address: one seat, whoever of them leaves.
+    fn joined(&self, claims: impl Iterator<Item = u32>, members: &Members, include_disabled: bool) -> Option<Entry> {
+        let mut entries: Vec<Entry> =
+            claims.filter_map(|claim| self.entry(self.all.get(claim as usize)?, members, include_disabled)).collect();
+        if entries.len() < 2 {
+            return entries.pop();
+        }
+        let mut origins: Vec<String> = entries.iter().map(|entry| entry.origin.to_string()).collect();
+        origins.sort_unstable();
+        let mut entry = merged(entries)?;
+        entry.origin = origins.join(" and ").into();
+        Some(entry)
+    }
+
+    fn entry(&self, claim: &Claim, members: &Members, include_disabled: bool) -> Option<Entry> {
+        let person = members.people.get(claim.person)?;
+        Some(Entry {
+            address: person.address().ok()?,
+            stable_id: Some(person.id.into()),
+            route: self.route(claim).map(Into::into),
+            priority: claim.priority,
+            starts: None,
+            ends: ends(person, include_disabled),
+            origin: origin(person, claim.through, members).into(),
+        })
     }
 }
 
-/// One entry of all that have one address: one seat, whoever of them leaves.
-fn joined(entries: Vec<Entry>, shared: &mut Vec<String>) -> Option<Entry> {
-    if entries.len() < 2 {
-        return entries.into_iter().next();
+#[expect(clippy::cast_possible_truncation, reason = "it was one before it was the place of a row")]
+fn index(place: u64) -> u32 {
+    place as u32
+}
+
+/// When the account expires, where that ends a licence.
+fn ends(person: Kept<'_>, include_disabled: bool) -> Option<When> {
+    person.expires.filter(|_| !include_disabled).map(When::At)
+}
+
+impl Settled {
+    /// The snapshot, with the people behind its rows.
+    pub fn finish(self, members: Members) -> Snapshot {
+        let Settled { snapshot, include_disabled, claims, in_order, .. } = self;
+        let claimed = Claimed { members, claims, in_order, include_disabled };
+        Snapshot { entries: Entries::Directory(Box::new(claimed)), ..snapshot }
     }
-    let mut origins: Vec<String> = entries.iter().map(|entry| entry.origin.to_string()).collect();
-    origins.sort_unstable();
-    let mut entry = merged(entries)?;
-    entry.origin = origins.join(" and ").into();
-    if shared.len() < SHOWN_MAX {
-        shared.push(format!(
-            "{} is the address of {} people, who have one licence: {}.",
-            entry.address,
-            origins.len(),
-            entry.origin
-        ));
+}
+
+impl Claimed {
+    /// The entry of a row.
+    pub fn entry(&self, row: &Row) -> Option<Entry> {
+        let Claimed { members, claims, in_order, include_disabled } = self;
+        let rest = usize::try_from(row.place).ok().and_then(|place| in_order.get(place..))?;
+        let identity = |claim: u32| {
+            let claim = claims.all.get(claim as usize)?;
+            Some((members.people.get(claim.person)?.address().ok()?, claim.route))
+        };
+        let first = identity(*rest.first()?);
+        let alike = rest.iter().copied().take_while(|claim| identity(*claim) == first);
+        claims.joined(alike, members, *include_disabled)
     }
-    Some(entry)
 }
 
 /// Where a person stands: `CN=Jane,…; member of CN=Staff,…`.
-fn origin(person: &Person, through: Through, members: &Members) -> String {
-    let group = |index: usize| members.groups.get(index).map(|group| &group.dn);
-    let name = &person.dn;
+fn origin(person: Kept<'_>, through: Through, members: &Members) -> String {
+    let group = |index: u32| members.groups.get(index as usize).map(|group| &group.dn);
+    let name = person.dn;
     match through {
         Through::Filter => format!("{name}{IN}found by user_filter"),
         Through::Group { root, inner } => match (group(root), group(inner)) {
@@ -161,17 +279,23 @@ mod tests {
         members
     }
 
-    fn settled(members: &Members, claims: &[(usize, Option<&str>, i32)], include_disabled: bool) -> Settled {
+    fn settled(members: &Members, claims: &[(u32, Option<&str>, i32)], include_disabled: bool) -> Settled {
         let mut all = Claims::default();
         for (person, route, priority) in claims {
             all.add(*person, *route, *priority, Through::Group { root: 0, inner: 0 });
         }
-        all.settle(members, include_disabled, &Hasher::new([7; 16]))
+        let now = chrono::DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+        all.settle(members, include_disabled, &Hasher::new([7; 16]), now)
     }
 
-    fn told(mut settled: Settled) -> Vec<String> {
-        let rows = settled.snapshot.rows.clone();
-        let entries = settled.snapshot.entries.fetch(&rows).unwrap();
+    fn entries(settled: Settled, members: Members) -> Vec<Entry> {
+        let mut snapshot = settled.finish(members);
+        let rows = snapshot.rows.clone();
+        snapshot.entries.fetch(&rows).unwrap()
+    }
+
+    fn told(settled: Settled, members: Members) -> Vec<String> {
+        let entries = entries(settled, members);
         let mut told: Vec<String> = entries
             .iter()
             .map(|e| {
@@ -195,8 +319,9 @@ mod tests {
     fn in_several_groups_the_best_priority_counts_and_each_route_for_itself() {
         let members = members(&[JANE]);
         let claims = [(0, None, 100), (0, None, 5), (0, None, 50), (0, Some("fabrikam"), 70)];
+        let settled = settled(&members, &claims, false);
         assert_eq!(
-            told(settled(&members, &claims, false)),
+            told(settled, members),
             [
                 r"jane@x.example jane None 5 cn=jane,dc=x; member of cn=Staff,dc=x",
                 r#"jane@x.example jane Some("fabrikam") 70 cn=jane,dc=x; member of cn=Staff,dc=x"#,
@@ -206,7 +331,8 @@ mod tests {
 
     #[test]
     fn two_people_with_one_address_are_one_seat_and_both_are_shown() {
-        let members = members(&[JANE, ("janet", &[("mail", "Jane@x.example")])]);
+        let two = || members(&[JANE, ("janet", &[("mail", "Jane@x.example")])]);
+        let members = two();
         let one = settled(&members, &[(0, None, 100), (1, None, 7)], false);
         assert_eq!(
             one.shared,
@@ -215,7 +341,7 @@ mod tests {
             ]
         );
         let other = settled(&members, &[(1, None, 7), (0, None, 100)], false);
-        let (one, other) = (told(one), told(other));
+        let (one, other) = (told(one, members), told(other, two()));
         assert_eq!((one.len(), &one), (1, &other), "whatever the order");
         assert!(one[0].starts_with("Jane@x.example jane None 7 "), "{one:?}");
     }
@@ -250,8 +376,8 @@ mod tests {
         let strict = settled(&members, &claims, false);
         assert_eq!(strict.disabled.iter().map(|id| &**id).collect::<Vec<_>>(), ["off"]);
         assert_eq!((strict.snapshot.rows.len(), settled(&members, &claims, true).snapshot.rows.len()), (1, 2));
-        let mut entries = strict.snapshot.entries;
-        let entry = entries.fetch(&strict.snapshot.rows).unwrap().remove(0);
+        assert_eq!((strict.expired, settled(&members, &claims, true).expired), (1, 0));
+        let entry = entries(strict, members).remove(0);
         assert_eq!(entry.ends.map(|ends| ends.to_string()).as_deref(), Some("2026-05-04T22:00:00Z"));
     }
 
@@ -271,6 +397,9 @@ mod tests {
     fn a_group_in_a_group_is_named() {
         let members = members(&[JANE]);
         let inner = Through::Group { root: 0, inner: 1 };
-        assert_eq!(origin(&members.people[0], inner, &members), "cn=jane,dc=x; member of Berlin in cn=Staff,dc=x");
+        assert_eq!(
+            origin(members.people.get(0).unwrap(), inner, &members),
+            "cn=jane,dc=x; member of Berlin in cn=Staff,dc=x"
+        );
     }
 }

@@ -4,6 +4,8 @@
 //! takes, and believes nothing else: any result but success, a page without its control, a reference into what was asked
 //! for, a lost connection leave nothing to work with.
 
+use std::collections::BTreeSet;
+
 use crate::source::Incomplete;
 
 use super::dn::Dn;
@@ -15,6 +17,9 @@ pub trait Directory {
     /// # Errors
     /// When the answer did not come to its end.
     fn ask(&mut self, ask: &Ask<'_>, each: &mut dyn FnMut(Item)) -> Result<Ended, Broken>;
+
+    /// So many more entries are about to come, for whoever watches.
+    fn expect(&mut self, _more: u64) {}
 
     /// Who the server takes this connection for; `None` where it does not say.
     fn who_am_i(&mut self) -> Result<Option<String>, Broken>;
@@ -122,11 +127,11 @@ pub enum Whole {
 }
 
 /// How much was asked, for whoever wants to see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Asked {
     pub requests: u64,
-    /// References that were expected, and not followed.
-    pub references: u64,
+    /// The references that were expected, and not followed.
+    pub references: BTreeSet<String>,
 }
 
 /// Asks until the answer is whole.
@@ -153,8 +158,9 @@ pub fn search(
                 Item::Entry(entry) if refused.is_none() => each(entry),
                 Item::Entry(_) => Ok(()),
                 Item::Reference(urls) => {
-                    asked.references += 1;
-                    search.references.check(&urls, search.what)
+                    let checked = search.references.check(&urls, search.what);
+                    asked.references.extend(urls.into_iter().next());
+                    checked
                 }
             };
             if let Err(why) = taken {

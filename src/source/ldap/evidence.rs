@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::report::text::count;
+use crate::report::text::{count, number};
 
+use super::about::About;
 use super::dn::Dn;
 
 /// What supports a roster that was read from a directory.
@@ -15,8 +16,11 @@ pub struct Observed {
     pub server: String,
     /// `Active Directory` or `LDAP`.
     pub kind: String,
-    /// Who the server takes rosterd for, where it says.
+    /// Who the server takes rosterd for; where it does not say, the name that rosterd signed in with.
     pub bound_as: Option<String>,
+    /// What the server says of itself.
+    #[serde(default)]
+    pub about: About,
     /// Where searches began.
     pub base: String,
     /// Stays the same while nothing changes on that server, and the configuration says the same.
@@ -28,17 +32,24 @@ pub struct Observed {
     /// People who should have a licence.
     pub people: u64,
     pub disabled: u64,
+    /// Whose account had expired by then.
+    #[serde(default)]
+    pub expired: u64,
     pub without_address: u64,
     /// People with several addresses where one was taken.
     pub had_choice: u64,
     pub contacts: u64,
     pub computers: u64,
-    /// Of another forest.
+    /// Of another forest, the first few of them.
     pub foreign: u64,
+    #[serde(default)]
+    pub foreign_names: Vec<String>,
     /// Members whom `user_filter` does not let in.
     pub filtered: u64,
-    /// Names in groups that lead to nobody: there is no such entry.
+    /// Names in groups that lead to nobody: there is no such entry, the first few of them.
     pub gone: u64,
+    #[serde(default)]
+    pub gone_names: Vec<String>,
     /// … it is in another domain, the first few of them.
     pub elsewhere: u64,
     pub elsewhere_names: Vec<String>,
@@ -51,6 +62,12 @@ pub struct Observed {
     pub held: u64,
     /// Addresses that several people have, the first few of them with their names.
     pub shared: Vec<String>,
+    /// Requests that the reading took.
+    #[serde(default)]
+    pub requests: u64,
+    /// Where the server said that more stands, which is never people: not followed.
+    #[serde(default)]
+    pub references: Vec<String>,
 }
 
 /// One group as it was seen.
@@ -68,9 +85,42 @@ pub struct SeenGroup {
     pub by_member_of: Option<u64>,
     pub by_primary: u64,
     pub uids: u64,
+    /// Members by one way of counting and not by the other, in it and in the groups in it.
+    #[serde(default)]
+    pub only_listed: OnlyOneWay,
+    #[serde(default)]
+    pub only_by_member_of: OnlyOneWay,
+    /// Of the names in `memberUid`, those of no account.
+    #[serde(default)]
+    pub unknown_uids: OnlyOneWay,
     /// Groups in it, and how deep they go.
     pub inner: u64,
     pub depth: u32,
+}
+
+/// Of the names that one way of counting has alone, so many are kept.
+const NAMES_MAX: usize = 3;
+
+/// Members that one way of counting has and the other has not: how many, and the first few of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OnlyOneWay {
+    pub number: u64,
+    pub names: Vec<String>,
+}
+
+impl OnlyOneWay {
+    pub fn add(&mut self, name: &str) {
+        self.number += 1;
+        if self.names.len() < NAMES_MAX {
+            self.names.push(name.to_owned());
+        }
+    }
+
+    pub fn add_all(&mut self, other: &OnlyOneWay) {
+        let room = NAMES_MAX.saturating_sub(self.names.len());
+        self.names.extend(other.names.iter().take(room).cloned());
+        self.number += other.number;
+    }
 }
 
 impl Observed {
@@ -84,13 +134,25 @@ impl Observed {
         let Observed { server, kind, base, .. } = self;
         let who = self.bound_as.as_ref().map_or_else(String::new, |name| format!(", as {name}"));
         let mut told = vec![format!("Read from {server} ({kind}) below {base}{who}.")];
-        told.extend(self.groups.iter().map(SeenGroup::told));
+        told.extend(self.about.told());
+        told.extend(self.groups.iter().flat_map(SeenGroup::told));
+        self.tell_people(&mut told);
+        self.tell_names(&mut told);
+        told.extend(self.shared.iter().cloned());
+        told
+    }
+
+    /// Of people and members by their number alone.
+    fn tell_people(&self, told: &mut Vec<String>) {
         let mut add = |number: u64, one: &str, several: &str, rest: &str| {
             if number > 0 {
                 told.push(format!("{} {rest}.", count(number, one, several)));
             }
         };
         add(self.disabled, "account is", "accounts are", "disabled: no licence");
+        add(self.expired, "account has", "accounts have", "expired: no licence");
+        add(self.without_address, "person has", "people have", "no address that can be used, and keep what they have");
+        add(self.held, "person is", "people are", "missing and can't be accounted for, and keep what they have");
         add(self.filtered, "member does", "members do", "not pass user_filter: no licence");
         add(self.contacts, "contact is", "contacts are", "left out: nobody who can sign in");
         add(self.computers, "computer is", "computers are", "left out");
@@ -101,58 +163,75 @@ impl Observed {
             "people have",
             "several addresses, of which the first in the alphabet counts",
         );
-        add(
+    }
+
+    /// Of members that can't be read, and of what was not looked at.
+    fn tell_names(&self, told: &mut Vec<String>) {
+        let member = ["member of a group is", "members of groups are"];
+        told.extend(names(
             self.foreign,
-            "member is",
-            "members are",
-            "of another forest (foreign security principal), and can't be read here: no licence",
-        );
-        add(self.gone, "member of a group is", "members of groups are", "not there any more");
+            &self.foreign_names,
+            member,
+            "of another forest (foreign security principal), so that nobody here knows who it is: no licence",
+        ));
+        told.extend(names(self.gone, &self.gone_names, member, "not there any more"));
         told.extend(names(
             self.elsewhere,
             &self.elsewhere_names,
+            member,
             "outside of what this server holds, as in another domain; make that a source of its own",
         ));
         told.extend(names(
             self.unreadable,
             &self.unreadable_names,
+            member,
             "not for this account to read; give it the right to, or nobody knows who it is",
         ));
-        told.extend(self.shared.iter().cloned());
-        told
+        told.extend(names(
+            self.references.len() as u64,
+            &self.references,
+            ["reference was", "references were"],
+            "not followed, since no people stand there",
+        ));
     }
 }
 
-fn names(number: u64, first: &[String], rest: &str) -> Option<String> {
+fn names(number: u64, first: &[String], [one, several]: [&str; 2], rest: &str) -> Option<String> {
     let more = if number > first.len() as u64 { " and more" } else { "" };
-    (number > 0).then(|| {
-        format!(
-            "{} {rest}: {}{more}.",
-            count(number, "member of a group is", "members of groups are"),
-            first.join("; ")
-        )
-    })
+    let names = if first.is_empty() { String::new() } else { format!(": {}{more}", first.join("; ")) };
+    (number > 0).then(|| format!("{} {rest}{names}.", count(number, one, several)))
 }
 
 impl SeenGroup {
-    fn told(&self) -> String {
+    /// How many are in it, by each way of counting, and where these differ.
+    fn told(&self) -> Vec<String> {
         let mut ways = Vec::new();
         if self.listed > 0 || self.by_member_of.is_some() {
-            ways.push(format!("{} listed", self.listed));
+            ways.push(format!("{} listed", number(self.listed)));
         }
-        ways.extend(self.by_member_of.map(|number| format!("{number} by memberOf")));
+        ways.extend(self.by_member_of.map(|by| format!("{} by memberOf", number(by))));
         if self.by_primary > 0 {
-            ways.push(format!("{} by primary group", self.by_primary));
+            ways.push(format!("{} by primary group", number(self.by_primary)));
         }
         if self.uids > 0 {
-            ways.push(format!("{} by memberUid", self.uids));
+            ways.push(format!("{} by memberUid", number(self.uids)));
         }
         if self.inner > 0 {
             let levels = count(u64::from(self.depth), "level", "levels");
             ways.push(format!("{} in it, {levels} deep", count(self.inner, "group", "groups")));
         }
         let ways = if ways.is_empty() { "no members".to_owned() } else { ways.join(", ") };
-        format!("{}: {} ({ways}).", self.dn, count(self.people, "person", "people"))
+        let mut told = vec![format!("{}: {} ({ways}).", self.dn, count(self.people, "person", "people"))];
+        let member = ["member is", "members are"];
+        let differences = [
+            (&self.only_listed, member, "listed and not found by memberOf"),
+            (&self.only_by_member_of, member, "found by memberOf and not listed"),
+            (&self.unknown_uids, ["name in memberUid is", "names in memberUid are"], "of no account"),
+        ];
+        told.extend(differences.into_iter().filter_map(|(only, nouns, rest)| {
+            Some(format!("{}: {}", self.dn, names(only.number, &only.names, nouns, rest)?))
+        }));
+        told
     }
 }
 
@@ -174,9 +253,12 @@ mod tests {
                 by_primary: 4,
                 inner: 3,
                 depth: 2,
+                only_listed: OnlyOneWay { number: 1, names: vec!["CN=Jane,DC=contoso,DC=com".to_owned()] },
                 ..SeenGroup::default()
             }],
+            about: About { software: Some("Samba 4.17".to_owned()), ..About::default() },
             disabled: 2,
+            without_address: 1_000,
             contacts: 1,
             elsewhere: 3,
             elsewhere_names: vec!["cn=a,dc=other".to_owned()],
@@ -184,8 +266,11 @@ mod tests {
         };
         insta::assert_snapshot!(observed.told().join("\n"), @r"
         Read from ldaps://dc1.contoso.com (Active Directory) below DC=contoso,DC=com.
+        The server is Samba 4.17.
         CN=Staff,DC=contoso,DC=com: 120 people (118 listed, 118 by memberOf, 4 by primary group, 3 groups in it, 2 levels deep).
+        CN=Staff,DC=contoso,DC=com: 1 member is listed and not found by memberOf: CN=Jane,DC=contoso,DC=com.
         2 accounts are disabled: no licence.
+        1,000 people have no address that can be used, and keep what they have.
         1 contact is left out: nobody who can sign in.
         3 members of groups are outside of what this server holds, as in another domain; make that a source of its own: cn=a,dc=other and more.
         ");

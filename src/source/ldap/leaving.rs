@@ -29,7 +29,7 @@ enum Fate {
 pub(super) fn explain(walk: &mut Walk<'_>, settled: &mut Settled, missing: &[Entry]) -> Result<u64, Incomplete> {
     let people: Vec<(&Entry, &str)> =
         missing.iter().filter_map(|entry| Some((entry, entry.stable_id.as_deref()?))).collect();
-    let is_known = |id: &str| settled.disabled.contains(id) || walk.members.person_by_id(id).is_some();
+    let is_known = |id: &str| settled.disabled.contains(id) || walk.members.is_person(id);
     let ids: Vec<&str> = people.iter().map(|(_, id)| *id).filter(|id| !is_known(id)).collect();
     let found = walk.by_ids(&ids)?;
     let mut places = Places::of(&walk.members);
@@ -37,7 +37,7 @@ pub(super) fn explain(walk: &mut Walk<'_>, settled: &mut Settled, missing: &[Ent
     for (entry, id) in people {
         let fate = match found.get(id) {
             _ if settled.disabled.contains(id) => Fate::Gone(Reason::Disabled),
-            _ if walk.members.person_by_id(id).is_some() => Fate::Gone(Reason::Left),
+            _ if walk.members.is_person(id) => Fate::Gone(Reason::Left),
             Some(raw) => still_there(raw, walk),
             None => not_found(entry, walk, &mut places)?,
         };
@@ -100,7 +100,7 @@ struct Places {
 
 impl Places {
     fn of(members: &Members) -> Places {
-        let missing = members.missing().into_iter();
+        let missing = members.missing();
         Places {
             seen: HashMap::new(),
             missing: missing.filter_map(|(name, why)| Some((Dn::parse(name).ok()?, why))).collect(),

@@ -1,26 +1,53 @@
 //! Who is in which group: a graph of groups and people, filled from answers; what it decides needs no directory.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::source::Incomplete;
 
 use super::directory::RawEntry;
 use super::dn::Dn;
+use super::evidence::OnlyOneWay;
+use super::people::{People, place_of};
 use super::person::{Kind, Person};
 
 /// What is known of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Node {
-    /// Index into [`Members::people`].
-    Person(usize),
+    /// Place in [`Members::people`].
+    Person(u32),
     /// Index into [`Members::groups`].
-    Group(usize),
+    Group(u32),
     /// Nobody who has a licence.
     Out(Kind),
     /// It is there, and `user_filter` does not let it in.
     FilteredOut,
     /// A group names it, and it could not be read.
     Missing(Missing),
+}
+
+impl Node {
+    /// Whether it is somebody, or a group, of whom there is one.
+    pub fn is_one(&self) -> bool {
+        matches!(self, Node::Person(_) | Node::Group(_))
+    }
+}
+
+/// What a name or a stable id is found by: a digest, since a large group has many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key([u8; 16]);
+
+impl Key {
+    fn of(text: &str) -> Key {
+        let digest = blake3::hash(text.as_bytes());
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest.as_bytes()[..16]);
+        Key(key)
+    }
+
+    /// Of a name, however it is written.
+    pub fn of_name(name: &Dn) -> Key {
+        Key::of(name.normal())
+    }
 }
 
 /// Why a name in a group leads to nobody.
@@ -39,17 +66,17 @@ pub enum Missing {
 pub struct Group {
     pub dn: Dn,
     pub id: Box<str>,
-    /// Direct members among the people, by index.
-    pub people: Vec<usize>,
+    /// Direct members among the people, by place.
+    pub people: Vec<u32>,
     /// Direct members among the groups.
-    pub groups: Vec<usize>,
+    pub groups: Vec<u32>,
     /// Whether it has been read, or is only known by name.
     pub is_read: bool,
     pub counts: Counts,
 }
 
 /// How many members a group has, counted by each way in which the directory tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Names in `member` and `uniqueMember`.
     pub listed: u64,
@@ -59,29 +86,49 @@ pub struct Counts {
     pub by_primary: u64,
     /// Names in `memberUid`.
     pub uids: u64,
+    /// Members that are listed, and that the search for `memberOf` did not bring although they are there.
+    pub only_listed: OnlyOneWay,
+    /// Members that the search brought, and that are not listed.
+    pub only_by_member_of: OnlyOneWay,
+    /// Names in `memberUid` that no account has.
+    pub unknown_uids: OnlyOneWay,
 }
 
 /// The graph.
 #[derive(Debug, Default)]
 pub struct Members {
-    pub people: Vec<Person>,
+    pub people: People,
     pub groups: Vec<Group>,
-    by_id: HashMap<Box<str>, Node>,
-    /// By the normal form of the name.
-    by_name: HashMap<Box<str>, Node>,
+    by_id: HashMap<Key, Node>,
+    by_name: HashMap<Key, Node>,
+    /// The names that groups have and that lead to nobody, in normal form.
+    missing: BTreeMap<Box<str>, Missing>,
+    /// The names of those of another forest.
+    pub foreign: BTreeSet<Box<str>>,
     pub had_choice: u64,
 }
 
 impl Members {
     pub fn node(&self, name: &Dn) -> Option<Node> {
-        self.by_name.get(name.normal()).copied()
+        self.node_of(Key::of_name(name))
     }
 
-    pub fn person_by_id(&self, id: &str) -> Option<&Person> {
-        match self.by_id.get(id)? {
-            Node::Person(index) => self.people.get(*index),
-            _ => None,
+    pub fn node_of(&self, name: Key) -> Option<Node> {
+        self.by_name.get(&name).copied()
+    }
+
+    /// The name of a person or a group.
+    pub fn name_of(&self, node: Node) -> Option<&str> {
+        match node {
+            Node::Person(place) => self.people.get(place).map(|person| person.dn),
+            Node::Group(index) => self.groups.get(index as usize).map(|group| group.dn.text()),
+            Node::Out(_) | Node::FilteredOut | Node::Missing(_) => None,
         }
+    }
+
+    /// Whether somebody has this stable id.
+    pub fn is_person(&self, id: &str) -> bool {
+        matches!(self.by_id.get(&Key::of(id)), Some(Node::Person(_)))
     }
 
     /// Notes an entry, and says what it is.
@@ -96,48 +143,48 @@ impl Members {
         let node = match kind {
             Kind::Person | Kind::Group => {
                 let id = entry.stable_id().ok_or_else(|| no_stable_id(&entry.dn))?;
-                match self.by_id.get(&id) {
+                match self.by_id.get(&Key::of(&id)) {
                     Some(known) => *known,
                     None => self.enter(kind, entry, &name, id, email_attributes),
                 }
             }
             other => Node::Out(other),
         };
-        self.by_name.insert(name.normal().into(), node);
+        if kind == Kind::Foreign {
+            self.foreign.insert(entry.dn.as_str().into());
+        }
+        if let Some(Node::Missing(_)) = self.by_name.insert(Key::of_name(&name), node) {
+            self.missing.remove(name.normal());
+        }
         Ok(node)
     }
 
     fn enter(&mut self, kind: Kind, entry: &RawEntry, name: &Dn, id: Box<str>, email_attributes: &[String]) -> Node {
+        let key = Key::of(&id);
         let person = (kind == Kind::Person).then(|| Person::of(entry, email_attributes)).flatten();
         let node = if let Some(person) = person {
             self.had_choice += u64::from(person.had_choice);
-            self.people.push(person);
-            Node::Person(self.people.len() - 1)
+            Node::Person(self.people.push(&person))
         } else {
             let (people, groups) = (Vec::new(), Vec::new());
-            let group =
-                Group { dn: name.clone(), id: id.clone(), people, groups, is_read: false, counts: Counts::default() };
-            self.groups.push(group);
-            Node::Group(self.groups.len() - 1)
+            self.groups.push(Group { dn: name.clone(), id, people, groups, is_read: false, counts: Counts::default() });
+            Node::Group(place_of(self.groups.len() - 1))
         };
-        self.by_id.insert(id, node);
+        self.by_id.insert(key, node);
         node
     }
 
     /// Notes of a name what an entry does not say.
     pub fn note(&mut self, name: &Dn, node: Node) {
-        self.by_name.entry(name.normal().into()).or_insert(node);
+        let known = *self.by_name.entry(Key::of_name(name)).or_insert(node);
+        if let Node::Missing(why) = known {
+            self.missing.insert(name.normal().into(), why);
+        }
     }
 
     /// The names that groups have and that lead to nobody, in order.
-    pub fn missing(&self) -> Vec<(&str, Missing)> {
-        let missing = self.by_name.iter().filter_map(|(name, node)| match node {
-            Node::Missing(why) => Some((&**name, *why)),
-            _ => None,
-        });
-        let mut all: Vec<(&str, Missing)> = missing.collect();
-        all.sort_unstable();
-        all
+    pub fn missing(&self) -> impl Iterator<Item = (&str, Missing)> {
+        self.missing.iter().map(|(name, why)| (&**name, *why))
     }
 
     /// How many names are of this kind.
@@ -158,19 +205,19 @@ impl Members {
 
     /// Everybody in a group, directly and through groups in it, each once, with the group that named them first: nearer
     /// ones before. Loops do no harm.
-    pub fn reach(&self, root: usize) -> Reach {
-        let mut reach = Reach { people: Vec::new(), groups: 0, depth: 0 };
+    pub fn reach(&self, root: u32) -> Reach {
+        let mut reach = Reach { people: Vec::new(), groups: Vec::new(), depth: 0 };
         let (mut seen_people, mut seen_groups) = (vec![false; self.people.len()], vec![false; self.groups.len()]);
         let mut queue = VecDeque::from([(root, 0_u32)]);
         while let Some((index, depth)) = queue.pop_front() {
-            let Some(group) = self.groups.get(index).filter(|_| !std::mem::replace(&mut seen_groups[index], true))
-            else {
+            let Some(group) = self.groups.get(index as usize) else { continue };
+            if std::mem::replace(&mut seen_groups[index as usize], true) {
                 continue;
-            };
-            reach.groups += u64::from(index != root);
+            }
+            reach.groups.push(index);
             reach.depth = reach.depth.max(depth);
             for person in &group.people {
-                if !std::mem::replace(&mut seen_people[*person], true) {
+                if !std::mem::replace(&mut seen_people[*person as usize], true) {
                     reach.people.push((*person, index));
                 }
             }
@@ -180,11 +227,12 @@ impl Members {
     }
 
     /// Those in a group itself. The groups in it are counted.
-    pub fn directly(&self, root: usize) -> Reach {
-        let group = self.groups.get(root);
+    pub fn directly(&self, root: u32) -> Reach {
+        let group = self.groups.get(root as usize);
         let people = group.map(|group| group.people.iter().map(|person| (*person, root)).collect());
-        let groups = group.map_or(0, |group| group.groups.len() as u64);
-        Reach { people: people.unwrap_or_default(), groups, depth: u32::from(groups > 0) }
+        let inner = group.map_or(&[][..], |group| &group.groups);
+        let groups = [root].iter().chain(inner).copied().collect();
+        Reach { people: people.unwrap_or_default(), groups, depth: u32::from(!inner.is_empty()) }
     }
 }
 
@@ -192,9 +240,9 @@ impl Members {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
     /// People, each with the group that names them.
-    pub people: Vec<(usize, usize)>,
-    /// Groups in it, however deep.
-    pub groups: u64,
+    pub people: Vec<(u32, u32)>,
+    /// The group itself, and groups in it, however deep.
+    pub groups: Vec<u32>,
     /// How deep they go; 0: there is none.
     pub depth: u32,
 }
@@ -235,7 +283,7 @@ mod tests {
         members.groups[2].people = vec![0, 1];
         members.groups[1].people = vec![1];
         let reach = members.reach(0);
-        assert_eq!(reach, Reach { people: vec![(1, 1), (0, 2)], groups: 2, depth: 2 });
+        assert_eq!(reach, Reach { people: vec![(1, 1), (0, 2)], groups: vec![0, 1, 2], depth: 2 });
         assert_eq!(members.reach(2).people, [(0, 2), (1, 2)]);
     }
 
@@ -264,6 +312,7 @@ mod tests {
         {
             members.note(&Dn::parse(name).unwrap(), Node::Missing(why));
         }
-        assert_eq!(members.missing(), [("cn=a,dc=y", Missing::Elsewhere), ("cn=z,dc=x", Missing::Gone)]);
+        let missing: Vec<_> = members.missing().collect();
+        assert_eq!(missing, [("cn=a,dc=y", Missing::Elsewhere), ("cn=z,dc=x", Missing::Gone)]);
     }
 }

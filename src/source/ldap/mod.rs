@@ -2,11 +2,14 @@
 //!
 //! From one question outwards: [`directory`] is what is asked and the whole of an answer; [`values`] all values of an
 //! attribute; [`server`] what a server says of itself. [`dn`] and [`filter`] are the two little languages. [`person`] is
-//! one entry; [`members`] who is in which group, filled by [`walk`]; [`claims`] who should have a licence for it;
-//! [`leaving`] what became of those who are missing. [`read()`](read::read) is one reading, through all of these, and
-//! [`evidence`] what supports it; [`schema`] says which attributes there are. [`connect`] is the wire, [`tls`] whose certificates are believed.
+//! one entry, [`people`] many; [`members`] who is in which group, filled by [`walk`] from the names that groups list ([`listed`]); [`claims`] who should have a licence for it;
+//! [`leaving`] what became of those who are missing. [`read()`](read::read) is one reading, through all of these, which
+//! somebody may watch ([`watched`]), and
+//! [`evidence`] what supports it; [`about`] what a server says of itself to people, [`schema`] which attributes there
+//! are. [`connect`] is the wire, [`tls`] whose certificates are believed.
 //! [`push`] says what it means that a server tells of a change.
 
+pub mod about;
 pub mod claims;
 pub mod connect;
 pub mod directory;
@@ -16,7 +19,9 @@ pub mod evidence;
 mod fake;
 pub mod filter;
 mod leaving;
+pub mod listed;
 pub mod members;
+pub mod people;
 pub mod person;
 pub mod push;
 pub mod read;
@@ -25,3 +30,4 @@ pub mod server;
 pub mod tls;
 pub mod values;
 pub mod walk;
+pub mod watched;

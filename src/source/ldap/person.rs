@@ -32,7 +32,7 @@ impl RawEntry {
     }
 
     /// Whether it is of this class.
-    fn is(&self, class: &str) -> bool {
+    pub(super) fn is(&self, class: &str) -> bool {
         self.texts("objectClass").any(|known| known.eq_ignore_ascii_case(class))
     }
 
@@ -52,7 +52,7 @@ pub const OBJECT_GUID: &str = "objectGUID";
 pub const ENTRY_UUID: &str = "entryUUID";
 
 /// What an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Person,
     Group,

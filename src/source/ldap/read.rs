@@ -1,12 +1,12 @@
 //! One whole reading of a directory: the groups that are meant, everybody in them, and what became of those who are not
 //! in them any more.
 
-use std::collections::BTreeMap;
-
-use crate::config::{Group, Ldap};
+use crate::clock::Timestamp;
+use crate::config::{Auth, Group, Ldap};
 use crate::roster::{Entry, Hasher, PRIORITY_DEFAULT};
 use crate::source::{Evidence, Incomplete, Reading, Snapshot};
 
+use super::about::About;
 use super::claims::{Claims, Through};
 use super::directory::{Asked, Directory};
 use super::evidence::{Observed, SeenGroup};
@@ -14,6 +14,7 @@ use super::leaving;
 use super::members::{Members, Missing, Reach};
 use super::server::{Server, entry};
 use super::walk::Walk;
+use super::watched::{Watch, Watched};
 
 /// Of names that lead to nobody, so many are shown.
 const SHOWN_MAX: usize = 5;
@@ -28,6 +29,10 @@ pub struct Settings<'a> {
     /// Whether the stored roster stands where the directory is as it was: it was read not long ago, for the same people,
     /// and nothing was wrong with it.
     pub may_be_unchanged: bool,
+    /// Of this look.
+    pub now: Timestamp,
+    /// Who watches.
+    pub watch: &'a dyn Watch,
     /// The stored entries that a reading lacks.
     pub missing: &'a dyn Fn(&Snapshot) -> Result<Vec<Entry>, Incomplete>,
 }
@@ -40,7 +45,8 @@ impl std::fmt::Debug for Settings<'_> {
 
 /// Reads a directory, whole or not at all.
 pub fn read(directory: &mut dyn Directory, settings: Settings<'_>) -> Reading {
-    read_whole(directory, settings).unwrap_or_else(Reading::Incomplete)
+    let mut watched = Watched { directory, watch: settings.watch };
+    read_whole(&mut watched, settings).unwrap_or_else(Reading::Incomplete)
 }
 
 fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<Reading, Incomplete> {
@@ -61,9 +67,11 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
     let observed = Observed {
         server: directory.server().to_owned(),
         kind: server.label().to_owned(),
-        bound_as: who_am_i(directory)?,
+        bound_as: who_am_i(directory)?.or_else(|| signs_in_as(config)),
+        about: About::ask(directory, &mut asked)?,
         base: base.text().to_owned(),
         mark,
+        read_at: Some(settings.now),
         ..Observed::default()
     };
     let mut walk = Walk::new(directory, config, &server, &base);
@@ -77,19 +85,23 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
             claims.add(person, None, PRIORITY_DEFAULT, Through::Filter);
         }
     }
-    let mut settled = claims.settle(&walk.members, config.include_disabled, settings.hasher);
+    let mut settled = claims.settle(&walk.members, config.include_disabled, settings.hasher, settings.now);
     let missing = (settings.missing)(&settled.snapshot)?;
     let held = leaving::explain(&mut walk, &mut settled, &missing)?;
+    let Walk { members, asked: walked, .. } = walk;
     let observed = Observed {
         groups,
         held,
         people: settled.snapshot.rows.len() as u64,
         disabled: settled.disabled.len() as u64,
+        expired: settled.expired,
         without_address: settled.without_address,
-        shared: settled.shared,
-        ..of_members(observed, &walk.members)
+        shared: std::mem::take(&mut settled.shared),
+        requests: asked.requests + walked.requests,
+        references: walked.references.into_iter().take(SHOWN_MAX).collect(),
+        ..of_members(observed, &members)
     };
-    let mut snapshot = settled.snapshot;
+    let mut snapshot = settled.finish(members);
     snapshot.evidence = Evidence {
         file: Some(observed.server.clone()),
         rows: (snapshot.rows.len() + snapshot.bad_rows.len()) as u64,
@@ -98,6 +110,14 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
         ..Evidence::default()
     };
     Ok(Reading::Complete(snapshot))
+}
+
+/// For a server that does not say who it takes rosterd for.
+fn signs_in_as(config: &Ldap) -> Option<String> {
+    match &config.auth {
+        Auth::Simple { name, .. } => Some(name.clone()),
+        Auth::External { .. } | Auth::Gssapi { .. } => None,
+    }
 }
 
 fn who_am_i(directory: &mut dyn Directory) -> Result<Option<String>, Incomplete> {
@@ -140,16 +160,20 @@ fn claim_group(
     Ok(seen(group, root, &reach, members, walk.config.include_disabled))
 }
 
-fn seen(configured: &Group, root: usize, reach: &Reach, members: &Members, include_disabled: bool) -> SeenGroup {
-    let has_licence = |(person, _): &&(usize, usize)| {
-        members
-            .people
-            .get(*person)
-            .is_some_and(|person| person.address.is_ok() && (include_disabled || !person.disabled))
+fn seen(configured: &Group, root: u32, reach: &Reach, members: &Members, include_disabled: bool) -> SeenGroup {
+    let has_licence = |(person, _): &&(u32, u32)| {
+        let person = members.people.get(*person);
+        person.is_some_and(|person| person.has_address && (include_disabled || !person.disabled))
     };
     let people = reach.people.iter().filter(has_licence).count() as u64;
-    let base = SeenGroup { configured: configured.dn.normal().to_owned(), people, ..SeenGroup::default() };
-    let Some(group) = members.groups.get(root) else { return base };
+    let mut seen = SeenGroup { configured: configured.dn.normal().to_owned(), people, ..SeenGroup::default() };
+    let group = |index: &u32| members.groups.get(*index as usize);
+    for counts in reach.groups.iter().filter_map(group).map(|group| &group.counts) {
+        seen.only_listed.add_all(&counts.only_listed);
+        seen.only_by_member_of.add_all(&counts.only_by_member_of);
+        seen.unknown_uids.add_all(&counts.unknown_uids);
+    }
+    let Some(group) = group(&root) else { return seen };
     SeenGroup {
         dn: group.dn.text().to_owned(),
         id: group.id.to_string(),
@@ -157,9 +181,9 @@ fn seen(configured: &Group, root: usize, reach: &Reach, members: &Members, inclu
         by_member_of: group.counts.by_member_of,
         by_primary: group.counts.by_primary,
         uids: group.counts.uids,
-        inner: reach.groups,
+        inner: (reach.groups.len() as u64).saturating_sub(1),
         depth: reach.depth,
-        ..base
+        ..seen
     }
 }
 
@@ -167,22 +191,20 @@ fn seen(configured: &Group, root: usize, reach: &Reach, members: &Members, inclu
 fn of_members(observed: Observed, members: &Members) -> Observed {
     let left_out = members.left_out();
     let of = |what: &str| left_out.get(what).copied().unwrap_or_default();
-    let mut missing: BTreeMap<Missing, Vec<&str>> = BTreeMap::new();
-    for (name, why) in members.missing() {
-        missing.entry(why).or_default().push(name);
-    }
-    let number = |why: Missing| missing.get(&why).map_or(0, |names| names.len() as u64);
+    let number = |why: Missing| members.missing().filter(|(_, missing)| *missing == why).count() as u64;
     let names = |why: Missing| {
-        let names = missing.get(&why).into_iter().flatten().take(SHOWN_MAX);
-        names.map(|name| (*name).to_owned()).collect::<Vec<_>>()
+        let names = members.missing().filter(|(_, missing)| *missing == why).take(SHOWN_MAX);
+        names.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
     };
     Observed {
         had_choice: members.had_choice,
         contacts: of("contact"),
         computers: of("computer"),
         foreign: of("foreign"),
+        foreign_names: members.foreign.iter().take(SHOWN_MAX).map(ToString::to_string).collect(),
         filtered: of("filtered"),
         gone: number(Missing::Gone),
+        gone_names: names(Missing::Gone),
         elsewhere: number(Missing::Elsewhere),
         elsewhere_names: names(Missing::Elsewhere),
         unreadable: number(Missing::Unreadable),

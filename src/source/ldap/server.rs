@@ -9,15 +9,13 @@ use super::dn::Dn;
 /// Active Directory says so among its capabilities.
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 
-const ATTRIBUTES: [&str; 8] = [
+const ATTRIBUTES: [&str; 6] = [
     "defaultNamingContext",
     "namingContexts",
     "supportedCapabilities",
     "dsServiceName",
     "highestCommittedUSN",
     "isSynchronized",
-    "vendorName",
-    "objectClass",
 ];
 
 /// One server.

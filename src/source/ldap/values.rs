@@ -31,35 +31,41 @@ struct Found {
     next: Option<u64>,
 }
 
-fn found_in(entry: &RawEntry, name: &str, expected: u64) -> Result<Found, ()> {
-    let ranged = entry.attributes.iter().find_map(|(known, values)| Some((range_of(known, name)?, values)));
+/// Takes the values out of the entry: there may be a hundred thousand.
+fn found_in(entry: &mut RawEntry, name: &str, expected: u64) -> Result<Found, ()> {
+    let ranged = entry.attributes.iter_mut().find_map(|(known, values)| Some((range_of(known, name)?, values)));
     match ranged {
-        None if expected == 0 => Ok(Found { values: entry.values(name).to_vec(), next: None }),
+        None if expected == 0 => {
+            let plain = entry.attributes.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            Ok(Found { values: plain.map(|(_, values)| std::mem::take(values)).unwrap_or_default(), next: None })
+        }
         Some((Range { first, last }, values)) if first == expected => {
             let next = last.map(|last| last + 1);
             let complete = next.is_none_or(|next| next - first == values.len() as u64);
-            if complete { Ok(Found { values: values.clone(), next }) } else { Err(()) }
+            if complete { Ok(Found { values: std::mem::take(values), next }) } else { Err(()) }
         }
         _ => Err(()),
     }
 }
 
-/// All values of `name` in an entry that has been read with it, asking on where the server gave a range.
+/// Hands over all values of `name` in an entry that has been read with it, which loses them, asking on where the server
+/// gave a range.
 ///
 /// # Errors
 /// When not all could be read, or when they changed meanwhile.
 pub fn all_values(
     directory: &mut dyn Directory,
-    entry: &RawEntry,
+    entry: &mut RawEntry,
     name: &str,
     asked: &mut Asked,
-) -> Result<Vec<Vec<u8>>, Incomplete> {
+    each: &mut dyn FnMut(Vec<u8>) -> Result<(), Incomplete>,
+) -> Result<(), Incomplete> {
     let what = format!("the values of {name} in {}", entry.dn);
     let changed = || Incomplete::passing(format!("{what} changed while they were being read; they are read again."));
-    let mut found = found_in(entry, name, 0).map_err(|()| changed())?;
-    let mut all = found.values;
-    while let Some(next) = found.next {
-        let wanted = format!("{name};range={next}-*");
+    let Found { values, mut next } = found_in(entry, name, 0).map_err(|()| changed())?;
+    values.into_iter().try_for_each(&mut *each)?;
+    while let Some(first) = next {
+        let wanted = format!("{name};range={first}-*");
         let mut answer = None;
         let ask = Search {
             base: &entry.dn,
@@ -73,11 +79,12 @@ pub fn all_values(
             answer = Some(entry);
             Ok(())
         })?;
-        let answer = answer.filter(|_| whole == Whole::Found).ok_or_else(changed)?;
-        found = found_in(&answer, name, next).map_err(|()| changed())?;
-        all.append(&mut found.values);
+        let mut answer = answer.filter(|_| whole == Whole::Found).ok_or_else(changed)?;
+        let found = found_in(&mut answer, name, first).map_err(|()| changed())?;
+        next = found.next;
+        found.values.into_iter().try_for_each(&mut *each)?;
     }
-    Ok(all)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -98,16 +105,16 @@ mod tests {
     fn an_empty_attribute_beside_a_range_is_not_an_empty_group() {
         let mut entry = raw("cn=g", &[("member;range=0-1", "a"), ("member;range=0-1", "b")]);
         entry.attributes.insert(0, ("member".to_owned(), Vec::new()));
-        let found = found_in(&entry, "member", 0).unwrap();
+        let found = found_in(&mut entry, "member", 0).unwrap();
         assert_eq!((found.values.len(), found.next), (2, Some(2)));
     }
 
     #[test]
     fn a_range_that_is_not_the_next_one_is_not_believed() {
-        let entry = raw("cn=g", &[("member;range=2-*", "c")]);
-        assert!(found_in(&entry, "member", 0).is_err() && found_in(&entry, "member", 2).is_ok());
-        assert!(found_in(&raw("cn=g", &[]), "member", 1500).is_err(), "there were more a moment ago");
-        let short = raw("cn=g", &[("member;range=0-1499", "a")]);
-        assert!(found_in(&short, "member", 0).is_err(), "fewer values than the range says");
+        let mut entry = raw("cn=g", &[("member;range=2-*", "c")]);
+        assert!(found_in(&mut entry, "member", 0).is_err() && found_in(&mut entry, "member", 2).is_ok());
+        assert!(found_in(&mut raw("cn=g", &[]), "member", 1500).is_err(), "there were more a moment ago");
+        let mut short = raw("cn=g", &[("member;range=0-1499", "a")]);
+        assert!(found_in(&mut short, "member", 0).is_err(), "fewer values than the range says");
     }
 }

@@ -15,8 +15,11 @@ use crate::source::Incomplete;
 
 use super::directory::{Asked, Directory, RawEntry, Scope, Search, Whole, search};
 use super::dn::Dn;
+use super::evidence::OnlyOneWay;
 use super::filter;
-use super::members::{Counts, Members, Missing, Node, no_stable_id};
+use super::listed::Listed;
+use super::members::{Counts, Key, Members, Missing, Node, no_stable_id};
+use super::people::place_of;
 use super::person::{self, ENTRY_UUID, GROUP_CLASSES, Kind, OBJECT_GUID};
 use super::server::{Server, entry};
 use super::values::all_values;
@@ -74,7 +77,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// When it is not there, or is no group.
-    pub fn group_by_name(&mut self, name: &Dn) -> Result<usize, Incomplete> {
+    pub fn group_by_name(&mut self, name: &Dn) -> Result<u32, Incomplete> {
         let what = format!("the group {name}");
         let attributes = [self.id_attribute(), "objectClass"];
         let found = entry(self.directory, name.text(), &attributes, &what, &mut self.asked)?;
@@ -91,7 +94,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// When it is not there any more, or is no group.
-    pub fn group_by_id(&mut self, id: &str, configured: &Dn) -> Result<usize, Incomplete> {
+    pub fn group_by_id(&mut self, id: &str, configured: &Dn) -> Result<u32, Incomplete> {
         let attribute = self.id_attribute();
         let lost = || {
             Incomplete::lasting(format!(
@@ -120,7 +123,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn group(&mut self, found: &RawEntry) -> Result<usize, Incomplete> {
+    fn group(&mut self, found: &RawEntry) -> Result<u32, Incomplete> {
         if Kind::of(found) != Kind::Group {
             let classes: Vec<&str> = found.texts("objectClass").collect();
             return Err(Incomplete::lasting(format!(
@@ -136,56 +139,55 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads this group, and with `nested` every group in it.
-    pub fn read_from(&mut self, root: usize) -> Result<(), Incomplete> {
+    pub fn read_from(&mut self, root: u32) -> Result<(), Incomplete> {
         let mut ahead = vec![root];
         while let Some(index) = ahead.pop() {
-            if self.members.groups.get(index).is_none_or(|group| group.is_read) {
+            if self.members.groups.get(index as usize).is_none_or(|group| group.is_read) {
                 continue;
             }
             self.read_group(index)?;
-            if let Some(group) = self.members.groups.get(index).filter(|_| self.config.nested) {
+            if let Some(group) = self.members.groups.get(index as usize).filter(|_| self.config.nested) {
                 ahead.extend(&group.groups);
             }
         }
         Ok(())
     }
 
-    fn read_group(&mut self, index: usize) -> Result<(), Incomplete> {
-        let Some(name) = self.members.groups.get(index).map(|group| group.dn.clone()) else { return Ok(()) };
+    fn read_group(&mut self, index: u32) -> Result<(), Incomplete> {
+        let Some(name) = self.members.groups.get(index as usize).map(|group| group.dn.clone()) else { return Ok(()) };
         let what = format!("the group {name}");
         let found = entry(self.directory, name.text(), &OF_GROUP, &what, &mut self.asked)?;
-        let found = found.ok_or_else(|| {
+        let mut found = found.ok_or_else(|| {
             Incomplete::passing(format!("{what} went away, or out of sight, while it was being read."))
         })?;
-        let listed = self.listed(&found)?;
-        let mut counts = Counts { listed: listed.len() as u64, ..Counts::default() };
-        let mut nodes = Vec::new();
-        let unknown = listed.iter().filter(|name| self.members.node(name).is_none()).count();
-        if self.has_member_of == Some(true) || (self.has_member_of.is_none() && unknown >= BY_MEMBER_OF_MIN) {
-            let by_member_of = self.by_member_of(&name)?;
+        let listed = self.listed(&mut found)?;
+        let mut counts = Counts { listed: listed.count(), ..Counts::default() };
+        let unknown = listed.keys().filter(|key| self.members.node_of(*key).is_none()).count();
+        let may_help = self.has_member_of.unwrap_or(unknown >= BY_MEMBER_OF_MIN);
+        self.directory.expect(unknown as u64);
+        let by_member_of = if may_help { self.by_member_of(&name)? } else { None };
+        self.fetch(&listed)?;
+        let mut nodes: Vec<Node> = listed.keys().filter_map(|key| self.members.node_of(key)).collect();
+        if let Some(by_member_of) = by_member_of {
             counts.by_member_of = Some(by_member_of.len() as u64);
-            self.has_member_of.get_or_insert(!by_member_of.is_empty());
+            self.compare(&nodes, &by_member_of, &mut counts);
             if self.server.is_active_directory {
-                nodes = by_member_of;
+                nodes.extend(by_member_of);
             }
         }
-        self.fetch(&listed)?;
-        nodes.extend(listed.iter().filter_map(|name| self.members.node(name)));
         if let Some(number) = primary_group(&found).filter(|_| self.server.is_active_directory) {
             let found = self.find(&format!("(primaryGroupID={number})"), &what)?;
             counts.by_primary = found.len() as u64;
             nodes.extend(found);
         }
         if !self.server.is_active_directory && self.config.flavor != Flavor::Rfc2307bis {
-            let uids: Vec<String> = found.texts("memberUid").map(str::to_owned).collect();
-            counts.uids = uids.len() as u64;
-            nodes.extend(self.by_uid(&uids, &what)?);
+            nodes.extend(self.by_uid(&found, &what, &mut counts)?);
         }
         self.enter(index, &nodes, counts);
         Ok(())
     }
 
-    fn enter(&mut self, index: usize, nodes: &[Node], counts: Counts) {
+    fn enter(&mut self, index: u32, nodes: &[Node], counts: Counts) {
         let (mut people, mut groups) = (Vec::new(), Vec::new());
         for node in nodes {
             match node {
@@ -198,36 +200,53 @@ impl<'a> Walk<'a> {
             list.sort_unstable();
             list.dedup();
         }
-        if let Some(group) = self.members.groups.get_mut(index) {
+        if let Some(group) = self.members.groups.get_mut(index as usize) {
             (group.people, group.groups, group.counts, group.is_read) = (people, groups, counts, true);
         }
     }
 
-    /// The names that the group lists.
-    fn listed(&mut self, group: &RawEntry) -> Result<Vec<Dn>, Incomplete> {
-        let mut names = Vec::new();
+    /// Notes which members one way of counting has and the other has not.
+    fn compare(&self, by_list: &[Node], by_member_of: &[Node], counts: &mut Counts) {
+        let in_order = |nodes: &[Node]| {
+            let mut nodes: Vec<Node> = nodes.iter().copied().filter(Node::is_one).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
+            nodes
+        };
+        let (by_list, by_member_of) = (in_order(by_list), in_order(by_member_of));
+        let only = |one: &[Node], other: &[Node], only: &mut OnlyOneWay| {
+            let missing = one.iter().filter(|node| other.binary_search(node).is_err());
+            missing.filter_map(|node| self.members.name_of(*node)).for_each(|name| only.add(name));
+        };
+        only(&by_list, &by_member_of, &mut counts.only_listed);
+        only(&by_member_of, &by_list, &mut counts.only_by_member_of);
+    }
+
+    /// The names that the group lists, which loses them.
+    fn listed(&mut self, group: &mut RawEntry) -> Result<Listed, Incomplete> {
+        let mut names = Listed::default();
         if self.config.flavor == Flavor::Rfc2307 {
             return Ok(names);
         }
+        let dn = group.dn.clone();
         for attribute in ["member", "uniqueMember"] {
-            for value in all_values(self.directory, group, attribute, &mut self.asked)? {
+            all_values(self.directory, group, attribute, &mut self.asked, &mut |value| {
                 let text = String::from_utf8_lossy(&value);
                 let name = Dn::parse(without_uid(&text)).map_err(|wrong| {
                     Incomplete::lasting(format!(
-                        "The group {} lists a member whose DN {wrong}: {text}. Correct the group.",
-                        group.dn
+                        "The group {dn} lists a member whose DN {wrong}: {text}. Correct the group."
                     ))
                 })?;
-                names.push(name);
-            }
+                names.push(&name);
+                Ok(())
+            })?;
         }
-        let mut seen = HashSet::new();
-        names.retain(|name| seen.insert(name.normal().to_owned()));
         Ok(names)
     }
 
-    /// Everybody whose `memberOf` has this group. Those whom `user_filter` does not let in are noted.
-    fn by_member_of(&mut self, group: &Dn) -> Result<Vec<Node>, Incomplete> {
+    /// Everybody whose `memberOf` has this group; `None` where this directory has no `memberOf`. Those whom `user_filter`
+    /// does not let in are noted.
+    fn by_member_of(&mut self, group: &Dn) -> Result<Option<Vec<Node>>, Incomplete> {
         let member = filter::equals("memberOf", group.text());
         let what = format!("the members of {group}");
         let mut nodes = self.find(&member, &what)?;
@@ -241,7 +260,8 @@ impl<'a> Walk<'a> {
                 Ok(Node::FilteredOut)
             })?);
         }
-        Ok(nodes)
+        let has_member_of = *self.has_member_of.get_or_insert(!nodes.is_empty());
+        Ok(has_member_of.then_some(nodes))
     }
 
     /// What lets people and groups through `user_filter`.
@@ -251,11 +271,15 @@ impl<'a> Walk<'a> {
         Some(filter::any([people.text()].into_iter().chain(groups.iter().map(String::as_str))))
     }
 
-    fn find(&mut self, condition: &str, what: &str) -> Result<Vec<Node>, Incomplete> {
-        let filter = match self.wanted() {
+    fn and_wanted(&self, condition: &str) -> String {
+        match self.wanted() {
             Some(wanted) => filter::all([condition, &wanted]),
             None => condition.to_owned(),
-        };
+        }
+    }
+
+    fn find(&mut self, condition: &str, what: &str) -> Result<Vec<Node>, Incomplete> {
+        let filter = self.and_wanted(condition);
         let (attributes, email) = (self.person_attributes(), &self.config.email_attributes);
         self.find_as(&filter, &attributes, what, |members, entry| members.add(&entry, email))
     }
@@ -279,23 +303,26 @@ impl<'a> Walk<'a> {
     }
 
     /// Sees to it that it is known what each of these names is.
-    fn fetch(&mut self, names: &[Dn]) -> Result<(), Incomplete> {
-        let unknown: Vec<&Dn> = names.iter().filter(|name| self.members.node(name).is_none()).collect();
-        if unknown.len() > BY_NAME_MAX && !self.server.is_active_directory {
-            self.scan(&unknown)?;
+    fn fetch(&mut self, listed: &Listed) -> Result<(), Incomplete> {
+        let unknown = |members: &Members, key: &Key| members.node_of(*key).is_none();
+        let number = listed.keys().filter(|key| unknown(&self.members, key)).count();
+        if number > BY_NAME_MAX && !self.server.is_active_directory {
+            let wanted = listed.keys().filter(|key| unknown(&self.members, key)).collect();
+            self.scan(&wanted)?;
         }
-        for name in unknown {
-            if self.members.node(name).is_none() {
-                let node = self.by_name(name)?;
-                self.members.note(name, node);
+        for (key, text) in listed.names() {
+            if unknown(&self.members, &key)
+                && let Ok(name) = Dn::parse(text)
+            {
+                let node = self.by_name(&name)?;
+                self.members.note(&name, node);
             }
         }
         Ok(())
     }
 
     /// Reads all entries, and keeps those of these names.
-    fn scan(&mut self, names: &[&Dn]) -> Result<(), Incomplete> {
-        let wanted: HashSet<&str> = names.iter().map(|name| name.normal()).collect();
+    fn scan(&mut self, wanted: &HashSet<Key>) -> Result<(), Incomplete> {
         let (attributes, email) = (self.person_attributes(), &self.config.email_attributes);
         let filter = self.wanted().unwrap_or_else(|| "(objectClass=*)".to_owned());
         let ask = Search {
@@ -308,7 +335,7 @@ impl<'a> Walk<'a> {
         };
         let members = &mut self.members;
         search(self.directory, &ask, self.config.page_size, &mut self.asked, &mut |entry| {
-            let is_wanted = Dn::parse(&entry.dn).is_ok_and(|name| wanted.contains(name.normal()));
+            let is_wanted = Dn::parse(&entry.dn).is_ok_and(|name| wanted.contains(&Key::of_name(&name)));
             if is_wanted { members.add(&entry, email).map(drop) } else { Ok(()) }
         })?;
         Ok(())
@@ -347,19 +374,29 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The accounts of these names.
-    fn by_uid(&mut self, uids: &[String], what: &str) -> Result<Vec<Node>, Incomplete> {
-        let mut nodes = Vec::new();
+    /// The accounts that a group names in `memberUid`.
+    fn by_uid(&mut self, group: &RawEntry, what: &str, counts: &mut Counts) -> Result<Vec<Node>, Incomplete> {
+        let uids: Vec<&str> = group.texts("memberUid").collect();
+        counts.uids = uids.len() as u64;
+        let (mut nodes, mut known) = (Vec::new(), HashSet::new());
+        let mut attributes = self.person_attributes();
+        attributes.push("uid");
+        let email = &self.config.email_attributes;
         for uids in uids.chunks(UIDS_AT_ONCE) {
             let each: Vec<String> = uids.iter().map(|uid| filter::equals("uid", uid)).collect();
             let any = filter::any(each.iter().map(String::as_str));
-            nodes.extend(self.find(&filter::all(["(objectClass=posixAccount)", &any]), what)?);
+            let filter = self.and_wanted(&filter::all(["(objectClass=posixAccount)", &any]));
+            nodes.extend(self.find_as(&filter, &attributes, what, |members, entry| {
+                known.extend(entry.texts("uid").map(str::to_lowercase));
+                members.add(&entry, email)
+            })?);
         }
+        uids.iter().filter(|uid| !known.contains(&uid.to_lowercase())).for_each(|uid| counts.unknown_uids.add(uid));
         Ok(nodes)
     }
 
     /// Everybody whom `user_filter` finds, where no groups are given.
-    pub fn read_filter(&mut self) -> Result<Vec<usize>, Incomplete> {
+    pub fn read_filter(&mut self) -> Result<Vec<u32>, Incomplete> {
         let Some(wanted) = &self.config.user_filter else { return Ok(Vec::new()) };
         let (attributes, email) = (self.person_attributes(), &self.config.email_attributes);
         let ask = Search {
@@ -374,7 +411,7 @@ impl<'a> Walk<'a> {
         search(self.directory, &ask, self.config.page_size, &mut self.asked, &mut |entry| {
             members.add(&entry, email).map(drop)
         })?;
-        Ok((0..self.members.people.len()).collect())
+        Ok((0..place_of(self.members.people.len())).collect())
     }
 
     /// The entries of these stable ids, those that are still there: as people, each with the groups that they say they

@@ -5,6 +5,7 @@
 //! - `fixtures`: the servers start, serve what was put into them, and are gone afterwards.
 //! - `install`: the programs, installed where they are missing.
 //! - `pki`: a certification authority for one server.
+//! - `job`: the whole of it, once, with the times.
 //! - `lives`: what happens to people and groups, and what becomes of their licences.
 //! - `proxy`: what goes wrong on the way, message by message.
 //! - `push`: changes that a directory tells of.
@@ -13,10 +14,12 @@
 //! - `server`: a process that ends with its test, however that ends.
 //! - `slapd`: OpenLDAP.
 //! - `unchanged`: where nothing has changed, nothing is read.
+//! - `whole`: what it takes to read a large group whole, what is asked for it, and what is told of it.
 
 mod faults;
 mod fixtures;
 mod install;
+mod job;
 mod lives;
 mod pki;
 mod proxy;
@@ -26,6 +29,7 @@ mod samba;
 mod server;
 mod slapd;
 mod unchanged;
+mod whole;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -30,6 +30,18 @@ pub(crate) enum Fault {
     /// As Active Directory hands out a long attribute that was not asked for by range: empty, and beside it the first
     /// so many values as `NAME;range=0-MAX`. Samba hands it out whole.
     Ranges { values_max: usize },
+    /// That, and as a controller that is set up strictly hands out pages: never more than so many entries at once,
+    /// whatever size was asked for, and without a word.
+    Strict { values_max: usize, page_max: u8 },
+}
+
+/// A search as it went by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Asked {
+    pub(crate) base: String,
+    pub(crate) is_subtree: bool,
+    pub(crate) attributes: Vec<String>,
+    pub(crate) is_paged: bool,
 }
 
 /// What has passed, over all connections since the last fault was set.
@@ -49,6 +61,9 @@ struct Shared {
     counts: Counts,
     over: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
+    /// Connections that both ends keep.
+    alive: AtomicUsize,
+    asked: Mutex<Vec<Asked>>,
 }
 
 pub(crate) struct Proxy {
@@ -67,6 +82,8 @@ impl Proxy {
             counts: Counts::default(),
             over: AtomicUsize::new(0),
             open: Mutex::default(),
+            alive: AtomicUsize::new(0),
+            asked: Mutex::default(),
         });
         let acceptor = shared.clone();
         thread::spawn(move || {
@@ -104,6 +121,16 @@ impl Proxy {
         for stream in self.shared.open().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Connections that are open.
+    pub(crate) fn alive(&self) -> usize {
+        self.shared.alive.load(Ordering::SeqCst)
+    }
+
+    /// The searches that have gone by, over all connections; they are forgotten here.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -162,9 +189,11 @@ impl Shared {
         }
         let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else { return };
         let (there, back) = (self.clone(), self.clone());
+        self.alive.fetch_add(1, Ordering::SeqCst);
         thread::spawn(move || {
             let _ = there.pass_requests(&client, &server);
             close(&client, &server);
+            there.alive.fetch_sub(1, Ordering::SeqCst);
         });
         thread::spawn(move || {
             let _ = back.pass_answers(&server_too, &client_too);
@@ -177,7 +206,12 @@ impl Shared {
             if *self.fault() == Fault::CutAfterRequests(passed) {
                 break;
             }
-            let message = message(client)?;
+            let mut message = message(client)?;
+            let asked = search(&message);
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).extend(asked);
+            if let Fault::Strict { page_max, .. } = *self.fault() {
+                message = with_page_max(&message, page_max);
+            }
             { server }.write_all(&message)?;
             self.counts.bytes.fetch_add(message.len(), Ordering::SeqCst);
             self.counts.requests.fetch_add(1, Ordering::SeqCst);
@@ -268,6 +302,9 @@ const SET: u8 = 0x31;
 const OCTETS: u8 = 0x04;
 const CONTROLS: u8 = 0xa0;
 const ENTRY: u8 = 0x64;
+const SEARCH: u8 = 0x63;
+const INTEGER: u8 = 0x02;
+const PAGES: &[u8] = b"1.2.840.113556.1.4.319";
 
 /// The parts of a message: its id, what it says, and its controls.
 fn parts(message: &[u8]) -> Vec<(u8, &[u8])> {
@@ -290,9 +327,49 @@ fn change(fault: Fault, results: usize, message: &mut Vec<u8>) {
             let kept = parts.iter().filter(|(tag, _)| *tag != CONTROLS);
             *message = element(SEQUENCE, &kept.flat_map(|(tag, content)| element(*tag, content)).collect::<Vec<_>>());
         }
-        Fault::Ranges { values_max } if parts(message)[1].0 == ENTRY => *message = with_ranges(message, values_max),
+        Fault::Ranges { values_max } | Fault::Strict { values_max, .. } if parts(message)[1].0 == ENTRY => {
+            *message = with_ranges(message, values_max)
+        }
         _ => {}
     }
+}
+
+fn search(message: &[u8]) -> Option<Asked> {
+    let parts = parts(message);
+    let (_, search) = *parts.get(1).filter(|(tag, _)| *tag == SEARCH)?;
+    let search = elements(search);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let controls = parts.get(2).map_or_else(Vec::new, |(_, controls)| elements(controls));
+    Some(Asked {
+        base: text(search[0].1),
+        is_subtree: search[1].1 == [2],
+        attributes: elements(search[7].1).into_iter().map(|(_, name)| text(name)).collect(),
+        is_paged: controls.iter().any(|(_, control)| elements(control)[0].1 == PAGES),
+    })
+}
+
+/// The search with pages that are no larger.
+fn with_page_max(message: &[u8], page_max: u8) -> Vec<u8> {
+    let mut changed = Vec::new();
+    for (tag, part) in parts(message) {
+        if tag != CONTROLS {
+            changed.extend(element(tag, part));
+            continue;
+        }
+        let controls = elements(part).into_iter().flat_map(|(tag, control)| {
+            let parts = elements(control);
+            if parts[0].1 != PAGES {
+                return element(tag, control);
+            }
+            let value = elements(elements(parts[parts.len() - 1].1)[0].1);
+            let size = element(INTEGER, &[0, page_max]);
+            let value = element(SEQUENCE, &[size, element(OCTETS, value[1].1)].concat());
+            let before = parts[..parts.len() - 1].iter().flat_map(|(tag, part)| element(*tag, part));
+            element(tag, &before.chain(element(OCTETS, &value)).collect::<Vec<_>>())
+        });
+        changed.extend(element(CONTROLS, &controls.collect::<Vec<_>>()));
+    }
+    element(SEQUENCE, &changed)
 }
 
 /// The result with another code: the first thing in it, one byte of content.

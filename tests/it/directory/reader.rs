@@ -10,17 +10,22 @@ use crate::world::World;
 /// is taken back at once.
 pub(crate) fn world(directory: &impl Directory, url: &str, seats: u64, keys: &str) -> World {
     let world = World::new(seats);
+    read_from(&world, directory, url, keys);
+    world
+}
+
+/// Makes this directory the world's source, as [`world`] does.
+pub(crate) fn read_from(world: &World, directory: &impl Directory, url: &str, keys: &str) {
     let [name, password] = directory.syncer();
     let secret = world.path("directory.password");
     fs::write(&secret, password).unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     point(
-        &world,
+        world,
         directory,
         url,
         &format!("bind_dn = \"{name}\"\nbind_password = {{ file = \"directory.password\" }}\n{keys}"),
     );
-    world
 }
 
 /// Points the world's source at a directory; `keys` say how rosterd shows who it is, and everything else.

@@ -150,14 +150,36 @@ impl Slapd {
     /// A server with a crowd, and for each of [`SIZES`] a group `size-N` of its first N people.
     pub(crate) fn crowd() -> Slapd {
         let slapd = Slapd::with_people(CROWD);
-        for size in SIZES {
-            slapd.add_group(&format!("size-{size}"), &slapd.people(0..size));
-        }
+        slapd.add_groups();
         slapd
+    }
+
+    /// As [`Slapd::crowd`], and entries do not know their groups.
+    pub(crate) fn crowd_without_member_of() -> Slapd {
+        let lines = CONFIGURATION.lines().filter(|line| *line != "overlay memberof" && !line.starts_with("memberof-"));
+        let slapd = Slapd::with(CROWD, &lines.collect::<Vec<_>>().join("\n"), None);
+        slapd.add_groups();
+        slapd
+    }
+
+    /// A server with so many people, all of whom are in the group `all`.
+    pub(crate) fn with_all(number: usize) -> Slapd {
+        Slapd::with(number, CONFIGURATION, Some("all"))
     }
 
     /// A server with so many people.
     pub(crate) fn with_people(number: usize) -> Slapd {
+        Slapd::with(number, CONFIGURATION, None)
+    }
+
+    fn add_groups(&self) {
+        for size in SIZES {
+            self.add_group(&format!("size-{size}"), &self.people(0..size));
+        }
+    }
+
+    /// `everybody` is the name of a group that all people are in.
+    fn with(number: usize, configuration: &str, everybody: Option<&str>) -> Slapd {
         let folder = folder();
         let path = folder.path();
         let address = address(PORT);
@@ -165,20 +187,26 @@ impl Slapd {
         pki.server("server", address);
         fs::create_dir(path.join("data")).unwrap();
         fs::create_dir(path.join("slapd.d")).unwrap();
-        let configuration = CONFIGURATION.replace("FOLDER", path.to_str().unwrap());
+        let configuration = configuration.replace("FOLDER", path.to_str().unwrap());
         fs::write(path.join("slapd.conf"), configuration).unwrap();
         let mut slapd = Slapd { server: None, pki, address, folder };
-        slapd.load(number);
+        slapd.load(number, everybody);
         slapd.go_on();
         slapd
     }
 
     /// Loads the first people, and turns the configuration into one that can be changed at run time. In this order: the
     /// second opens what the first has made.
-    fn load(&self, number: usize) {
+    fn load(&self, number: usize, everybody: Option<&str>) {
         let mut ldif = SKELETON.to_owned();
+        // The tool runs no overlay: that somebody is a member is written here.
+        let member_of = everybody.map(|name| format!("memberOf: {}\n", self.group(name))).unwrap_or_default();
         for number in 0..number {
-            let _ = write!(ldif, "dn: {}\n{}\n", self.person(number), self.person_attributes(number));
+            let _ = write!(ldif, "dn: {}\n{}{member_of}\n", self.person(number), self.person_attributes(number));
+        }
+        if let Some(name) = everybody {
+            let attributes = self.group_attributes(name, &self.people(0..number));
+            let _ = write!(ldif, "dn: {}\n{attributes}\n", self.group(name));
         }
         fs::write(self.path("first.ldif"), ldif).unwrap();
         // A copy: where AppArmor confines OpenLDAP to the system's own folders, it knows it by its path.

@@ -43,6 +43,14 @@ struct Desk {
     known: Option<Observed>,
 }
 
+/// Nobody watches.
+struct Nobody;
+
+impl Watch for Nobody {
+    fn expect(&self, _more: u64) {}
+    fn seen(&self, _more: u64) {}
+}
+
 /// What a reading came to: who is in, who goes and why, who is held and why.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Came {
@@ -64,7 +72,12 @@ impl Desk {
             Ok(self.stored.iter().filter(|entry| !is_there(entry)).cloned().collect())
         };
         let known = self.known.as_ref();
-        read(fake, Settings { config: &self.config, hasher: &hasher, known, may_be_unchanged: true, missing: &missing })
+        let now = chrono::DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+        let config = &self.config;
+        read(
+            fake,
+            Settings { config, hasher: &hasher, known, may_be_unchanged: true, now, watch: &Nobody, missing: &missing },
+        )
     }
 
     /// Reads, and takes what was read for the roster.
@@ -193,12 +206,12 @@ fn a_limit_is_told_with_what_to_do() {
     };
     let desk = Desk::new(config);
     let told = |fault: Fault| {
-        let mut fake = Fake { fault: Some((7, fault)), ..fake(false) };
+        let mut fake = Fake { fault: Some((9, fault)), ..fake(false) };
         desk.refused(&mut fake)
     };
     insta::assert_snapshot!(told(Fault::Code(4)), @r"ldaps://dc1.x.example answered 4 (size limit exceeded) when everybody below dc=x whom user_filter lets in was being read. The server's limit of size was reached: give this account an unlimited size, or at least unlimited pages (OpenLDAP: `limits … size.prtotal=unlimited`).");
     insta::assert_snapshot!(told(Fault::Code(11)), @r"ldaps://dc1.x.example answered 11 (administrative limit exceeded) when everybody below dc=x whom user_filter lets in was being read. A limit of the server's administrator was reached: is `page_size` (3) more than it allows?");
-    let mut fake = Fake { fault: Some((10, Fault::NoControl)), ..fake(false) };
+    let mut fake = Fake { fault: Some((12, Fault::NoControl)), ..fake(false) };
     insta::assert_snapshot!(desk.refused(&mut fake), @r"ldaps://dc1.x.example answered without a word on pages when everybody below dc=x whom user_filter lets in was being read, so that nobody can tell whether that was all. Does it, or what stands before it, know the paged results control (1.2.840.113556.1.4.319)?");
 }
 
