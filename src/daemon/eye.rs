@@ -7,14 +7,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::Hint;
-use crate::clock::Stopwatch;
+use super::schedule::next_run;
+use crate::clock::{self, Stopwatch, Timestamp};
 use crate::config::{Source, SourceKind};
 use crate::intake::{self, Files, Intake};
 use crate::ledger::LedgerError;
 use crate::outside::Host;
 use crate::pass::World;
 use crate::source::csv_source::CsvSource;
+use crate::source::ldap::connect::few::Few;
 use crate::source::ldap::connect::listen::Listener;
+use crate::source::ldap::push::Wanted;
 use crate::source::watch::Watcher;
 use crate::telemetry::chain;
 
@@ -31,6 +34,10 @@ struct Open {
     source: CsvSource,
     watcher: Option<Watcher>,
     listener: Option<Listener>,
+    /// Where a few people are looked at, of whom a directory tells.
+    few: Few,
+    /// When it was last looked at everything.
+    looked_at: Option<Timestamp>,
     /// Whether it has been tried to watch.
     tried: bool,
 }
@@ -99,14 +106,32 @@ impl Open {
             warn!(source = %source.name, "{}: {}", source.name, chain(&cause));
             self.watcher = None;
         }
-        if let (Some(listener), SourceKind::Ldap(ldap)) = (&self.listener, &mut source.kind) {
-            listener.prefer(&mut ldap.urls);
-        }
         let began = Stopwatch::start();
-        let intakes = intake::take_in(&world.config, &world.outside, &source, &mut self.source, Files::PutAway);
+        let intakes = match self.touch(world, &mut source)? {
+            Some(intake) => Ok(vec![intake]),
+            None => {
+                self.looked_at = Some(clock::now());
+                intake::take_in(&world.config, &world.outside, &source, &mut self.source, Files::PutAway)
+            }
+        };
         if let Some(listener) = &self.listener {
             listener.looked(began.elapsed());
         }
         intakes
+    }
+
+    /// Looks at those alone of whom the directory tells, where it tells of nothing else and that is enough.
+    fn touch(&mut self, world: &World, source: &mut Source) -> Result<Option<Intake>, LedgerError> {
+        let (Some(listener), SourceKind::Ldap(ldap)) = (&self.listener, &mut source.kind) else { return Ok(None) };
+        listener.prefer(&mut ldap.urls);
+        let wanted = listener.take();
+        let due = self.looked_at.map(|at| next_run(&source.name, &ldap.schedule, at));
+        let is_due = due.is_none_or(|due| due.is_some_and(|due| due <= clock::now()));
+        match wanted {
+            Wanted::People(people) if !is_due => {
+                intake::touch(&world.config, &world.outside, source, &people, &mut self.few)
+            }
+            _ => Ok(None),
+        }
     }
 }

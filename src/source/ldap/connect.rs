@@ -28,6 +28,7 @@ use super::read::{Settings, read};
 use super::schema;
 use super::tls::{Told, client_config};
 
+pub mod few;
 pub mod listen;
 
 /// Entries that wait for the reader, who is quicker than any server.

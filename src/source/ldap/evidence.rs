@@ -60,6 +60,9 @@ pub struct Observed {
     pub not_looked_into: u64,
     /// People who were there before, and of whom nobody can say what became of them.
     pub held: u64,
+    /// Members by something that their own entries say: a primary group, a name in `memberUid`. `None`: not counted.
+    #[serde(default)]
+    pub by_themselves: Option<u64>,
     /// Addresses that several people have, the first few of them with their names.
     pub shared: Vec<String>,
     /// Requests that the reading took.

@@ -7,7 +7,7 @@
 //! somebody may watch ([`watched`]), and
 //! [`evidence`] what supports it; [`about`] what a server says of itself to people, [`schema`] which attributes there
 //! are. [`connect`] is the wire, [`tls`] whose certificates are believed.
-//! [`push`] says what it means that a server tells of a change.
+//! [`push`] says what it means that a server tells of a change, [`touch`] what that makes of the stored roster.
 
 pub mod about;
 pub mod claims;
@@ -28,6 +28,7 @@ pub mod read;
 pub mod schema;
 pub mod server;
 pub mod tls;
+pub mod touch;
 pub mod values;
 pub mod walk;
 pub mod watched;

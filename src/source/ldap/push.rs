@@ -147,12 +147,36 @@ pub enum Heard {
     Nothing,
 }
 
-/// How much it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Urgency {
+/// What it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// Only the entry of this stable id, a person, has changed.
+    Person(Box<str>),
     News,
     /// Something has changed, and it can't be told what.
     Doubt,
+}
+
+/// What there is to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Wanted {
+    #[default]
+    Nothing,
+    /// The people of these stable ids.
+    People(BTreeSet<Box<str>>),
+    Everything,
+}
+
+impl Wanted {
+    /// This, too.
+    pub fn add(&mut self, other: Wanted) {
+        match (&mut *self, other) {
+            (_, Wanted::Nothing) => {}
+            (Wanted::People(known), Wanted::People(more)) => known.extend(more),
+            (Wanted::Nothing, other) => *self = other,
+            _ => *self = Wanted::Everything,
+        }
+    }
 }
 
 /// What has been heard on one connection.
@@ -177,44 +201,44 @@ impl Ear {
     }
 
     /// What a message means.
-    pub fn hear(&mut self, heard: &Heard) -> Option<Urgency> {
+    pub fn hear(&mut self, heard: &Heard) -> Option<Meaning> {
         let had_begun = self.has_begun();
-        let news = match heard {
-            Heard::Nothing => false,
-            Heard::Several => true,
+        let meaning = match heard {
+            Heard::Nothing => None,
+            Heard::Several => Some(Meaning::News),
             Heard::Caught => {
                 self.behind = self.behind.saturating_sub(1);
                 // What happened before anybody listened.
-                return (!had_begun && self.has_begun()).then_some(Urgency::News);
+                return (!had_begun && self.has_begun()).then_some(Meaning::News);
             }
-            Heard::Entry { entry, is_gone } => self.is_news(entry, *is_gone),
+            Heard::Entry { entry, is_gone } => self.meaning(entry, *is_gone),
         };
-        (news && had_begun).then_some(Urgency::News)
+        meaning.filter(|_| had_begun)
     }
 
     /// What the controller's count of changes means.
-    pub fn count(&mut self, changes: i64) -> Option<Urgency> {
+    pub fn count(&mut self, changes: i64) -> Option<Meaning> {
         let missing = self.count.is_missing_some(changes);
         if self.manner == Manner::Notify && !self.has_begun() {
             // It has answered what came after the search.
             return self.hear(&Heard::Caught);
         }
-        missing.then_some(Urgency::Doubt)
+        missing.then_some(Meaning::Doubt)
     }
 
-    fn is_news(&mut self, entry: &RawEntry, is_gone: bool) -> bool {
+    fn meaning(&mut self, entry: &RawEntry, is_gone: bool) -> Option<Meaning> {
         self.count.told.extend(entry.number(CHANGED));
-        let Some(id) = entry.stable_id().filter(|_| !is_gone) else { return true };
+        let Some(id) = entry.stable_id().filter(|_| !is_gone) else { return Some(Meaning::News) };
         match Kind::of(entry) {
-            Kind::Group => return true,
-            Kind::Computer => return false,
+            Kind::Group => return Some(Meaning::News),
+            Kind::Computer => return None,
             Kind::Person | Kind::Contact | Kind::Foreign => {}
         }
         if self.seen.len() >= SEEN_MAX && !self.seen.contains_key(&id) {
             self.seen.clear();
         }
         let digest = digest(entry);
-        self.seen.insert(id, digest) != Some(digest)
+        (self.seen.insert(id.clone(), digest) != Some(digest)).then_some(Meaning::Person(id))
     }
 }
 
@@ -262,13 +286,14 @@ impl Count {
     }
 }
 
-/// When to look for what was heard. Moments are counted by a clock that nobody sets.
+/// When to look for what was heard, and at what. Moments are counted by a clock that nobody sets.
 #[derive(Debug)]
 pub struct Pace {
-    /// The first and the newest of the news that no look has been made for.
+    /// The first and the newest of the news that no look has been made for, and what they are of.
     news: Option<(Duration, Duration)>,
+    wanted: Wanted,
     doubt: Option<Duration>,
-    /// So many seconds may be spent reading at the moment beside them; below zero there is a rest.
+    /// So many seconds may be spent reading beside them at the moment; below zero there is a rest.
     spare: (f64, Duration),
     /// How often in a row it was doubt alone that woke, and when last.
     doubted: Option<(u32, Duration)>,
@@ -276,40 +301,62 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { news: None, doubt: None, spare: (SPARE_MAX, Duration::ZERO), doubted: None }
+        let spare = (SPARE_MAX, Duration::ZERO);
+        Pace { news: None, wanted: Wanted::Nothing, doubt: None, spare, doubted: None }
     }
 }
 
 impl Pace {
-    pub fn note(&mut self, urgency: Urgency, now: Duration) {
-        match urgency {
-            Urgency::News => self.news = Some((self.news.map_or(now, |(first, _)| first), now)),
-            Urgency::Doubt => {
+    pub fn note(&mut self, meaning: Meaning, now: Duration) {
+        let wanted = match meaning {
+            Meaning::Person(id) => Wanted::People([id].into_iter().collect()),
+            Meaning::News => Wanted::Everything,
+            Meaning::Doubt => {
                 self.doubt.get_or_insert(now);
+                return;
             }
-        }
+        };
+        self.wanted.add(wanted);
+        self.news = Some((self.news.map_or(now, |(first, _)| first), now));
     }
 
-    /// When to look.
+    /// So much time was spent reading.
+    pub fn spent(&mut self, spent: Duration, now: Duration) {
+        let (spare, at) = self.spare;
+        let spare = (spare + now.saturating_sub(at).as_secs_f64() * SHARE).min(SPARE_MAX);
+        self.spare = (spare - spent.as_secs_f64(), now);
+    }
+
+    /// When to look. A few people are looked at at once; for everything it is worth while to wait for what comes with it.
     pub fn due(&self) -> Option<Duration> {
-        let news = self.news.map(|(first, newest)| (newest + QUIET).min(first + QUIET_MAX));
-        let doubt = self.doubt.map(|at| at.max(self.doubted.map_or(at, |(times, last)| last + pause(times))));
-        let due = news.into_iter().chain(doubt).min()?;
+        let news = self.news.map(|(first, newest)| match self.wanted {
+            Wanted::Everything => (newest + QUIET).min(first + QUIET_MAX),
+            Wanted::People(_) | Wanted::Nothing => first,
+        });
+        let due = news.into_iter().chain(self.doubt_due()).min()?;
         let (spare, at) = self.spare;
         Some(due.max(at + Duration::from_secs_f64((-spare).max(0.0) / SHARE)))
     }
 
-    /// A look begins, and takes about so long.
-    pub fn woke(&mut self, now: Duration, takes: Duration) {
-        if self.news.is_none() {
-            let quiet = |last: Duration, times| now.saturating_sub(last) > pause(times) * 3;
-            let before = self.doubted.filter(|(times, last)| !quiet(*last, *times)).map_or(0, |(times, _)| times);
-            self.doubted = Some((before.saturating_add(1), now));
+    fn doubt_due(&self) -> Option<Duration> {
+        let at = self.doubt?;
+        Some(self.doubted.map_or(at, |(times, last)| at.max(last + pause(times))))
+    }
+
+    /// A look begins, at this.
+    pub fn wake(&mut self, now: Duration) -> Wanted {
+        let doubts = self.doubt_due().is_some_and(|due| due <= now);
+        self.news = None;
+        let wanted = std::mem::take(&mut self.wanted);
+        if wanted == Wanted::Everything {
+            self.doubt = None;
+        } else if doubts {
+            let was_quiet = |(times, last): (u32, Duration)| now.saturating_sub(last) > pause(times) * 3;
+            let before = self.doubted.filter(|doubted| !was_quiet(*doubted)).map_or(0, |(times, _)| times);
+            (self.doubt, self.doubted) = (None, Some((before.saturating_add(1), now)));
+            return Wanted::Everything;
         }
-        let (spare, at) = self.spare;
-        let spare = (spare + now.saturating_sub(at).as_secs_f64() * SHARE).min(SPARE_MAX);
-        self.spare = (spare - takes.as_secs_f64(), now);
-        (self.news, self.doubt) = (None, None);
+        wanted
     }
 }
 
@@ -371,8 +418,8 @@ mod tests {
     fn begun(manner: Manner) -> Ear {
         let mut ear = Ear::new(manner, 1);
         match manner {
-            Manner::Sync => assert_eq!(ear.hear(&Heard::Caught), Some(Urgency::News)),
-            Manner::Notify => assert_eq!(ear.count(100), Some(Urgency::News)),
+            Manner::Sync => assert_eq!(ear.hear(&Heard::Caught), Some(Meaning::News)),
+            Manner::Notify => assert_eq!(ear.count(100), Some(Meaning::News)),
         }
         ear
     }
@@ -383,7 +430,7 @@ mod tests {
         let heard = [person(1, "a", 1), Heard::Several, Heard::Nothing, Heard::Caught];
         assert!(heard.iter().all(|heard| ear.hear(heard).is_none()), "what is told before is seen then");
         assert!(!ear.has_begun());
-        assert_eq!(ear.hear(&Heard::Caught), Some(Urgency::News));
+        assert_eq!(ear.hear(&Heard::Caught), Some(Meaning::News));
         assert!(ear.has_begun());
         assert_eq!(ear.hear(&Heard::Caught), None);
     }
@@ -391,15 +438,16 @@ mod tests {
     #[test]
     fn what_changes_for_a_person_is_news_and_a_sign_in_is_none() {
         let mut ear = begun(Manner::Notify);
-        assert_eq!(ear.hear(&person(1, "a@x", 101)), Some(Urgency::News), "nobody knows how it was before");
+        let changed = Some(Meaning::Person(uuid::Uuid::from_bytes([1; 16]).to_string().into()));
+        assert_eq!(ear.hear(&person(1, "a@x", 101)), changed, "nobody knows how it was before");
         assert_eq!(ear.hear(&person(1, "a@x", 102)), None, "it was something that nobody asked for");
-        assert_eq!(ear.hear(&person(1, "b@x", 103)), Some(Urgency::News));
-        assert_eq!(ear.hear(&person(1, "a@x", 104)), Some(Urgency::News), "and back");
+        assert_eq!(ear.hear(&person(1, "b@x", 103)), changed);
+        assert_eq!(ear.hear(&person(1, "a@x", 104)), changed, "and back");
         assert_eq!(ear.hear(&entry(2, &[("objectClass", "computer")])), None);
         for _ in 0..2 {
             assert_eq!(
                 ear.hear(&entry(3, &[("objectClass", "group")])),
-                Some(Urgency::News),
+                Some(Meaning::News),
                 "of its members nothing is told"
             );
         }
@@ -410,10 +458,10 @@ mod tests {
         let mut ear = begun(Manner::Sync);
         ear.hear(&person(1, "a@x", 1));
         let Heard::Entry { entry, .. } = person(1, "a@x", 1) else { unreachable!() };
-        assert_eq!(ear.hear(&Heard::Entry { entry, is_gone: true }), Some(Urgency::News));
+        assert_eq!(ear.hear(&Heard::Entry { entry, is_gone: true }), Some(Meaning::News));
         let nobody = Heard::Entry { entry: raw("cn=x", &[("objectClass", "person")]), is_gone: false };
-        assert_eq!((ear.hear(&nobody), ear.hear(&nobody)), (Some(Urgency::News), Some(Urgency::News)));
-        assert_eq!((ear.hear(&Heard::Several), ear.hear(&Heard::Nothing)), (Some(Urgency::News), None));
+        assert_eq!((ear.hear(&nobody), ear.hear(&nobody)), (Some(Meaning::News), Some(Meaning::News)));
+        assert_eq!((ear.hear(&Heard::Several), ear.hear(&Heard::Nothing)), (Some(Meaning::News), None));
     }
 
     #[test]
@@ -425,12 +473,12 @@ mod tests {
         // One was told, one was not: for the length of a beat it may still come.
         ear.hear(&person(1, "b@x", 103));
         assert_eq!(ear.count(103), None);
-        assert_eq!(ear.count(103), Some(Urgency::Doubt));
+        assert_eq!(ear.count(103), Some(Meaning::Doubt));
         assert_eq!(ear.count(103), None, "once");
         assert_eq!(ear.count(104), None);
         ear.hear(&person(1, "c@x", 104));
         assert_eq!(ear.count(104), None, "it was late");
-        assert_eq!(ear.count(7), Some(Urgency::Doubt), "restored from a copy");
+        assert_eq!(ear.count(7), Some(Meaning::Doubt), "restored from a copy");
         assert_eq!(ear.count(7), None);
     }
 
@@ -439,14 +487,14 @@ mod tests {
         let (mut pace, ms) = (Pace::default(), Duration::from_millis);
         assert_eq!(pace.due(), None);
         for at in 0..10 {
-            pace.note(Urgency::News, secs(1) + ms(at));
+            pace.note(Meaning::News, secs(1) + ms(at));
         }
         assert_eq!(pace.due(), Some(secs(1) + ms(9) + QUIET));
         for at in 0..1000 {
-            pace.note(Urgency::News, secs(1) + ms(at));
+            pace.note(Meaning::News, secs(1) + ms(at));
         }
         assert_eq!(pace.due(), Some(secs(1) + QUIET_MAX), "it does not wait for ever");
-        pace.woke(secs(2), secs(1));
+        assert_eq!(pace.wake(secs(2)), Wanted::Everything);
         assert_eq!(pace.due(), None);
     }
 
@@ -455,40 +503,60 @@ mod tests {
         let (mut pace, mut now, mut looks) = (Pace::default(), Duration::ZERO, 0_u32);
         let takes = secs(3);
         while now < secs(3600) {
-            pace.note(Urgency::News, now);
+            pace.note(Meaning::News, now);
             now = now.max(pace.due().unwrap());
-            pace.woke(now, takes);
+            pace.wake(now);
             now += takes;
+            pace.spent(takes, now);
             looks += 1;
         }
         let share = f64::from(looks) * takes.as_secs_f64() / 3600.0;
         assert!((0.19..0.22).contains(&share), "{share}");
         // After an hour of quiet the next change is looked at at once.
-        pace.note(Urgency::News, now + secs(3600));
+        pace.note(Meaning::News, now + secs(3600));
         assert_eq!(pace.due(), Some(now + secs(3600) + QUIET));
+    }
+
+    #[test]
+    fn a_few_people_are_looked_at_at_once_and_alone_unless_there_is_more() {
+        let mut pace = Pace::default();
+        let people = |ids: &[&str]| Wanted::People(ids.iter().map(|id| (*id).into()).collect());
+        pace.note(Meaning::Person("ada".into()), secs(1));
+        pace.note(Meaning::Person("ben".into()), secs(1));
+        assert_eq!(pace.due(), Some(secs(1)));
+        assert_eq!(pace.wake(secs(1)), people(&["ada", "ben"]));
+        pace.note(Meaning::Person("ada".into()), secs(2));
+        pace.note(Meaning::News, secs(2));
+        assert_eq!(pace.wake(secs(3)), Wanted::Everything);
+        pace.note(Meaning::Doubt, secs(4));
+        assert_eq!(pace.wake(secs(4)), Wanted::Everything);
+        pace.note(Meaning::Doubt, secs(5));
+        pace.note(Meaning::Person("ada".into()), secs(5));
+        assert_eq!(pace.wake(secs(5)), people(&["ada"]), "what is doubtful has to wait");
+        assert_eq!(pace.due(), Some(secs(4) + DOUBT_FIRST));
     }
 
     #[test]
     fn doubt_wakes_ever_more_seldom_and_never_delays_news() {
         let (mut pace, mut now, mut waits) = (Pace::default(), secs(10), Vec::new());
         for _ in 0..9 {
-            pace.note(Urgency::Doubt, now);
+            pace.note(Meaning::Doubt, now);
             let due = pace.due().unwrap();
             waits.push((due - now).as_secs());
-            pace.woke(due, Duration::ZERO);
+            assert_eq!(pace.wake(due), Wanted::Everything);
             now = due;
         }
         assert_eq!(waits, [0, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
-        pace.note(Urgency::Doubt, now);
-        pace.note(Urgency::News, now);
+        pace.note(Meaning::Doubt, now);
+        pace.note(Meaning::News, now);
         assert_eq!(pace.due(), Some(now + QUIET));
-        pace.woke(now, Duration::ZERO);
+        pace.wake(now);
         // A long time without any.
         now += DOUBT_MAX * 4;
-        pace.note(Urgency::Doubt, now);
+        pace.note(Meaning::Doubt, now);
         assert_eq!(pace.due(), Some(now));
-        pace.woke(now, Duration::ZERO);
-        pace.note(Urgency::Doubt, now);
+        pace.wake(now);
+        pace.note(Meaning::Doubt, now);
         assert_eq!(pace.due(), Some(now + DOUBT_FIRST));
     }
 

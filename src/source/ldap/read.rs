@@ -209,6 +209,7 @@ fn of_members(observed: Observed, members: &Members) -> Observed {
         elsewhere_names: names(Missing::Elsewhere),
         unreadable: number(Missing::Unreadable),
         unreadable_names: names(Missing::Unreadable),
+        by_themselves: Some(members.groups.iter().map(|group| group.counts.by_primary + group.counts.uids).sum()),
         not_looked_into: members.groups.iter().filter(|group| !group.is_read).count() as u64,
         ..observed
     }

@@ -64,7 +64,9 @@ on_both!(
     a_person_who_changes_or_goes_is_on_the_wire_at_once,
     what_happened_while_nobody_could_listen_is_not_missed,
     a_server_that_was_started_again_is_listened_to_again,
-    many_changes_are_few_readings
+    many_changes_are_few_readings,
+    a_person_alone_is_looked_at_alone,
+    what_one_person_can_not_tell_is_read_whole
 );
 
 struct Listening {
@@ -76,8 +78,12 @@ struct Listening {
 impl Listening {
     /// A daemon that is told of changes of a group of the first five people, by this URL.
     fn at(directory: &impl Directory, url: &str) -> Listening {
+        Listening::with(directory, url, "")
+    }
+
+    fn with(directory: &impl Directory, url: &str, keys: &str) -> Listening {
         let group = directory.add_group("staff", &directory.people(0..5));
-        let world = world(directory, url, 100, &format!("{NEVER}{}", groups(&[&group])));
+        let world = world(directory, url, 100, &format!("{NEVER}{keys}{}", groups(&[&group])));
         let daemon = world.daemon("daemon.log");
         let listening = Listening { world, group, _daemon: daemon };
         until("they have their seats", || listening.world.assigned() == people(0..5));
@@ -165,6 +171,40 @@ fn many_changes_are_few_readings(directory: impl Serves) {
     directory.change(&ldif);
     until("they have seats", || listening.world.assigned() == people(0..20));
     assert!(proxy.connections() <= 5, "{} readings of 15 changes", proxy.connections());
+}
+
+fn a_person_alone_is_looked_at_alone(directory: impl Serves) {
+    let proxy = Proxy::before(directory.plain());
+    let listening = Listening::at(&directory, &proxy.url());
+    let others = people([0, 1, 2, 3]);
+    // A second daemon would read everything; this one keeps what it knows, and a connection.
+    directory.set(&directory.person(4), "mail", &["zoe@contoso.com"]);
+    listening.soon("the first other address", &[others.clone(), vec!["zoe@contoso.com".to_owned()]].concat());
+    proxy.set(Fault::None);
+    directory.set(&directory.person(4), "mail", &["zora@contoso.com"]);
+    listening.soon("the second other address", &[others.clone(), vec!["zora@contoso.com".to_owned()]].concat());
+    directory.disable(&directory.person(3));
+    listening.soon("the disabled account has no seat", &[people(0..3), vec!["zora@contoso.com".to_owned()]].concat());
+    assert_eq!(proxy.connections(), 0, "everything was read");
+    // What was made of it is what a whole reading says, to the byte.
+    let synced = listening.world.run_to(0, &["sync"]);
+    assert!(!synced.stderr.contains("is the roster now"), "{synced:?}");
+    let explained = listening.world.run(&["explain", &people([3])[0]]).stdout;
+    assert!(explained.contains("disabled"), "{explained}");
+}
+
+fn what_one_person_can_not_tell_is_read_whole(directory: impl Serves) {
+    let listening = Listening::with(&directory, &directory.tls_url(), "must_include = [\"p00000@contoso.com\"]\n");
+    // One address of two people is one seat, and whoever of them goes leaves it to the other.
+    directory.set(&directory.person(3), "mail", &["p00004@contoso.com"]);
+    listening.soon("two have one seat", &people([0, 1, 2, 4]));
+    directory.disable(&directory.person(3));
+    directory.set(&directory.person(1), "mail", &["eve@contoso.com"]);
+    listening.soon("the other one keeps it", &[vec!["eve@contoso.com".to_owned()], people([0, 2, 4])].concat());
+    // Without a canary nothing is believed, however it comes.
+    directory.disable(&directory.person(0));
+    until("it is said", || listening.log().contains("must_include asks for"));
+    assert!(listening.world.assigned().contains(&people([0])[0]));
 }
 
 #[test]

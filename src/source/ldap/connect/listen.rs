@@ -25,7 +25,7 @@ use crate::config;
 use crate::source::Incomplete;
 use crate::source::ldap::directory::{Asked, Ended, Item};
 use crate::source::ldap::push::{
-    Ear, Heard, Manner, NOTIFY, Pace, Urgency, Watch, again, cookie, is_refused_cookie, why,
+    Ear, Heard, Manner, Meaning, NOTIFY, Pace, Wanted, Watch, again, cookie, is_refused_cookie, why,
 };
 use crate::source::ldap::server::{self, Server};
 
@@ -45,8 +45,10 @@ pub struct Listener {
 struct State {
     /// Where it listens.
     server: Option<Url>,
-    /// How long the last look took.
-    took: Duration,
+    /// For how long it was looked, since that was asked last.
+    spent: Duration,
+    /// What is to be looked at.
+    wanted: Wanted,
 }
 
 impl Listener {
@@ -78,9 +80,14 @@ impl Listener {
         }
     }
 
+    /// What was told that nobody has looked at: whoever takes it looks at it.
+    pub fn take(&self) -> Wanted {
+        std::mem::take(&mut lock(&self.state).wanted)
+    }
+
     /// A look took so long.
     pub fn looked(&self, took: Duration) {
-        lock(&self.state).took = took;
+        lock(&self.state).spent += took;
     }
 }
 
@@ -226,9 +233,11 @@ impl Listening {
     fn hear(&mut self, hearing: &mut Hearing<'_>, mut heard: mpsc::Receiver<Told>) -> Result<(), End> {
         let mut beat = self.since.elapsed() + hearing.manner.beat();
         loop {
-            let (now, due) = (self.since.elapsed(), hearing.pace.due());
+            let now = self.since.elapsed();
+            hearing.pace.spent(std::mem::take(&mut lock(&self.state).spent), now);
+            let due = hearing.pace.due();
             if due.is_some_and(|due| due <= now) {
-                hearing.pace.woke(now, lock(&self.state).took);
+                lock(&self.state).wanted.add(hearing.pace.wake(now));
                 trace!(source = %self.name, "looked at for it");
                 (self.wake)();
                 continue;
@@ -249,9 +258,9 @@ impl Listening {
             };
             match hearing.connection.runtime.block_on(next)? {
                 Ok(Some(Told::Heard(heard))) => {
-                    let urgency = hearing.ear.hear(&heard);
-                    trace!(source = %self.name, ?urgency, "the server tells of a change");
-                    self.note(urgency, hearing);
+                    let meaning = hearing.ear.hear(&heard);
+                    trace!(source = %self.name, ?meaning, "the server tells of a change");
+                    self.note(meaning, hearing);
                 }
                 Ok(Some(Told::End(end))) => return Err(self.ended(&hearing.connection, end)),
                 Ok(None) => return Err(self.ended(&hearing.connection, Err(LdapError::EndOfStream))),
@@ -261,9 +270,9 @@ impl Listening {
         }
     }
 
-    fn note(&mut self, urgency: Option<Urgency>, hearing: &mut Hearing<'_>) {
-        let Some(urgency) = urgency else { return };
-        hearing.pace.note(urgency, self.since.elapsed());
+    fn note(&mut self, meaning: Option<Meaning>, hearing: &mut Hearing<'_>) {
+        let Some(meaning) = meaning else { return };
+        hearing.pace.note(meaning, self.since.elapsed());
         let mut state = lock(&self.state);
         if hearing.ear.has_begun() && state.server.as_ref() != Some(hearing.url) {
             state.server = Some(hearing.url.clone());
