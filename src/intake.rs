@@ -20,15 +20,16 @@ use crate::fleet::Fleet;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
 use crate::outside::Outside;
 use crate::report::text::{count, moment};
-use crate::roster::change::{self, Change, Merge};
+use crate::roster::change::{self, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
-use crate::source::ldap::connect::few::Few;
 use crate::source::ldap::{self, connect};
 use crate::source::{
     BadRow, Delta, DeltaFile, Edit, Evidence, FileDone, FileMark, Incomplete, Known, Reading, Row, Snapshot, csv,
 };
 use crate::telemetry::{Masked, Progress, chain};
+
+pub mod touch;
 
 /// A directory that says that nothing has changed is read whole all the same when the last whole reading is older than
 /// this: what a server says of itself may be wrong.
@@ -36,12 +37,6 @@ const READ_AT_LEAST: TimeDelta = TimeDelta::hours(24);
 
 /// While a directory is being read, the log says so this often.
 const TELL_EVERY: TimeDelta = TimeDelta::seconds(10);
-
-/// More people than these are not looked at one by one.
-const TOUCHED_MAX: usize = 50;
-/// What is noted of a roster that has been edited.
-const TOUCHED: &str =
-    "Since then the server has told of people whose own entries changed, and these were read again alone.";
 
 /// How long after another process took in the same source it is looked at again.
 const MEANWHILE: Duration = Duration::from_secs(1);
@@ -103,19 +98,6 @@ pub fn take_in(
         desk.is_well(told, written)?;
     }
     Ok(intakes)
-}
-
-/// Takes in what has become of these people, named by their stable ids, where a directory tells that their entries have
-/// changed. `None`: that can't be told from them alone, and everything has to be looked at. Blocks.
-pub fn touch(
-    config: &Config,
-    outside: &impl Outside,
-    source: &Source,
-    ids: &BTreeSet<Box<str>>,
-    few: &mut Few,
-) -> Result<Option<Intake>, LedgerError> {
-    let SourceKind::Ldap(ldap) = &source.kind else { return Ok(None) };
-    Desk::new(config, outside, source, Files::Leave)?.touch(ldap, ids, few)
 }
 
 /// Takes in what a look at a source gave, wherever that looked. Blocks.
@@ -259,110 +241,6 @@ impl<'a, O: Outside> Desk<'a, O> {
             ledger.entries_by_key(&name, &merge.finish().removed)
         });
         missing.map_err(|cause| Incomplete::passing(format!("{}.", chain(&cause))))
-    }
-
-    /// Edits the stored roster by what the directory says of these people now.
-    fn touch(&self, ldap: &Ldap, ids: &BTreeSet<Box<str>>, few: &mut Few) -> Result<Option<Intake>, LedgerError> {
-        let sound = |record: &&SourceRecord| self.stands(self.outside.now()) && record.problem.is_none();
-        let Some(record) = self.record.as_ref().filter(sound) else { return Ok(None) };
-        let Some(observed) = &record.evidence.directory else { return Ok(None) };
-        let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
-        let is_bad = |id: &&str| record.bad_rows.iter().any(|row| row.stable_id.as_deref() == Some(id));
-        if observed.by_themselves != Some(0) || ids.len() > TOUCHED_MAX || ids.iter().any(is_bad) {
-            return Ok(None);
-        }
-        let (name, owned) = (self.source.name.clone(), ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
-        let stored = self.outside.blocking_on_ledger(move |ledger, _| {
-            ledger.entries_by_id(&name, &owned.iter().map(String::as_str).collect::<Vec<_>>())
-        })?;
-        // Nobody asks for people who are in no group: only the groups can say that they are in one now.
-        let is_stored = |id: &&str| stored.iter().any(|entry| entry.stable_id.as_deref() == Some(id));
-        if !ids.iter().all(|id| is_stored(&id)) {
-            return Ok(None);
-        }
-        let Some(found) = few.ask(ldap, &ids).filter(|found| found.server == observed.server) else { return Ok(None) };
-        let mut changes = Vec::new();
-        for id in ids {
-            let theirs: Vec<Entry> =
-                stored.iter().filter(|entry| entry.stable_id.as_deref() == Some(id)).cloned().collect();
-            match found.people.get(id).and_then(|found| ldap::touch::changes(&theirs, found, ldap)) {
-                Some(more) => changes.extend(more),
-                None => return Ok(None),
-            }
-        }
-        if changes.is_empty() {
-            return Ok(Some(Intake::Unchanged));
-        }
-        match self.touched(record, &stored, changes)? {
-            Some(acceptance) => self.enter(acceptance).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The roster after these changes; `stored` are the entries that they change. `None`: it has to be judged as a whole.
-    fn touched(
-        &self,
-        record: &SourceRecord,
-        stored: &[Entry],
-        changes: Vec<Change>,
-    ) -> Result<Option<Acceptance>, LedgerError> {
-        let Some(mut fingerprint) = Fingerprint::of_bytes(&record.fingerprint) else { return Ok(None) };
-        let key = |entry: &Entry| self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
-        let (mut entries, mut added, mut away) = (record.entries, BTreeSet::new(), 0);
-        for change in &changes {
-            match change {
-                Change::Removed { entry, reason, .. } => {
-                    fingerprint.remove(key(entry), self.hasher.content(entry));
-                    entries = entries.saturating_sub(1);
-                    away += u64::from(*reason == Reason::Disabled);
-                    if self.source.must_include.contains(&entry.address) {
-                        return Ok(None);
-                    }
-                }
-                Change::Added(entry) => {
-                    fingerprint.add(key(entry), self.hasher.content(entry));
-                    entries += 1;
-                    if !added.insert(key(entry)) {
-                        return Ok(None);
-                    }
-                }
-                Change::Changed(entry) => {
-                    let Some(before) = stored.iter().find(|stored| key(stored) == key(entry)) else { return Ok(None) };
-                    fingerprint.remove(key(before), self.hasher.content(before));
-                    fingerprint.add(key(entry), self.hasher.content(entry));
-                }
-            }
-        }
-        let (name, new) = (self.source.name.clone(), added.into_iter().collect::<Vec<_>>());
-        let taken = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &new))?;
-        let bad = |change: &Change| {
-            let (Change::Added(entry) | Change::Changed(entry) | Change::Removed { entry, .. }) = change;
-            record.bad_rows.iter().any(|row| row.address.as_ref() == Some(&entry.address))
-        };
-        if entries == 0 || !taken.is_empty() || changes.iter().any(bad) {
-            return Ok(None);
-        }
-        let mut evidence = record.evidence.clone();
-        if let Some(observed) = &mut evidence.directory {
-            // Everything is read at the next occasion.
-            observed.mark = None;
-            (observed.people, observed.disabled) = (entries, observed.disabled + away);
-        }
-        if !evidence.notes.iter().any(|note| note == TOUCHED) {
-            evidence.notes.push(TOUCHED.to_owned());
-        }
-        Ok(Some(Acceptance {
-            source: self.source.name.clone(),
-            scope: self.scope.clone(),
-            subscriptions: self.subscriptions.clone(),
-            changes,
-            base: Some(record.revision),
-            fingerprint,
-            entries,
-            bad_rows: record.bad_rows.clone(),
-            evidence,
-            delta: None,
-        }))
     }
 
     fn is_route(&self, name: &str) -> bool {

@@ -129,7 +129,7 @@ impl Open {
         let is_due = due.is_none_or(|due| due.is_some_and(|due| due <= clock::now()));
         match wanted {
             Wanted::People(people) if !is_due => {
-                intake::touch(&world.config, &world.outside, source, &people, &mut self.few)
+                intake::touch::people(&world.config, &world.outside, source, &people, &mut self.few)
             }
             _ => Ok(None),
         }

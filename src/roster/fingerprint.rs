@@ -199,6 +199,23 @@ mod tests {
     }
 
     #[test]
+    fn one_that_was_kept_can_be_gone_on_with() {
+        for count in [0, 9, 20_000] {
+            let entries = entries(count + 1);
+            let (last, before) = entries.split_last().unwrap();
+            let mut kept = Fingerprint::of_bytes(&of(before).to_bytes()).unwrap();
+            kept.add(last.0, last.1);
+            assert_eq!(kept.to_bytes(), of(&entries).to_bytes());
+            let mut kept = Fingerprint::of_bytes(&kept.to_bytes()).unwrap();
+            kept.remove(last.0, last.1);
+            assert_eq!(kept.to_bytes(), of(before).to_bytes());
+        }
+        let large = of(&entries(20_000)).to_bytes();
+        assert!(Fingerprint::of_bytes(&[]).is_none() && Fingerprint::of_bytes(&large[..large.len() - 1]).is_none());
+        assert!(Fingerprint::of_bytes(&large[..24]).is_none(), "a large one has parts");
+    }
+
+    #[test]
     fn the_parts_that_differ_hold_what_differs() {
         let mut entries = entries(20_000);
         let before = of(&entries).to_bytes();

@@ -55,6 +55,7 @@ const TOUCHES: &[&str] = &[
     "pass/",
     "fleet.rs",
     "intake.rs",
+    "intake/",
     "outside.rs",
     "alert/",
     "cli/",

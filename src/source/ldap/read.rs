@@ -216,4 +216,4 @@ fn of_members(observed: Observed, members: &Members) -> Observed {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
