@@ -202,7 +202,7 @@ pub struct DeltaEdits {
 /// id, of any of the edits.
 ///
 /// A later row wins. An addition with a known id and another address is a rename, unless that address is stored under
-/// an id of its own, or the id at several: then nobody is taken away. A removal goes by its address; where that is
+/// an id of its own, or the id at several: then nobody is taken away; so are a removal and an addition of one id. A removal goes by its address; where that is
 /// unknown, by its id; where the two name different people it does nothing. What does nothing is noted.
 pub fn apply_edits(edits: Vec<Edit>, stored: Vec<Entry>) -> DeltaEdits {
     let mut overlay = Overlay::new(&stored);
@@ -341,11 +341,22 @@ impl Overlay {
     fn into_edits(self, stored: Vec<Entry>) -> DeltaEdits {
         // An entry may be given twice: by its address and by its id.
         let stored: BTreeMap<Key, Entry> = stored.into_iter().map(|entry| (key(&entry), entry)).collect();
+        let added = self.entries.iter().filter(|(key, _)| !stored.contains_key(key));
+        let added: Vec<Entry> = added.map(|(_, entry)| entry.clone()).collect();
+        let gone = stored.iter().filter(|(key, _)| !self.entries.contains_key(key));
+        let gone: Vec<Entry> = gone.map(|(_, entry)| entry.clone()).collect();
+        // Whom one row removes and another adds under the same id is renamed, too.
+        let arrivals = Arrivals::new(&added, &gone);
         let mut changes = Vec::new();
         for (key, before) in &stored {
             match self.entries.get(key) {
                 None => {
-                    let (reason, renamed_to) = self.fate(key);
+                    let (reason, renamed_to) = match self.fate(key) {
+                        (Reason::Removed, None) if let Some(to) = arrivals.of(before) => {
+                            (Reason::Renamed, Some(to.clone()))
+                        }
+                        fate => fate,
+                    };
                     let row = self.gone.get(key).map_or(&before.origin, |gone| &gone.row);
                     let entry = Entry { origin: row.clone(), ..before.clone() };
                     changes.push(Change::Removed { entry, reason, renamed_to });
@@ -354,8 +365,7 @@ impl Overlay {
                 Some(_) => {}
             }
         }
-        let added = self.entries.into_iter().filter(|(key, _)| !stored.contains_key(key));
-        changes.extend(added.map(|(_, entry)| Change::Added(entry)));
+        changes.extend(added.into_iter().map(Change::Added));
         DeltaEdits { changes, notes: self.notes }
     }
 }
@@ -519,6 +529,9 @@ mod tests {
         assert_eq!(quiet(&["+b 1", "-b"], &["a 1"]), "-a removed ");
         assert_eq!(quiet(&["+b 1"], &["a 1", "b"]), "-a renamed to b ~b ");
         assert_eq!(quiet(&["+jane 1 fabrikam"], &["jane.old 1 contoso"]), "+jane ");
+        assert_eq!(quiet(&["-a 1", "+b 1"], &["a 1"]), "-a renamed to b +b ");
+        assert_eq!(quiet(&["+b 1 contoso", "-a 1"], &["a 1"]), "-a renamed to b +b ");
+        assert_eq!(quiet(&["-a 1 contoso", "+b 1 fabrikam"], &["a 1 contoso"]), "-a removed +b ");
     }
 
     #[test]

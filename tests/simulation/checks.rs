@@ -31,6 +31,14 @@ pub(crate) struct Before {
 }
 
 impl Shared {
+    /// How many hold a seat as far as the ledger knows, and who may come to hold one by what is open.
+    pub(crate) fn may_hold(&self, client: usize) -> u64 {
+        let open = self.ledger.open_intents(&name(client)).unwrap();
+        let asked = open.iter().filter(|(_, intent)| intent.operation == Operation::Assign);
+        let asked: u64 = asked.map(|(_, intent)| intent.addresses.len() as u64).sum();
+        self.ledger.counts(&name(client), self.now()).unwrap().holding + asked
+    }
+
     pub(crate) fn guarded(&mut self, client: usize, watch: &Watch, before: &Before) {
         let setting = self.truth.setting();
         // Who is settled first may come to hold a seat by that.

@@ -61,6 +61,8 @@ pub(crate) struct Process {
     stall: Option<u16>,
     /// The clock was set ahead, by more than what is left of a lease when a request leaves.
     leapt: bool,
+    /// Removals were stopped everywhere when it last touched the ledger.
+    braked: bool,
     /// No new request starts once this is cancelled.
     shutdown: CancellationToken,
     /// Who has sent a request since then, which was about to leave.
@@ -197,7 +199,7 @@ impl Shared {
     }
 
     /// A request is about to leave.
-    fn leaves(&mut self, process: usize, client: usize, request: &Request, braked: bool) {
+    fn leaves(&mut self, process: usize, client: usize, request: &Request) {
         let name = name(client);
         self.note(|| {
             let emails: Vec<&str> = request.addresses.iter().map(rosterd::address::Address::spelling).collect();
@@ -216,6 +218,8 @@ impl Shared {
         let undone = |address: &rosterd::address::Address| {
             self.watches[client].as_ref().is_some_and(|watch| watch.undone.contains(address.identity()))
         };
+        // Between the last look at the brake and the sending nobody can notice that it was put on.
+        let braked = self.processes[process].braked;
         if braked && request.operation == Operation::Unassign && !request.addresses.iter().all(undone) {
             self.breaks(Rule::Guarded, format!("{name}: a removal leaves while removals are stopped everywhere"));
         }
@@ -430,7 +434,11 @@ impl Host {
         let mut shared = self.lock();
         let ahead = shared.mistake == Some(Mistake::TwoWriters) && self.process == 1;
         let now = shared.now() + TimeDelta::minutes(if ahead { 10 } else { 0 });
-        work(&mut shared.ledger, now)
+        let done = work(&mut shared.ledger, now);
+        if shared.truth.setting().brake {
+            shared.processes[self.process].braked = shared.ledger.brake().unwrap().is_some();
+        }
+        done
     }
 }
 
@@ -486,8 +494,6 @@ impl Outside for Host {
 
     async fn send(&self, subscription: &Subscription, key: &SecretString, request: &Request) -> Answer {
         let client = client_of(&subscription.name);
-        // Between the last look at the brake and the sending nobody can notice that it was put on.
-        let braked = self.lock().ledger.brake().unwrap().is_some();
         // An error is a full disk, which no request meets.
         drop(self.pass_gate(Place::Elsewhere).await);
         let _in_flight = InFlight::new(self, client);
@@ -496,7 +502,7 @@ impl Outside for Host {
             let mut shared = self.lock();
             let Shared { truth, mistake, server, .. } = &*shared;
             truth.err(*mistake, client, &mut request, server);
-            shared.leaves(self.process, client, &request, braked);
+            shared.leaves(self.process, client, &request);
             Duration::from_millis(shared.processes[self.process].chances.latency)
         };
         if !latency.is_zero() {

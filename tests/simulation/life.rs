@@ -319,7 +319,7 @@ impl Life {
     async fn stall(&mut self, client: usize, at: u16, chances: &Chances) {
         self.begin(0, &Chances { crash: None, ..chances.clone() }, Some(at));
         self.begin(1, &Chances::default(), None);
-        let before = self.before(client);
+        let mut before = self.before(client);
         self.not_alone(client);
         let (stopped, goes_on) = {
             let this = &self.hosts[0].lock().processes[0];
@@ -337,6 +337,8 @@ impl Life {
         }
         // Its timers stand still with it; so the lease is outlived by the calendar alone.
         self.hosts[0].lock().set_clock(PAST_LEASES);
+        // The second plans with what the first has done, and settles what it has left open.
+        before.holding = before.holding.max(self.hosts[0].lock().may_hold(client));
         let second = joined(self.start(client, 1, true).await);
         self.said(client, &second);
         goes_on.notify_one();
@@ -406,6 +408,8 @@ impl Life {
             return;
         }
         let took = shared.now() - before.began;
+        // By a clock that was set back who comes now seems to have waited longer than who came before.
+        let is_steady = took >= TimeDelta::zero() && before.waiting.values().all(|since| *since <= before.began);
         let is_brief = took >= TimeDelta::zero() && took < TimeDelta::minutes(1);
         if is_brief && watch.disturbed.is_none() && matches!(&ended, Passed::Ran { outcome: RunOutcome::Converged, .. })
         {
@@ -422,7 +426,7 @@ impl Life {
             let still: BTreeSet<String> = spared[client].iter().filter(|email| !listed(email)).cloned().collect();
             shared.truth.spared[client] = still;
         }
-        if watch.calm && watch.disturbed.is_none() && !before.is_open && !stopped {
+        if watch.calm && watch.disturbed.is_none() && !before.is_open && !stopped && is_steady {
             shared.in_order(client, &watch, before);
         }
         let fits = before.free.is_none_or(|free| free >= watch.wanted()) && shared.has_room(client);

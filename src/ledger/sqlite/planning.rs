@@ -296,8 +296,10 @@ impl<'c> Search<'c> {
                 identities.insert(row.get(0)?);
             }
         }
-        // What was looked at by a clock that ran ahead is looked at until the time has come.
-        let from = dates_until.map_or(i64::MIN, |until| (until.min(now) - ZONE_MAX).timestamp_millis());
+        // Where the last look was by a clock that ran ahead, nobody knows when it was, and what it looked at is looked at
+        // until the time has come.
+        let last = dates_until.filter(|until| *until <= now);
+        let from = last.map_or(i64::MIN, |last| (last - ZONE_MAX).timestamp_millis());
         let to = dates_until.map_or(now, |until| until.max(now)) + ZONE_MAX;
         for sql in [
             "SELECT identity, route FROM roster_entry WHERE source_id = ?1 AND starts_about > ?2 AND starts_about <= ?3",

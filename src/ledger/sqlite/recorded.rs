@@ -190,11 +190,13 @@ pub(super) fn looked(connection: &Connection, subscription: i64, scope: &str, se
             SELECT 1 FROM member WHERE member.subscription_id = ?1 AND member.identity = touched.identity
               AND intent_id IS NOT NULL)";
     connection.prepare_cached(sql)?.execute(params![subscription, seen.seq])?;
-    // Looking at the same dates again does no harm, and a commit for each pass that changes nothing would.
+    // Looking at the same dates again does no harm, and a commit for each pass that changes nothing would. What lies ahead
+    // was written by a clock that was wrong.
     let sql = "
         UPDATE subscription SET scope = ?2, dates_until = ?4,
           look_at_all = CASE WHEN look_at_all <= ?3 THEN NULL ELSE look_at_all END
-        WHERE id = ?1 AND (scope IS NOT ?2 OR look_at_all <= ?3 OR dates_until IS NULL OR dates_until < ?5)";
+        WHERE id = ?1 AND (scope IS NOT ?2 OR look_at_all <= ?3 OR dates_until IS NULL
+          OR dates_until NOT BETWEEN ?5 AND ?4)";
     let day_ago = Ms(seen.at - TimeDelta::hours(24));
     connection.prepare_cached(sql)?.execute(params![subscription, scope, seen.seq, Ms(seen.at), day_ago])?;
     Ok(())

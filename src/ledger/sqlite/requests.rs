@@ -6,6 +6,7 @@ use super::super::operation::{State, Step, step_of};
 use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
 use super::Result;
 use super::books::{Before, Books, Errand, Record, Seat, step};
+use super::planning::Seen;
 use super::recorded::put_then;
 use super::rosters::look_again;
 use super::run::open_intents;
@@ -293,6 +294,41 @@ fn unassigned(books: &mut Books<'_>, old: &Record, errand: &Errand, outcome: &Ou
     errand.then.as_deref().map_or(Ok(()), |then| put_then(books, then))
 }
 
+/// Whom a roster has named since the plan was `seen`, while the removal was on its way, is to have the seat again before
+/// anybody else. Whether they should have one is the next plan's to say.
+pub(super) fn named_meanwhile(
+    connection: &Connection,
+    books: &mut Books<'_>,
+    subscription: i64,
+    outcomes: &[(Address, Outcome)],
+    seen: Seen,
+) -> Result<()> {
+    let sql = "
+        SELECT 1 FROM touched WHERE subscription_id = ?1 AND identity = ?2 AND departure IS NULL AND seq > ?3";
+    let mut named = connection.prepare_cached(sql)?;
+    for (address, outcome) in outcomes {
+        if !matches!(outcome, Outcome::Unassigned | Outcome::UnassignedAlready { .. })
+            || !named.exists(params![subscription, address.identity(), seen.seq])?
+            || books.record(address.identity())?.is_some()
+        {
+            continue;
+        }
+        let why = "named again while the seat was being given back";
+        put_claim(books, Record::new(address.clone(), PRIORITY_DEFAULT, books.now), why)?;
+    }
+    Ok(())
+}
+
+/// Writes somebody new who comes before all others who wait, for a seat that was their own.
+fn put_claim(books: &mut Books<'_>, mut new: Record, why: &str) -> Result<()> {
+    let state = step(None, &new.member.address, Step::Queued)?;
+    new.turn(state, why, books.now);
+    new.member.waiting_since = Some(books.now);
+    new.member.claim = Some(Claim::Own);
+    books.put(None, &new)?;
+    books.tell(Event::Pending, &new.member.address, why, Seat::Same)
+}
+
 /// The seat that was given back under the old address is for the new one, whenever that is asked for.
 fn take_over(books: &mut Books<'_>, from: &Member, to: &Address) -> Result<()> {
     let Some(departure) = from.departure.clone() else { return Ok(()) };
@@ -317,15 +353,9 @@ fn hand_back(books: &mut Books<'_>, refused: &Address, old: &Address, departure:
     if books.record(old.identity())?.is_some() {
         return Ok(());
     }
-    let state = step(None, old, Step::Queued)?;
     let mut new = Record::new(old.clone(), PRIORITY_DEFAULT, books.now);
-    let why = format!("{refused} was refused, so that the seat is given back to this address");
-    new.turn(state, &why, books.now);
-    new.member.waiting_since = Some(books.now);
-    new.member.claim = Some(Claim::Own);
     new.member.departure = Some(departure);
-    books.put(None, &new)?;
-    books.tell(Event::Pending, old, &why, Seat::Same)
+    put_claim(books, new, &format!("{refused} was refused, so that the seat is given back to this address"))
 }
 
 /// Why somebody waits.

@@ -100,7 +100,7 @@ impl Ledger {
             for subscription in &acceptance.subscriptions {
                 let id = subscription_id(transaction, subscription)?;
                 let mut touch = Touch::begin(transaction, id)?;
-                touch.departed(subscription, acceptance, now)?;
+                touch.departed(subscription, acceptance, false, now)?;
                 touch.named(subscription, acceptance, first)?;
                 touch.end()?;
             }
@@ -465,11 +465,12 @@ impl<'c> Touch<'c> {
         Ok(())
     }
 
-    /// Departures are always noted one by one: the reason stands nowhere else.
-    fn departed(&mut self, name: &str, acceptance: &Acceptance, now: Timestamp) -> Result<()> {
+    /// Departures are always noted one by one: the reason stands nowhere else. Of those that a subscription `misses`,
+    /// only who became whom: who left meanwhile is judged by the configuration that it comes back with.
+    fn departed(&mut self, name: &str, acceptance: &Acceptance, misses: bool, now: Timestamp) -> Result<()> {
         for change in &acceptance.changes {
             let Change::Removed { entry, reason, renamed_to } = change else { continue };
-            if !concerns(entry, name) {
+            if !concerns(entry, name) || misses && renamed_to.is_none() {
                 continue;
             }
             let departure = Departure {
@@ -550,7 +551,7 @@ impl<'c> Touch<'c> {
 }
 
 /// A subscription that looked at this source and does not name it now misses what else changes. Should it ever name the
-/// source again, it looks at everybody; who left, and who became whom, stands nowhere else.
+/// source again, it looks at everybody; who became whom stands nowhere else.
 fn miss(connection: &Connection, source: i64, acceptance: &Acceptance, now: Timestamp) -> Result<()> {
     let names: BTreeSet<String> = acceptance.subscriptions.iter().cloned().collect();
     let told = tell_of_changes(connection, source, &names)?;
@@ -560,7 +561,7 @@ fn miss(connection: &Connection, source: i64, acceptance: &Acceptance, now: Time
     for missing in told.difference(&names) {
         let Some(id) = known_subscription(connection, missing)? else { continue };
         let mut touch = Touch::begin(connection, id)?;
-        touch.departed(missing, acceptance, now)?;
+        touch.departed(missing, acceptance, true, now)?;
         touch.look_at_all()?;
         touch.end()?;
     }

@@ -14,7 +14,9 @@ use super::generation::standing;
 use super::people::carried_out;
 use super::planning::{Seen, approvals};
 use super::recorded::{looked, put_plan};
-use super::requests::{left, not_asked, put_answer, put_intent, put_problem, settle_intent, turn_back};
+use super::requests::{
+    left, named_meanwhile, not_asked, put_answer, put_intent, put_problem, settle_intent, turn_back,
+};
 use super::values::{Json, Ms, Word, count, moment};
 use super::work::Work;
 use super::{Ledger, Result, fence, known_subscription, subscription_id};
@@ -194,6 +196,9 @@ impl Ledger {
                 looked(transaction, subscription, scope, seen)?;
                 return Ok(None);
             }
+            // Until the run has come to its end neither this scope nor the one before it is what everybody was judged by.
+            let sql = "UPDATE subscription SET scope = NULL WHERE id = ?1 AND scope <> ?2";
+            transaction.prepare_cached(sql)?.execute(params![subscription, scope])?;
             let approvals = approvals(transaction, subscription, now)?;
             Ok(Some(Work::new(run, plan, scope, seen, &approvals)))
         })?;
@@ -224,6 +229,9 @@ impl Ledger {
             let mut books = Books::open(transaction, subscription, Some(run), now);
             if let Some((intent, outcomes)) = &commit.settled {
                 settle_intent(transaction, &mut books, subscription, run, *intent, outcomes)?;
+                if let Some(work) = &work {
+                    named_meanwhile(transaction, &mut books, subscription, outcomes, work.seen)?;
+                }
             }
             let intent = match &commit.intent {
                 None => None,
@@ -249,11 +257,13 @@ impl Ledger {
             Ok(intent)
         });
         if let Some(mut work) = work.take() {
-            let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes);
+            // Of those who were asked for again, to be sure, nothing is to be decided.
+            let settled = commit.settled.iter().filter(|_| !work.again).flat_map(|(_, outcomes)| outcomes);
             let mut outcomes = settled.chain(&commit.left);
             // A commit that failed leaves its outcomes unknown to the ledger: those addresses, too, are for the next plan.
             work.unfinished |=
                 result.is_err() || outcomes.any(|(_, outcome)| matches!(outcome, Outcome::NotDone { .. }));
+            work.again = commit.intent.as_ref().is_some_and(|intent| intent.again);
             self.works.insert(lease.subscription.clone(), work);
         }
         if matches!(result, Ok(Some(_))) && self.begun.remove(&lease.subscription) {

@@ -24,6 +24,8 @@ pub(super) struct Work {
     pub(super) seen: Seen,
     /// Some of it had no effect and is to be decided anew.
     pub(super) unfinished: bool,
+    /// The open intent is about people who are asked for again, to be sure.
+    pub(super) again: bool,
     plan: Arc<Plan>,
     /// Identity to the name of the person who approved its removal.
     approved: HashMap<String, String>,
@@ -49,6 +51,7 @@ impl Work {
             scope: scope.to_owned(),
             seen,
             unfinished: false,
+            again: false,
             plan: Arc::clone(plan),
             approved: HashMap::new(),
             assigns: Vec::new(),

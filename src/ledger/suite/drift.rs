@@ -166,3 +166,29 @@ pub(in crate::ledger) fn known_assignments_are_sent_again_in_turn(ledger: &mut L
     again(ledger, &lease, &["fay"], 7);
     assert_eq!(next(ledger), ["ann", "cid", "eva"], "and from the beginning");
 }
+
+pub(in crate::ledger) fn a_scope_is_known_once_a_run_has_come_to_its_end_under_it(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    let scope = |ledger: &Ledger| ledger.subscription("contoso").unwrap().scope;
+    let under = |ledger: &mut Ledger, scope: &str, name: &str, minutes: i64| {
+        let seen = look(ledger, minutes).seen;
+        let plan = with_departures(Plan { assign: vec![assignment(name)], ..Plan::default() });
+        ledger.record_plan(&lease, RUN, &plan, scope, seen, at(minutes)).unwrap();
+        assign(ledger, &lease, &[name], minutes);
+    };
+    under(ledger, "policy", "ann", 0);
+    // Whatever the server says to those who are asked for again, everybody was judged.
+    let intent = again(ledger, &lease, &["ann"], 1);
+    let not_done = Outcome::NotDone { cause: "assigned already".into() };
+    ledger.commit(&lease, RUN, &settled(intent, &[("ann", not_done)]), at(1)).unwrap();
+    finish(ledger, &lease, None, 1);
+    assert_eq!(scope(ledger).as_deref(), Some("policy"));
+
+    // What a run under another scope has begun is undone by none that takes the first one for known.
+    under(ledger, "other", "bob", 2);
+    finish(ledger, &lease, Some(Stop::Shutdown), 2);
+    assert_eq!(scope(ledger), None);
+    under(ledger, "policy", "cid", 3);
+    finish(ledger, &lease, None, 3);
+    assert_eq!(scope(ledger).as_deref(), Some("policy"));
+}

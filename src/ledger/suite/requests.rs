@@ -1,6 +1,7 @@
 //! Requests, and what is left after them.
 
 use super::*;
+use crate::member::Claim;
 
 pub(in crate::ledger) fn a_seat_is_given_and_told(ledger: &mut Ledger) {
     let lease = lease(ledger);
@@ -386,4 +387,21 @@ pub(in crate::ledger) fn who_gives_the_seat_back_and_is_still_named_is_not_forgo
             "Quarantined bob: not one of our domains",
         ]
     );
+}
+
+pub(in crate::ledger) fn who_is_named_while_the_removal_is_on_its_way_comes_first(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann", "bob"])), at(0)).unwrap();
+    assign(ledger, &lease, &["ann", "bob"], 0);
+    record(ledger, &lease, Plan::default(), 0);
+    ledger.accept(&acceptance(vec![removed("ann"), removed("bob")]), at(1)).unwrap();
+    record(ledger, &lease, Plan { unassign: vec![removal("ann"), removal("bob")], ..Plan::default() }, 2);
+    let intent = begin(ledger, &lease, Operation::Unassign, &["ann", "bob"], 2);
+    ledger.accept(&acceptance(added(&["ann"])), at(3)).unwrap();
+    let answer = settled(intent, &[("ann", Outcome::Unassigned), ("bob", Outcome::Unassigned)]);
+    ledger.commit(&lease, RUN, &answer, at(4)).unwrap();
+    let ann = member(ledger, "ann").unwrap();
+    assert_eq!((ann.state, ann.has_seat, ann.claim), (MemberState::Pending, false, Some(Claim::Own)));
+    assert_eq!(ann.reason, "named again while the seat was being given back");
+    assert_eq!(member(ledger, "bob"), None);
 }
