@@ -107,12 +107,11 @@ impl Open {
             self.watcher = None;
         }
         let began = Stopwatch::start();
-        let intakes = match self.touch(world, &mut source)? {
-            Some(intake) => Ok(vec![intake]),
-            None => {
-                self.looked_at = Some(clock::now());
-                intake::take_in(&world.config, &world.outside, &source, &mut self.source, Files::PutAway)
-            }
+        let intakes = if let Some(intake) = self.touch(world, &mut source)? {
+            Ok(vec![intake])
+        } else {
+            self.looked_at = Some(clock::now());
+            intake::take_in(&world.config, &world.outside, &source, &mut self.source, Files::PutAway)
         };
         if let Some(listener) = &self.listener {
             listener.looked(began.elapsed());

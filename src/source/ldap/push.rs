@@ -56,10 +56,9 @@ impl Manner {
     /// By what the root DSE says; `None`: the server tells nobody.
     pub fn of(root: &RawEntry, server: &Server) -> Option<Manner> {
         let offers = |control: &str| root.texts("supportedControl").any(|known| known == control);
-        match server.is_active_directory {
-            true => offers(NOTIFY).then_some(Manner::Notify),
-            false => offers(SYNC).then_some(Manner::Sync),
-        }
+        let (control, manner) =
+            if server.is_active_directory { (NOTIFY, Manner::Notify) } else { (SYNC, Manner::Sync) };
+        offers(control).then_some(manner)
     }
 
     /// How often the server is asked whether it is still there, and what it has counted.
@@ -542,7 +541,7 @@ mod tests {
         for _ in 0..9 {
             pace.note(Meaning::Doubt, now);
             let due = pace.due().unwrap();
-            waits.push((due - now).as_secs());
+            waits.push(due.saturating_sub(now).as_secs());
             assert_eq!(pace.wake(due), Wanted::Everything);
             now = due;
         }

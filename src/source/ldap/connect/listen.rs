@@ -262,8 +262,8 @@ impl Listening {
                     trace!(source = %self.name, ?meaning, "the server tells of a change");
                     self.note(meaning, hearing);
                 }
-                Ok(Some(Told::End(end))) => return Err(self.ended(&hearing.connection, end)),
-                Ok(None) => return Err(self.ended(&hearing.connection, Err(LdapError::EndOfStream))),
+                Ok(Some(Told::End(end))) => return Err(self.ended(&hearing.connection, &end)),
+                Ok(None) => return Err(self.ended(&hearing.connection, &Err(LdapError::EndOfStream))),
                 // It is time for something else.
                 Err(_) => {}
             }
@@ -282,8 +282,8 @@ impl Listening {
         }
     }
 
-    fn ended(&mut self, connection: &Connection, end: Result<Ended, LdapError>) -> End {
-        let fragment = match &end {
+    fn ended(&mut self, connection: &Connection, end: &Result<Ended, LdapError>) -> End {
+        let fragment = match end {
             Ok(ended) => {
                 self.without_cookie = !self.without_cookie && is_refused_cookie(ended);
                 why(ended)
