@@ -114,7 +114,8 @@ impl Open {
             intake::take_in(&world.config, &world.outside, &source, &mut self.source, Files::PutAway)
         };
         if let Some(listener) = &self.listener {
-            listener.looked(began.elapsed());
+            let went_well = |intake: &Intake| !matches!(intake, Intake::Refused(_));
+            listener.looked(began.elapsed(), intakes.as_ref().is_ok_and(|intakes| intakes.iter().all(went_well)));
         }
         intakes
     }

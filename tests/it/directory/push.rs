@@ -239,3 +239,22 @@ fn a_server_that_may_not_tell_says_why_and_is_looked_at_by_schedule() {
     until("the leaver has no seat", || world.assigned() == people(1..5));
     assert_eq!(log().matches("is not told of changes now").count(), 1, "{}", log());
 }
+
+#[test]
+fn a_wrong_password_is_not_tried_again_and_again() {
+    let slapd = Slapd::start();
+    let group = slapd.add_group("staff", &slapd.people(0..5));
+    let proxy = Proxy::before(slapd.listens()[0]);
+    let world = world(&slapd, &proxy.url(), 50, &format!("schedule = \"* * * * * *\"\n{}", groups(&[&group])));
+    let right = fs::read(world.path("directory.password")).unwrap();
+    fs::write(world.path("directory.password"), "wrong").unwrap();
+    let _daemon = world.daemon("daemon.log");
+    let log = || fs::read_to_string(world.path("daemon.log")).unwrap();
+    until("it was tried", || log().contains("when it can be read again"));
+    let looks = proxy.connections() + 4;
+    until("it was looked at", || proxy.connections() >= looks);
+    assert_eq!(log().matches("is not told of changes now").count(), 1, "{}", log());
+    assert!(!log().contains("is told of changes by"));
+    fs::write(world.path("directory.password"), right).unwrap();
+    until("it is told of changes", || log().contains("is told of changes by"));
+}

@@ -14,8 +14,8 @@ use ldap3::controls::{
 };
 use ldap3::{Ldap, LdapError, ResultEntry, SearchOptions};
 use reqwest::Url;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, trace, warn};
 
@@ -29,8 +29,8 @@ use crate::source::ldap::push::{
 };
 use crate::source::ldap::server::{self, Server};
 
-/// A server that tells nobody is asked again after this: it may have been set up otherwise.
-const OFFERED_AGAIN: Duration = Duration::from_hours(1);
+/// What does not pass by itself is tried again after this: it may have been set up otherwise.
+const SET_UP_AGAIN: Duration = Duration::from_hours(1);
 /// A connection that held for so long was a good one.
 const HELD: Duration = Duration::from_mins(1);
 
@@ -39,6 +39,7 @@ const HELD: Duration = Duration::from_mins(1);
 pub struct Listener {
     stop: CancellationToken,
     state: Arc<Mutex<State>>,
+    well: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -57,12 +58,13 @@ impl Listener {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(name: &str, config: config::Ldap, wake: impl Fn() + Send + 'static) -> std::io::Result<Listener> {
-        let listener = Listener { stop: CancellationToken::new(), state: Arc::default() };
+        let listener = Listener { stop: CancellationToken::new(), state: Arc::default(), well: Arc::default() };
         let mut listening = Listening {
             name: name.to_owned(),
             config,
             stop: listener.stop.clone(),
             state: Arc::clone(&listener.state),
+            well: Arc::clone(&listener.well),
             wake: Box::new(wake),
             since: Stopwatch::start(),
             without_cookie: false,
@@ -85,9 +87,12 @@ impl Listener {
         std::mem::take(&mut lock(&self.state).wanted)
     }
 
-    /// A look took so long.
-    pub fn looked(&self, took: Duration) {
+    /// A look took so long; whether the directory could be read.
+    pub fn looked(&self, took: Duration, well: bool) {
         lock(&self.state).spent += took;
+        if well {
+            self.well.notify_one();
+        }
     }
 }
 
@@ -106,6 +111,8 @@ struct Listening {
     config: config::Ldap,
     stop: CancellationToken,
     state: Arc<Mutex<State>>,
+    /// The directory could be read.
+    well: Arc<Notify>,
     wake: Box<dyn Fn() + Send>,
     since: Stopwatch,
     /// The last one was refused.
@@ -135,7 +142,7 @@ impl Listening {
         let mut failures = 0_u32;
         while !self.stop.is_cancelled() {
             let began = self.since.elapsed();
-            let (mut reasons, mut offers) = (Vec::new(), false);
+            let (mut reasons, mut passing) = (Vec::new(), false);
             for url in self.config.urls.clone() {
                 // A panic is said by itself, and is one more way in which a connection ends.
                 let defect = |_| Err(End::Broken(Incomplete::passing("A defect in rosterd ended it.")));
@@ -143,7 +150,7 @@ impl Listening {
                     Err(End::Stopped) | Ok(()) => return,
                     Err(End::NotOffered) => {}
                     Err(End::Broken(why)) => {
-                        offers = true;
+                        passing |= why.passing;
                         reasons.push(why.reason);
                     }
                 }
@@ -153,39 +160,48 @@ impl Listening {
                 }
             }
             failures = if self.since.elapsed().saturating_sub(began) > HELD { 1 } else { failures.saturating_add(1) };
-            let wait = if offers { again(failures, fastrand::f64()) } else { OFFERED_AGAIN };
-            self.say(&reasons, wait);
-            self.rest(wait);
+            let wait = if passing { again(failures, fastrand::f64()) } else { SET_UP_AGAIN };
+            self.say(&reasons, passing.then_some(wait));
+            self.rest(wait, !passing && !reasons.is_empty());
         }
     }
 
-    /// Once for each reason.
-    fn say(&mut self, reasons: &[String], wait: Duration) {
-        let name = &self.name;
-        let reason = match reasons {
-            [] => "The server offers nothing of the kind.".to_owned(),
-            reasons => reasons.join(" "),
-        };
+    /// Once for each reason. It is tried again after `wait`, or when something has been mended.
+    fn say(&mut self, reasons: &[String], wait: Option<Duration>) {
+        let (name, reason) = (&self.name, reasons.join(" "));
         if self.said.as_ref() == Some(&reason) {
             return;
         }
-        let rest = "until then it is looked at by schedule alone";
         if reasons.is_empty() {
-            info!(source = %name, "{name}: is not told of changes, and looked at by schedule alone. {reason}");
+            info!(source = %name, "{name}: the directory tells nobody of changes; it is looked at by schedule alone");
         } else {
-            let wait = humantime::format_duration(Duration::from_secs(wait.as_secs().max(1)));
-            warn!(source = %name, "{name}: is not told of changes now; it is tried again in about {wait}, and {rest}. {reason}");
+            let again = match wait {
+                Some(wait) => {
+                    let wait = Duration::from_secs(wait.as_secs().max(1));
+                    format!("in about {}", humantime::format_duration(wait))
+                }
+                None => "when it can be read again".to_owned(),
+            };
+            let rest = "until then it is looked at by schedule alone";
+            warn!(source = %name, "{name}: is not told of changes now; that is tried again {again}, and {rest}. {reason}");
         }
         self.said = Some(reason);
     }
 
-    /// Waits, unless it is to stop.
-    fn rest(&self, wait: Duration) {
+    /// Waits, unless it is to stop, or until the directory can be read where that is waited for: an account that tries a
+    /// wrong password again and again is locked.
+    fn rest(&self, wait: Duration, until_well: bool) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
             return thread::park_timeout(wait);
         };
-        let stopped = async { timeout(wait, self.stop.cancelled()).await };
-        let _ = runtime.block_on(stopped);
+        let over = async {
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = self.well.notified(), if until_well => {}
+                () = sleep(wait) => {}
+            }
+        };
+        runtime.block_on(over);
     }
 
     /// Listens at one server, until that ends.
