@@ -230,8 +230,9 @@ impl Ear {
         let Some(id) = entry.stable_id().filter(|_| !is_gone) else { return Some(Meaning::News) };
         match Kind::of(entry) {
             Kind::Group => return Some(Meaning::News),
-            Kind::Computer => return None,
-            Kind::Person | Kind::Contact | Kind::Foreign => {}
+            // Nobody who has a licence.
+            Kind::Computer | Kind::Contact | Kind::Foreign => return None,
+            Kind::Person => {}
         }
         if self.seen.len() >= SEEN_MAX && !self.seen.contains_key(&id) {
             self.seen.clear();
@@ -442,7 +443,9 @@ mod tests {
         assert_eq!(ear.hear(&person(1, "a@x", 102)), None, "it was something that nobody asked for");
         assert_eq!(ear.hear(&person(1, "b@x", 103)), changed);
         assert_eq!(ear.hear(&person(1, "a@x", 104)), changed, "and back");
-        assert_eq!(ear.hear(&entry(2, &[("objectClass", "computer")])), None);
+        for class in ["computer", "contact"] {
+            assert_eq!(ear.hear(&entry(2, &[("objectClass", class)])), None);
+        }
         for _ in 0..2 {
             assert_eq!(
                 ear.hear(&entry(3, &[("objectClass", "group")])),
