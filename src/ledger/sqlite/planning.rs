@@ -276,6 +276,11 @@ impl<'c> Search<'c> {
         Ok(marks.optional()?.unwrap_or((0, false, None)))
     }
 
+    /// Whether it still looks at the source that said so. Who stood in another one fell out of what is looked at.
+    fn looks_at(&self, departure: &Departure) -> bool {
+        self.sources.iter().any(|(_, name)| *name == departure.source)
+    }
+
     /// Whether a roster's change waits to be looked at.
     fn is_touched(&self) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM touched WHERE subscription_id = ?1)";
@@ -360,7 +365,7 @@ impl<'c> Search<'c> {
         let sql = "SELECT identity, spelling, departure FROM touched WHERE subscription_id = ?1 AND identity = ?2";
         let touched = self.connection.prepare_cached(sql)?.query_row(values, departed).optional()?;
         let touched = touched.map(|(address, departure)| {
-            candidate.departure = departure.map(Box::new);
+            candidate.departure = departure.filter(|departure| self.looks_at(departure)).map(Box::new);
             address
         });
         // As it was assigned; as a roster has it; as it stood when it was last seen.
@@ -404,7 +409,8 @@ impl<'c> Search<'c> {
             }
             if touched.as_ref().is_some_and(|(address, _)| *address == candidate.address) {
                 let (_, departure) = mem::replace(&mut touched, next_touched()?).unzip();
-                candidate.departure = departure.flatten().map(Box::new);
+                let departure = departure.flatten().filter(|departure| self.looks_at(departure));
+                candidate.departure = departure.map(Box::new);
             }
             list.push(candidate);
         }

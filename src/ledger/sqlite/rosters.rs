@@ -496,8 +496,13 @@ impl<'c> Touch<'c> {
         let identities: HashSet<&str> = named.clone().map(Address::identity).collect();
         lapse(self.connection, self.subscription, |approved| identities.contains(approved))?;
         let all = first || identities.len() > TOUCHED_MAX;
-        let departed =
-            self.identities("SELECT identity FROM touched WHERE subscription_id = ?1 AND departure IS NOT NULL")?;
+        // Those who are looked at with everybody else are noted all the same where something is known of them.
+        let known = self.identities(
+            "SELECT identity FROM touched WHERE subscription_id = ?1 AND departure IS NOT NULL
+             UNION ALL
+             SELECT identity FROM member INDEXED BY member_unsettled
+             WHERE subscription_id = ?1 AND (state <> 'assigned' OR departure IS NOT NULL) AND state = 'unknown'",
+        )?;
         let kept = self.identities(
             "SELECT identity FROM member WHERE subscription_id = ?1 AND kept = 1
              UNION ALL
@@ -511,7 +516,7 @@ impl<'c> Touch<'c> {
                     WHERE subscription_id = ?1 AND identity = ?2";
                 self.connection.prepare_cached(sql)?.execute(params![self.subscription, address.identity()])?;
             }
-            if !all || departed.contains(address.identity()) {
+            if !all || known.contains(address.identity()) {
                 self.touch(address, &acceptance.source, None)?;
             }
         }

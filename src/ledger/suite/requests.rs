@@ -397,7 +397,8 @@ pub(in crate::ledger) fn who_is_named_while_the_removal_is_on_its_way_comes_firs
     ledger.accept(&acceptance(vec![removed("ann"), removed("bob")]), at(1)).unwrap();
     record(ledger, &lease, Plan { unassign: vec![removal("ann"), removal("bob")], ..Plan::default() }, 2);
     let intent = begin(ledger, &lease, Operation::Unassign, &["ann", "bob"], 2);
-    ledger.accept(&acceptance(added(&["ann"])), at(3)).unwrap();
+    // The first roster of another source, for which everybody is looked at.
+    ledger.accept(&Acceptance { source: "ad".into(), ..acceptance(added(&["ann"])) }, at(3)).unwrap();
     let answer = settled(intent, &[("ann", Outcome::Unassigned), ("bob", Outcome::Unassigned)]);
     ledger.commit(&lease, RUN, &answer, at(4)).unwrap();
     let ann = member(ledger, "ann").unwrap();

@@ -206,6 +206,9 @@ pub(in crate::ledger) fn who_was_renamed_while_the_subscription_was_left_out_is_
     let list = look(ledger, 2).list;
     assert_eq!(list.len(), 3);
     assert_eq!(list.into_iter().filter_map(told).collect::<Vec<_>>(), [(Some(address("eve")), 0)]);
+    let elsewhere = |all| ledger.candidates("contoso", &["ad".to_owned()], all, at(2)).unwrap().list;
+    let told = |all| elsewhere(all).into_iter().filter(|candidate| candidate.departure.is_some()).count();
+    assert_eq!((told(Look::All), told(Look::Touched)), (0, 0), "what a source says that is not looked at any more");
 }
 
 pub(in crate::ledger) fn dates_that_fall_due_make_candidates(ledger: &mut Ledger) {
