@@ -1,6 +1,7 @@
 //! Changes that a directory tells of: they are on the wire soon, though the source is never looked at by schedule; and
 //! whatever breaks between, nobody is forgotten.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,10 +52,10 @@ impl Serves for Samba {
 macro_rules! on_both {
     ($($name:ident),*) => {
         mod openldap {
-            $(#[test] fn $name() { super::$name(super::Slapd::start()); })*
+            $(#[test] fn $name() { super::$name(&mut super::Slapd::start()); })*
         }
         mod active_directory {
-            $(#[test] fn $name() { super::$name(super::Samba::start()); })*
+            $(#[test] fn $name() { super::$name(&mut super::Samba::start()); })*
         }
     };
 }
@@ -112,8 +113,8 @@ impl Listening {
     }
 }
 
-fn a_joiner_and_a_leaver_are_on_the_wire_at_once(directory: impl Serves) {
-    let listening = Listening::at(&directory, &directory.tls_url());
+fn a_joiner_and_a_leaver_are_on_the_wire_at_once(directory: &mut impl Serves) {
+    let listening = Listening::at(directory, &directory.tls_url());
     directory.join(&listening.group, &directory.person(7));
     listening.soon("the joiner has a seat", &people([0, 1, 2, 3, 4, 7]));
     directory.leave(&listening.group, &directory.person(0));
@@ -122,8 +123,8 @@ fn a_joiner_and_a_leaver_are_on_the_wire_at_once(directory: impl Serves) {
     assert_eq!(requests, ["PUT", "PUT", "DELETE"]);
 }
 
-fn a_person_who_changes_or_goes_is_on_the_wire_at_once(directory: impl Serves) {
-    let listening = Listening::at(&directory, &directory.tls_url());
+fn a_person_who_changes_or_goes_is_on_the_wire_at_once(directory: &mut impl Serves) {
+    let listening = Listening::at(directory, &directory.tls_url());
     directory.disable(&directory.person(1));
     listening.soon("the disabled account has no seat", &people([0, 2, 3, 4]));
     directory.set(&directory.person(4), "mail", &["zoe@contoso.com"]);
@@ -135,9 +136,9 @@ fn a_person_who_changes_or_goes_is_on_the_wire_at_once(directory: impl Serves) {
     });
 }
 
-fn what_happened_while_nobody_could_listen_is_not_missed(directory: impl Serves) {
+fn what_happened_while_nobody_could_listen_is_not_missed(directory: &mut impl Serves) {
     let proxy = Proxy::before(directory.plain());
-    let listening = Listening::at(&directory, &proxy.url());
+    let listening = Listening::at(directory, &proxy.url());
     proxy.set(Fault::Refuse);
     proxy.cut();
     until("it has noticed", || listening.log().contains("is not told of changes now"));
@@ -152,30 +153,30 @@ fn what_happened_while_nobody_could_listen_is_not_missed(directory: impl Serves)
     listening.soon("the next joiner has a seat", &people([2, 3, 4, 7, 8]));
 }
 
-fn a_server_that_was_started_again_is_listened_to_again(mut directory: impl Serves) {
-    let listening = Listening::at(&directory, &directory.tls_url());
+fn a_server_that_was_started_again_is_listened_to_again(directory: &mut impl Serves) {
+    let listening = Listening::at(directory, &directory.tls_url());
     directory.restart();
     until("it is told again", || listening.told() == 2);
     directory.leave(&listening.group, &directory.person(0));
     listening.soon("the leaver has no seat", &people(1..5));
 }
 
-fn many_changes_are_few_readings(directory: impl Serves) {
+fn many_changes_are_few_readings(directory: &mut impl Serves) {
     let proxy = Proxy::before(directory.plain());
-    let listening = Listening::at(&directory, &proxy.url());
+    let listening = Listening::at(directory, &proxy.url());
     proxy.set(Fault::None);
     let mut ldif = String::new();
     for person in directory.people(5..20) {
-        ldif += &format!("dn: {}\nchangetype: modify\nadd: member\nmember: {person}\n\n", listening.group);
+        let _ = write!(ldif, "dn: {}\nchangetype: modify\nadd: member\nmember: {person}\n\n", listening.group);
     }
     directory.change(&ldif);
     until("they have seats", || listening.world.assigned() == people(0..20));
     assert!(proxy.connections() <= 5, "{} readings of 15 changes", proxy.connections());
 }
 
-fn a_person_alone_is_looked_at_alone(directory: impl Serves) {
+fn a_person_alone_is_looked_at_alone(directory: &mut impl Serves) {
     let proxy = Proxy::before(directory.plain());
-    let listening = Listening::at(&directory, &proxy.url());
+    let listening = Listening::at(directory, &proxy.url());
     let others = people([0, 1, 2, 3]);
     // A second daemon would read everything; this one keeps what it knows, and a connection.
     directory.set(&directory.person(4), "mail", &["zoe@contoso.com"]);
@@ -193,8 +194,8 @@ fn a_person_alone_is_looked_at_alone(directory: impl Serves) {
     assert!(explained.contains("disabled"), "{explained}");
 }
 
-fn what_one_person_can_not_tell_is_read_whole(directory: impl Serves) {
-    let listening = Listening::with(&directory, &directory.tls_url(), "must_include = [\"p00000@contoso.com\"]\n");
+fn what_one_person_can_not_tell_is_read_whole(directory: &mut impl Serves) {
+    let listening = Listening::with(directory, &directory.tls_url(), "must_include = [\"p00000@contoso.com\"]\n");
     // One address of two people is one seat, and whoever of them goes leaves it to the other.
     directory.set(&directory.person(3), "mail", &["p00004@contoso.com"]);
     listening.soon("two have one seat", &people([0, 1, 2, 4]));
