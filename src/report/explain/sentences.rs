@@ -528,8 +528,8 @@ impl Case<'_> {
         if more > 0 {
             groups.push(count(more as u64, "more group", "more groups"));
         }
-        let saw = if groups.is_empty() { String::new() } else { format!(", and saw {}", list(&groups, "and")) };
-        Some(format!("{} was read from {} ({}){saw}.", source.name, observed.server, observed.kind))
+        let showed = if groups.is_empty() { String::new() } else { format!(", which showed {}", list(&groups, "and")) };
+        Some(format!("{} was read from {} ({}){showed}.", source.name, observed.server, observed.kind))
     }
 
     fn why_not_desired(&self) -> Vec<String> {

@@ -74,14 +74,16 @@ pub struct Claimed {
 impl Claims {
     /// `person` is a place in [`Members::people`]. Of ways with the same priority the first one is kept.
     pub fn add(&mut self, person: u32, route: Option<&str>, priority: i32, through: Through) {
-        let route = route.map(|name| match self.routes.iter().position(|known| **known == *name) {
-            Some(place) => place_of(place),
-            None => {
-                self.routes.push(name.into());
-                place_of(self.routes.len() - 1)
-            }
-        });
+        let route = route.map(|name| self.place_of_route(name));
         self.all.push(Claim { person, route, priority, through });
+    }
+
+    fn place_of_route(&mut self, name: &str) -> u32 {
+        let known = self.routes.iter().position(|known| **known == *name);
+        place_of(known.unwrap_or_else(|| {
+            self.routes.push(name.into());
+            self.routes.len() - 1
+        }))
     }
 
     fn route(&self, claim: &Claim) -> Option<&str> {
@@ -125,7 +127,9 @@ impl Claims {
         let in_order = keys.iter().map(|row| index(row.place)).collect();
         let (rows, shared) = self.join(keys, members, include_disabled, hasher);
         let mut fingerprint = Fingerprint::default();
-        rows.iter().for_each(|row| fingerprint.add(row.key, row.content));
+        for row in &rows {
+            fingerprint.add(row.key, row.content);
+        }
         let snapshot = Snapshot {
             rows,
             alike: Vec::new(),

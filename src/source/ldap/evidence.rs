@@ -11,6 +11,7 @@ use super::dn::Dn;
 
 /// What supports a roster that was read from a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Observed {
     /// Its address, as it stands in the configuration.
     pub server: String,
@@ -19,7 +20,6 @@ pub struct Observed {
     /// Who the server takes rosterd for; where it does not say, the name that rosterd signed in with.
     pub bound_as: Option<String>,
     /// What the server says of itself.
-    #[serde(default)]
     pub about: About,
     /// Where searches began.
     pub base: String,
@@ -33,7 +33,6 @@ pub struct Observed {
     pub people: u64,
     pub disabled: u64,
     /// Whose account had expired by then.
-    #[serde(default)]
     pub expired: u64,
     pub without_address: u64,
     /// People with several addresses where one was taken.
@@ -42,13 +41,11 @@ pub struct Observed {
     pub computers: u64,
     /// Of another forest, the first few of them.
     pub foreign: u64,
-    #[serde(default)]
     pub foreign_names: Vec<String>,
     /// Members whom `user_filter` does not let in.
     pub filtered: u64,
     /// Names in groups that lead to nobody: there is no such entry, the first few of them.
     pub gone: u64,
-    #[serde(default)]
     pub gone_names: Vec<String>,
     /// … it is in another domain, the first few of them.
     pub elsewhere: u64,
@@ -66,15 +63,14 @@ pub struct Observed {
     /// Addresses that several people have, the first few of them with their names.
     pub shared: Vec<String>,
     /// Requests that the reading took.
-    #[serde(default)]
     pub requests: u64,
     /// Where the server said that more stands, which is never people: not followed.
-    #[serde(default)]
     pub references: Vec<String>,
 }
 
 /// One group as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SeenGroup {
     /// The name in the configuration, in normal form.
     pub configured: String,
@@ -89,12 +85,9 @@ pub struct SeenGroup {
     pub by_primary: u64,
     pub uids: u64,
     /// Members by one way of counting and not by the other, in it and in the groups in it.
-    #[serde(default)]
     pub only_listed: OnlyOneWay,
-    #[serde(default)]
     pub only_by_member_of: OnlyOneWay,
     /// Of the names in `memberUid`, those of no account.
-    #[serde(default)]
     pub unknown_uids: OnlyOneWay,
     /// Groups in it, and how deep they go.
     pub inner: u64,
@@ -154,8 +147,13 @@ impl Observed {
         };
         add(self.disabled, "account is", "accounts are", "disabled: no licence");
         add(self.expired, "account has", "accounts have", "expired: no licence");
-        add(self.without_address, "person has", "people have", "no address that can be used, and keep what they have");
-        add(self.held, "person is", "people are", "missing and can't be accounted for, and keep what they have");
+        add(
+            self.without_address,
+            "person has",
+            "people have",
+            "no address that can be used: what they have stays as it is",
+        );
+        add(self.held, "person is", "people are", "missing and can't be accounted for: what they have stays as it is");
         add(self.filtered, "member does", "members do", "not pass user_filter: no licence");
         add(self.contacts, "contact is", "contacts are", "left out: nobody who can sign in");
         add(self.computers, "computer is", "computers are", "left out");
@@ -273,7 +271,7 @@ mod tests {
         CN=Staff,DC=contoso,DC=com: 120 people (118 listed, 118 by memberOf, 4 by primary group, 3 groups in it, 2 levels deep).
         CN=Staff,DC=contoso,DC=com: 1 member is listed and not found by memberOf: CN=Jane,DC=contoso,DC=com.
         2 accounts are disabled: no licence.
-        1,000 people have no address that can be used, and keep what they have.
+        1,000 people have no address that can be used: what they have stays as it is.
         1 contact is left out: nobody who can sign in.
         3 members of groups are outside of what this server holds, as in another domain; make that a source of its own: cn=a,dc=other and more.
         ");

@@ -1,6 +1,6 @@
 //! The names that a group lists, kept close together: a large group has a hundred thousand.
 
-use super::dn::Dn;
+use super::dn::NotADn;
 use super::members::Key;
 
 /// Names in the order of the list; one that stands there twice is here twice.
@@ -13,10 +13,13 @@ pub struct Listed {
 }
 
 impl Listed {
-    pub fn push(&mut self, name: &Dn) {
-        self.texts.push_str(name.text());
+    /// # Errors
+    /// Where the text is no name.
+    pub fn push(&mut self, name: &str) -> Result<(), NotADn> {
+        self.keys.push(Key::of_text(name)?);
+        self.texts.push_str(name);
         self.ends.push(self.texts.len());
-        self.keys.push(Key::of_name(name));
+        Ok(())
     }
 
     /// How many different names there are.
@@ -48,7 +51,7 @@ mod tests {
         let mut listed = Listed::default();
         let texts = ["cn=a,dc=x", "CN=B, DC=X", "cn=b,dc=x"];
         for text in texts {
-            listed.push(&Dn::parse(text).unwrap());
+            listed.push(text).unwrap();
         }
         assert_eq!(listed.names().map(|(_, text)| text).collect::<Vec<_>>(), texts);
         assert_eq!(listed.count(), 2);

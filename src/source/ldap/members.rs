@@ -1,11 +1,12 @@
 //! Who is in which group: a graph of groups and people, filled from answers; what it decides needs no directory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use crate::source::Incomplete;
 
 use super::directory::RawEntry;
-use super::dn::Dn;
+use super::dn::{Dn, NotADn};
 use super::evidence::OnlyOneWay;
 use super::people::{People, place_of};
 use super::person::{Kind, Person};
@@ -33,8 +34,37 @@ impl Node {
 }
 
 /// What a name or a stable id is found by: a digest, since a large group has many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key([u8; 16]);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first @ .., _, _, _, _, _, _, _, _] = self.0;
+        state.write_u64(u64::from_le_bytes(first));
+    }
+}
+
+/// Takes a key as it is: it is a digest already.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+type ByKey = HashMap<Key, Node, BuildHasherDefault<AsItIs>>;
 
 impl Key {
     fn of(text: &str) -> Key {
@@ -47,6 +77,14 @@ impl Key {
     /// Of a name, however it is written.
     pub fn of_name(name: &Dn) -> Key {
         Key::of(name.normal())
+    }
+
+    /// The same of a name that has not been parsed.
+    ///
+    /// # Errors
+    /// Where it is no name.
+    pub fn of_text(name: &str) -> Result<Key, NotADn> {
+        Dn::normal_of(name).map(|normal| Key::of(&normal))
     }
 }
 
@@ -99,8 +137,8 @@ pub struct Counts {
 pub struct Members {
     pub people: People,
     pub groups: Vec<Group>,
-    by_id: HashMap<Key, Node>,
-    by_name: HashMap<Key, Node>,
+    by_id: ByKey,
+    by_name: ByKey,
     /// The names that groups have and that lead to nobody, in normal form.
     missing: BTreeMap<Box<str>, Missing>,
     /// The names of those of another forest.
@@ -136,16 +174,14 @@ impl Members {
     /// # Errors
     /// When it has no stable id, so that nobody could tell who it is the next time.
     pub fn add(&mut self, entry: &RawEntry, email_attributes: &[String]) -> Result<Node, Incomplete> {
-        let name = Dn::parse(&entry.dn).map_err(|wrong| {
-            Incomplete::lasting(format!("The directory gave an entry whose DN {wrong}: {}.", entry.dn))
-        })?;
+        let name = Key::of_text(&entry.dn).map_err(|wrong| no_name(entry, &wrong))?;
         let kind = Kind::of(entry);
         let node = match kind {
             Kind::Person | Kind::Group => {
                 let id = entry.stable_id().ok_or_else(|| no_stable_id(&entry.dn))?;
                 match self.by_id.get(&Key::of(&id)) {
                     Some(known) => *known,
-                    None => self.enter(kind, entry, &name, id, email_attributes),
+                    None => self.enter(kind, entry, id, email_attributes)?,
                 }
             }
             other => Node::Out(other),
@@ -153,13 +189,21 @@ impl Members {
         if kind == Kind::Foreign {
             self.foreign.insert(entry.dn.as_str().into());
         }
-        if let Some(Node::Missing(_)) = self.by_name.insert(Key::of_name(&name), node) {
-            self.missing.remove(name.normal());
+        if let Some(Node::Missing(_)) = self.by_name.insert(name, node)
+            && let Ok(name) = Dn::normal_of(&entry.dn)
+        {
+            self.missing.remove(&name);
         }
         Ok(node)
     }
 
-    fn enter(&mut self, kind: Kind, entry: &RawEntry, name: &Dn, id: Box<str>, email_attributes: &[String]) -> Node {
+    fn enter(
+        &mut self,
+        kind: Kind,
+        entry: &RawEntry,
+        id: Box<str>,
+        email_attributes: &[String],
+    ) -> Result<Node, Incomplete> {
         let key = Key::of(&id);
         let person = (kind == Kind::Person).then(|| Person::of(entry, email_attributes)).flatten();
         let node = if let Some(person) = person {
@@ -167,11 +211,12 @@ impl Members {
             Node::Person(self.people.push(&person))
         } else {
             let (people, groups) = (Vec::new(), Vec::new());
-            self.groups.push(Group { dn: name.clone(), id, people, groups, is_read: false, counts: Counts::default() });
+            let dn = Dn::parse(&entry.dn).map_err(|wrong| no_name(entry, &wrong))?;
+            self.groups.push(Group { dn, id, people, groups, is_read: false, counts: Counts::default() });
             Node::Group(place_of(self.groups.len() - 1))
         };
         self.by_id.insert(key, node);
-        node
+        Ok(node)
     }
 
     /// Notes of a name what an entry does not say.
@@ -245,6 +290,10 @@ pub struct Reach {
     pub groups: Vec<u32>,
     /// How deep they go; 0: there is none.
     pub depth: u32,
+}
+
+fn no_name(entry: &RawEntry, wrong: &NotADn) -> Incomplete {
+    Incomplete::lasting(format!("The directory gave an entry whose DN {wrong}: {}.", entry.dn))
 }
 
 pub fn no_stable_id(dn: &str) -> Incomplete {

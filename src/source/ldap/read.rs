@@ -12,6 +12,7 @@ use super::directory::{Asked, Directory};
 use super::evidence::{Observed, SeenGroup};
 use super::leaving;
 use super::members::{Members, Missing, Reach};
+use super::people::Kept;
 use super::server::{Server, entry};
 use super::walk::Walk;
 use super::watched::{Watch, Watched};
@@ -78,7 +79,7 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
     let mut claims = Claims::default();
     let mut groups = Vec::with_capacity(config.groups.len());
     for group in &config.groups {
-        groups.push(claim_group(&mut walk, group, settings.known, &mut claims)?);
+        groups.push(claim_group(&mut walk, group, settings, &mut claims)?);
     }
     if config.groups.is_empty() {
         for person in walk.read_filter()? {
@@ -142,10 +143,10 @@ fn mark(
 fn claim_group(
     walk: &mut Walk<'_>,
     group: &Group,
-    known: Option<&Observed>,
+    settings: Settings<'_>,
     claims: &mut Claims,
 ) -> Result<SeenGroup, Incomplete> {
-    let id = group.id.as_deref().or_else(|| known.and_then(|known| known.bound(&group.dn)));
+    let id = group.id.as_deref().or_else(|| settings.known.and_then(|known| known.bound(&group.dn)));
     let root = match id {
         Some(id) => walk.group_by_id(id, &group.dn)?,
         None => walk.group_by_name(&group.dn)?,
@@ -157,13 +158,14 @@ fn claim_group(
         let through = Through::Group { root, inner: *inner };
         claims.add(*person, group.subscription.as_deref(), group.priority, through);
     }
-    Ok(seen(group, root, &reach, members, walk.config.include_disabled))
+    Ok(seen(group, root, &reach, members, settings))
 }
 
-fn seen(configured: &Group, root: u32, reach: &Reach, members: &Members, include_disabled: bool) -> SeenGroup {
+fn seen(configured: &Group, root: u32, reach: &Reach, members: &Members, settings: Settings<'_>) -> SeenGroup {
+    let is_able = |person: Kept<'_>| !person.disabled && person.expires.is_none_or(|end| end > settings.now);
     let has_licence = |(person, _): &&(u32, u32)| {
-        let person = members.people.get(*person);
-        person.is_some_and(|person| person.has_address && (include_disabled || !person.disabled))
+        let person = members.people.get(*person).filter(|person| person.has_address);
+        person.is_some_and(|person| settings.config.include_disabled || is_able(person))
     };
     let people = reach.people.iter().filter(has_licence).count() as u64;
     let mut seen = SeenGroup { configured: configured.dn.normal().to_owned(), people, ..SeenGroup::default() };

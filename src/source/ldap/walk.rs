@@ -6,7 +6,9 @@
 //! either is a member; elsewhere `memberOf` is kept by an overlay that may lag, and the list alone counts.
 //!
 //! Groups in groups are walked in the same way, each read once. Active Directory could walk them itself
-//! (`LDAP_MATCHING_RULE_IN_CHAIN`); that is known to be slow on large domains, and tells nothing of the way.
+//! (`LDAP_MATCHING_RULE_IN_CHAIN`); that tells nothing of the way, and asks of everybody in the domain. Measured on Samba
+//! 4.17 with 13,000 people, for a group of one person in another group: 1.4 s by a walk, the whole program, and 120 s in
+//! chain, after which the controller gave up (`figures_of_a_walk_and_of_a_search_in_chain` in the tests).
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,9 +32,6 @@ const BY_NAME_MAX: usize = 2000;
 const BY_MEMBER_OF_MIN: usize = 20;
 /// So many names of accounts in one search.
 const UIDS_AT_ONCE: usize = 50;
-
-/// What is asked of a group.
-const OF_GROUP: [&str; 7] = ["objectClass", "member", "uniqueMember", "memberUid", "objectSid", "groupType", "cn"];
 
 /// A security group, and global or universal: such a one may be somebody's primary group.
 const SECURITY: i64 = 0x8000_0000;
@@ -71,6 +70,16 @@ impl<'a> Walk<'a> {
             }
         }
         wanted
+    }
+
+    /// What is asked of a group.
+    fn group_attributes(&self) -> &'static [&'static str] {
+        match self.config.flavor {
+            _ if self.server.is_active_directory => &["member", "objectSid", "groupType"],
+            Flavor::Rfc2307 => &["memberUid"],
+            Flavor::Rfc2307bis => &["member", "uniqueMember"],
+            Flavor::Auto | Flavor::ActiveDirectory => &["member", "uniqueMember", "memberUid"],
+        }
     }
 
     /// The group of this name, to be read by [`Walk::read_from`].
@@ -156,7 +165,8 @@ impl<'a> Walk<'a> {
     fn read_group(&mut self, index: u32) -> Result<(), Incomplete> {
         let Some(name) = self.members.groups.get(index as usize).map(|group| group.dn.clone()) else { return Ok(()) };
         let what = format!("the group {name}");
-        let found = entry(self.directory, name.text(), &OF_GROUP, &what, &mut self.asked)?;
+        let attributes = self.group_attributes();
+        let found = entry(self.directory, name.text(), attributes, &what, &mut self.asked)?;
         let mut found = found.ok_or_else(|| {
             Incomplete::passing(format!("{what} went away, or out of sight, while it was being read."))
         })?;
@@ -180,7 +190,7 @@ impl<'a> Walk<'a> {
             counts.by_primary = found.len() as u64;
             nodes.extend(found);
         }
-        if !self.server.is_active_directory && self.config.flavor != Flavor::Rfc2307bis {
+        if !self.server.is_active_directory {
             nodes.extend(self.by_uid(&found, &what, &mut counts)?);
         }
         self.enter(index, &nodes, counts);
@@ -225,20 +235,15 @@ impl<'a> Walk<'a> {
     /// The names that the group lists, which loses them.
     fn listed(&mut self, group: &mut RawEntry) -> Result<Listed, Incomplete> {
         let mut names = Listed::default();
-        if self.config.flavor == Flavor::Rfc2307 {
-            return Ok(names);
-        }
         let dn = group.dn.clone();
         for attribute in ["member", "uniqueMember"] {
             all_values(self.directory, group, attribute, &mut self.asked, &mut |value| {
                 let text = String::from_utf8_lossy(&value);
-                let name = Dn::parse(without_uid(&text)).map_err(|wrong| {
+                names.push(without_uid(&text)).map_err(|wrong| {
                     Incomplete::lasting(format!(
                         "The group {dn} lists a member whose DN {wrong}: {text}. Correct the group."
                     ))
-                })?;
-                names.push(&name);
-                Ok(())
+                })
             })?;
         }
         Ok(names)

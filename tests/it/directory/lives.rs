@@ -151,6 +151,15 @@ fn groups_of_every_kind_are_read() {
     let world = world(&slapd, &slapd.tls_url(), 50, &groups(&[&dns[0], &dns[1], &dns[2]]));
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(0..4));
+    // What leads to nobody is told.
+    let told = world.run_to(0, &["check"]).stdout;
+    for words in [
+        "1 person (2 by memberUid).",
+        "1 name in memberUid is of no account: nobody.",
+        "1 member of a group is not there any more: uid=p04000,ou=people,dc=example,dc=test.",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
 }
 
 #[test]

@@ -328,7 +328,7 @@ fn change(fault: Fault, results: usize, message: &mut Vec<u8>) {
             *message = element(SEQUENCE, &kept.flat_map(|(tag, content)| element(*tag, content)).collect::<Vec<_>>());
         }
         Fault::Ranges { values_max } | Fault::Strict { values_max, .. } if parts(message)[1].0 == ENTRY => {
-            *message = with_ranges(message, values_max)
+            *message = with_ranges(message, values_max);
         }
         _ => {}
     }

@@ -323,6 +323,35 @@ fn a_large_group_is_read_in_ranges_and_in_pages() {
 }
 
 #[test]
+fn where_two_ways_of_counting_differ_it_is_told() {
+    for is_active_directory in [false, true] {
+        let mut fake = Fake::new(is_active_directory);
+        let mut members = Vec::new();
+        for at in 0..25 {
+            let name = format!("p{at:02}");
+            fake.person(&name, 100 + at, &[]);
+            members.push(format!("cn={name},ou=people,dc=x"));
+        }
+        fake.person("stale", 99, &[]);
+        fake.group("staff", 1, &members.iter().map(String::as_str).collect::<Vec<_>>());
+        // As where the overlay came later than the group, or has lost its way.
+        fake.set("p03", "memberOf", &["cn=other,ou=groups,dc=x"]);
+        fake.set("stale", "memberOf", &["cn=staff,ou=groups,dc=x"]);
+        let mut desk = Desk::new(config(&["staff"]));
+        let present = desk.read(&mut fake).present;
+        assert!(present.contains(&"p03".to_owned()) && present.contains(&"stale".to_owned()) == is_active_directory);
+        let told = desk.known.unwrap().told().join("\n");
+        for words in [
+            "(25 listed, 25 by memberOf).",
+            "cn=staff,ou=groups,dc=x: 1 member is listed and not found by memberOf: cn=p03,ou=people,dc=x.",
+            "cn=staff,ou=groups,dc=x: 1 member is found by memberOf and not listed: cn=stale,ou=people,dc=x.",
+        ] {
+            assert!(told.contains(words), "{words}\n{told}");
+        }
+    }
+}
+
+#[test]
 fn members_that_only_the_list_names_are_fetched_by_name() {
     // `memberOf` is not there for them, as when the overlay came later than the group.
     let mut fake = Fake { has_member_of: false, ..fake(true) };
