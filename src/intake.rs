@@ -29,6 +29,8 @@ use crate::source::{
 };
 use crate::telemetry::{Masked, Progress, chain};
 
+pub mod touch;
+
 /// A directory that says that nothing has changed is read whole all the same when the last whole reading is older than
 /// this: what a server says of itself may be wrong.
 const READ_AT_LEAST: TimeDelta = TimeDelta::hours(24);
@@ -192,13 +194,14 @@ impl<'a, O: Outside> Desk<'a, O> {
     /// Looks at a directory, and takes in what it says.
     fn look_at_directory(&self, config: &Ldap) -> Result<Intake, LedgerError> {
         let known = self.record.as_ref().and_then(|record| record.evidence.directory.as_deref());
+        let now = self.outside.now();
         let watch = Watcher::new(self.outside, &self.source.name);
         let reading = connect::look(ldap::read::Settings {
             config,
             hasher: &self.hasher,
             known,
-            may_be_unchanged: self.stands(),
-            now: self.outside.now(),
+            may_be_unchanged: self.stands(now),
+            now,
             watch: &watch,
             missing: &|snapshot| self.missing(snapshot),
         });
@@ -216,10 +219,13 @@ impl<'a, O: Outside> Desk<'a, O> {
     }
 
     /// Whether the stored roster is what the directory says while nothing changes there.
-    fn stands(&self) -> bool {
-        let Some(record) = self.record.as_ref().filter(|_| self.same_scope()) else { return false };
-        let young = record.accepted_at.is_some_and(|at| self.outside.now() - at < READ_AT_LEAST);
-        young && record.evidence.directory.as_ref().is_some_and(|observed| observed.held == 0)
+    fn stands(&self, now: Timestamp) -> bool {
+        let record = self.record.as_ref().filter(|record| record.accepted_at.is_some() && self.same_scope());
+        let observed =
+            record.and_then(|record| record.evidence.directory.as_ref()).filter(|observed| observed.held == 0);
+        // That nothing has changed is not a reading.
+        let age = observed.and_then(|observed| observed.read_at).map(|at| now - at);
+        age.is_some_and(|age| TimeDelta::zero() <= age && age < READ_AT_LEAST)
     }
 
     /// The stored entries that a complete reading lacks.

@@ -17,10 +17,10 @@ const PAGE: usize = 1000;
 
 /// A ledger that knows a group of a directory.
 pub struct Directory {
-    world: World,
-    slapd: Slapd,
+    pub world: World,
+    pub slapd: Slapd,
     people: usize,
-    members: usize,
+    pub members: usize,
     rounds: usize,
 }
 

@@ -1,7 +1,7 @@
 //! Measures the goals, each against a reference in the same run:
 //!
 //! ```text
-//! cargo bench --bench goals -- [p1] [p2] [p3] [p6] [p7] [p9] [--rows N] [--people N] [--members N] [--entries N] [--rounds N]
+//! cargo bench --bench goals -- [p1] [p2] [p3] [p6] [p7] [p8] [p9] [--rows N] [--people N] [--members N] [--entries N] [--rounds N]
 //! ```
 //!
 //! Both sides of a goal are whole processes that take turns, so that a busy machine slows both; the ratio of medians is
@@ -13,6 +13,7 @@
 mod directory;
 mod measure;
 mod onboard;
+mod push;
 mod reference;
 mod roster;
 mod slapd;
@@ -34,7 +35,7 @@ struct Bench {
     /// People who are onboarded in p9
     #[arg(long, default_value_t = 20_000)]
     people: usize,
-    /// Members of the group in p6 and p7
+    /// Members of the group in p6, p7 and p8
     #[arg(long, default_value_t = 100_000)]
     members: usize,
     /// People in the directory that has this group; at least its members
@@ -65,6 +66,8 @@ enum Goal {
     P6,
     /// The same group when nothing has changed, against an `ldapsearch` of one entry
     P7,
+    /// A change in that directory up to the request for it, against the modify's own answer
+    P8,
     /// Onboarding in batches of 100, against a bare hyper client
     P9,
 }
@@ -89,7 +92,7 @@ fn main() {
             rosters.reordered();
         }
     }
-    if wanted(Goal::P6) || wanted(Goal::P7) {
+    if [Goal::P6, Goal::P7, Goal::P8].into_iter().any(wanted) {
         let entries = bench.entries.max(bench.members);
         let directory = directory::Directory::new(&bench.binary, entries, bench.members, bench.rounds);
         if wanted(Goal::P6) {
@@ -97,6 +100,9 @@ fn main() {
         }
         if wanted(Goal::P7) {
             directory.unchanged();
+        }
+        if wanted(Goal::P8) {
+            push::pushed(&directory, bench.rounds);
         }
     }
     if wanted(Goal::P9) {

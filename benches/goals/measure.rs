@@ -52,7 +52,7 @@ fn watch(child: &mut Child) -> u64 {
 }
 
 /// The most memory that a process or one of its children has had so far.
-fn peak_of(process: u32) -> u64 {
+pub fn peak_of(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let own = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or(0) << 10;

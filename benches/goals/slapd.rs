@@ -18,7 +18,7 @@ pub const GROUP: &str = "cn=staff,ou=Groups,dc=example,dc=test";
 /// Whom no limit stops.
 pub const READER: [&str; 2] = ["cn=reader,dc=example,dc=test", "reader-pw"];
 /// Who may change everything.
-const ADMIN: [&str; 2] = ["cn=admin,dc=example,dc=test", "admin-pw"];
+pub const ADMIN: [&str; 2] = ["cn=admin,dc=example,dc=test", "admin-pw"];
 
 const CONFIGURATION: &str = r#"
 include /etc/ldap/schema/core.schema
@@ -125,7 +125,7 @@ impl Drop for Slapd {
     }
 }
 
-fn person(number: usize) -> String {
+pub fn person(number: usize) -> String {
     format!("uid=p{number:07},ou=People,{BASE}")
 }
 

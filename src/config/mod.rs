@@ -444,6 +444,8 @@ pub struct Ldap {
     pub read_timeout: Duration,
     pub discover: bool,
     pub schedule: Schedule,
+    /// Whether to listen for changes where the server tells of them.
+    pub push: bool,
     /// Every key as it stands in the file: the same text reads in the same manner.
     pub table: String,
 }

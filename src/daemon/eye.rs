@@ -7,12 +7,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::Hint;
+use super::schedule::next_run;
+use crate::clock::{self, Stopwatch, Timestamp};
 use crate::config::{Source, SourceKind};
 use crate::intake::{self, Files, Intake};
 use crate::ledger::LedgerError;
 use crate::outside::Host;
 use crate::pass::World;
 use crate::source::csv_source::CsvSource;
+use crate::source::ldap::connect::few::Few;
+use crate::source::ldap::connect::listen::Listener;
+use crate::source::ldap::push::Wanted;
 use crate::source::watch::Watcher;
 use crate::telemetry::chain;
 
@@ -28,6 +33,11 @@ pub(super) struct Eye {
 struct Open {
     source: CsvSource,
     watcher: Option<Watcher>,
+    listener: Option<Listener>,
+    /// Where a few people are looked at, of whom a directory tells.
+    few: Few,
+    /// When it was last looked at everything.
+    looked_at: Option<Timestamp>,
     /// Whether it has been tried to watch.
     tried: bool,
 }
@@ -53,7 +63,7 @@ impl Eye {
         let look = move || {
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
             open.watch(&source, &hints);
-            open.look(&world, &source)
+            open.look(&world, source)
         };
         (look, self.end.clone())
     }
@@ -71,20 +81,57 @@ impl Open {
         if std::mem::replace(&mut self.tried, true) {
             return;
         }
-        let (SourceKind::Csv(csv), name, hints) = (&source.kind, source.name.clone(), hints.clone()) else { return };
+        let (name, hints) = (source.name.clone(), hints.clone());
         let stirred = move || drop(hints.try_send(Hint::Stirred(name.clone())));
-        match Watcher::new(&csv.path, csv.watch, stirred) {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(cause) => warn!(source = %source.name, "{}: {}", source.name, chain(&cause)),
+        let told = match &source.kind {
+            SourceKind::Csv(csv) => Watcher::new(&csv.path, csv.watch, stirred)
+                .map(|watcher| self.watcher = Some(watcher))
+                .map_err(|cause| chain(&cause)),
+            SourceKind::Ldap(ldap) if ldap.push => {
+                let listener = Listener::start(&source.name, ldap.clone(), stirred);
+                listener.map(|listener| self.listener = Some(listener)).map_err(|cause| {
+                    format!("can't be listened to, so it is looked at by schedule alone: the system gives no thread ({cause})")
+                })
+            }
+            SourceKind::Ldap(_) => Ok(()),
+        };
+        if let Err(why) = told {
+            warn!(source = %source.name, "{}: {why}", source.name);
         }
     }
 
-    fn look(&mut self, world: &World, source: &Source) -> Result<Vec<Intake>, LedgerError> {
+    fn look(&mut self, world: &World, mut source: Source) -> Result<Vec<Intake>, LedgerError> {
         // A folder that was made again is watched again.
         if let Some(Err(cause)) = self.watcher.as_mut().map(Watcher::refresh) {
             warn!(source = %source.name, "{}: {}", source.name, chain(&cause));
             self.watcher = None;
         }
-        intake::take_in(&world.config, &world.outside, source, &mut self.source, Files::PutAway)
+        let began = Stopwatch::start();
+        let intakes = if let Some(intake) = self.touch(world, &mut source)? {
+            Ok(vec![intake])
+        } else {
+            self.looked_at = Some(clock::now());
+            intake::take_in(&world.config, &world.outside, &source, &mut self.source, Files::PutAway)
+        };
+        if let Some(listener) = &self.listener {
+            let went_well = |intake: &Intake| !matches!(intake, Intake::Refused(_));
+            listener.looked(began.elapsed(), intakes.as_ref().is_ok_and(|intakes| intakes.iter().all(went_well)));
+        }
+        intakes
+    }
+
+    /// Looks at those alone of whom the directory tells, where it tells of nothing else and that is enough.
+    fn touch(&mut self, world: &World, source: &mut Source) -> Result<Option<Intake>, LedgerError> {
+        let (Some(listener), SourceKind::Ldap(ldap)) = (&self.listener, &mut source.kind) else { return Ok(None) };
+        listener.prefer(ldap);
+        let wanted = listener.take();
+        let due = self.looked_at.map(|at| next_run(&source.name, &ldap.schedule, at));
+        let is_due = due.is_none_or(|due| due.is_some_and(|due| due <= clock::now()));
+        match wanted {
+            Wanted::People(people) if !is_due => {
+                intake::touch::people(&world.config, &world.outside, source, &people, &mut self.few)
+            }
+            _ => Ok(None),
+        }
     }
 }

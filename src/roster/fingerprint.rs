@@ -63,6 +63,22 @@ impl Fingerprint {
         bytes
     }
 
+    /// One that was kept, to add to it and take from it. A smaller one is kept as one sum, which is put into one part: that
+    /// is the same as long as it stays small.
+    pub fn of_bytes(kept: &[u8]) -> Option<Fingerprint> {
+        let (sum, rest) = kept.split_first_chunk::<16>()?;
+        let (count, parts) = rest.split_first_chunk::<8>()?;
+        let mut fingerprint = Fingerprint { count: u64::from_le_bytes(*count), ..Fingerprint::default() };
+        if parts.is_empty() {
+            fingerprint.sums[0] = u128::from_le_bytes(*sum);
+        } else {
+            let (parts, []) = parts.as_chunks::<16>() else { return None };
+            fingerprint.sums = parts.iter().map(|part| u128::from_le_bytes(*part)).collect();
+        }
+        (fingerprint.sums.len() == PARTS && parts.is_empty() != (fingerprint.count >= PARTED_MIN))
+            .then_some(fingerprint)
+    }
+
     /// The parts that are not as in a kept fingerprint; all of them where that can't be told.
     pub fn differing(&self, kept: &[u8]) -> Parts {
         let sums = kept.get(24..).unwrap_or_default().chunks_exact(16);
@@ -180,6 +196,23 @@ mod tests {
         let mut fingerprint = of(&entries);
         fingerprint.remove(entries[8].0, entries[8].1);
         assert_eq!(fingerprint, of(&entries[..8]));
+    }
+
+    #[test]
+    fn one_that_was_kept_can_be_gone_on_with() {
+        for count in [0, 9, 20_000] {
+            let entries = entries(count + 1);
+            let (last, before) = entries.split_last().unwrap();
+            let mut kept = Fingerprint::of_bytes(&of(before).to_bytes()).unwrap();
+            kept.add(last.0, last.1);
+            assert_eq!(kept.to_bytes(), of(&entries).to_bytes());
+            let mut kept = Fingerprint::of_bytes(&kept.to_bytes()).unwrap();
+            kept.remove(last.0, last.1);
+            assert_eq!(kept.to_bytes(), of(before).to_bytes());
+        }
+        let large = of(&entries(20_000)).to_bytes();
+        assert!(Fingerprint::of_bytes(&[]).is_none() && Fingerprint::of_bytes(&large[..large.len() - 1]).is_none());
+        assert!(Fingerprint::of_bytes(&large[..24]).is_none(), "a large one has parts");
     }
 
     #[test]

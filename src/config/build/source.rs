@@ -72,6 +72,7 @@ impl<'a> Build<'a> {
             read_timeout: values.duration("read_timeout")?,
             discover: values.flag("discover")?,
             schedule: values.get("schedule", |at| at.schedule(Tz::UTC))?,
+            push: values.get("push", |at| at.word())? == "auto",
             table: canonical_table(named.values),
         })
     }

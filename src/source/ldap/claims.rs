@@ -105,10 +105,11 @@ impl Claims {
                 disabled.insert(person.id.into());
                 continue;
             }
-            expired += u64::from(is_first && ends(person, include_disabled).is_some_and(|ends| ends.about() <= now));
+            expired +=
+                u64::from(is_first && ends(person.expires, include_disabled).is_some_and(|ends| ends.about() <= now));
             match person.address() {
                 Ok(address) => {
-                    let (route, ends) = (self.route(claim), ends(person, include_disabled));
+                    let (route, ends) = (self.route(claim), ends(person.expires, include_disabled));
                     let key = hasher.entry_key(address.identity(), route);
                     let content =
                         hasher.content_of(address.spelling(), Some(person.id), route, claim.priority, None, ends);
@@ -194,7 +195,7 @@ impl Claims {
             route: self.route(claim).map(Into::into),
             priority: claim.priority,
             starts: None,
-            ends: ends(person, include_disabled),
+            ends: ends(person.expires, include_disabled),
             origin: origin(person, claim.through, members).into(),
         })
     }
@@ -206,8 +207,9 @@ fn index(place: u64) -> u32 {
 }
 
 /// When the account expires, where that ends a licence.
-fn ends(person: Kept<'_>, include_disabled: bool) -> Option<When> {
-    person.expires.filter(|_| !include_disabled).map(When::At)
+/// When the entry of an account ends that expires.
+pub(super) fn ends(expires: Option<Timestamp>, include_disabled: bool) -> Option<When> {
+    expires.filter(|_| !include_disabled).map(When::At)
 }
 
 impl Settled {
@@ -248,6 +250,12 @@ fn origin(person: Kept<'_>, through: Through, members: &Members) -> String {
             (None, _) => name.to_string(),
         },
     }
+}
+
+/// Whether an origin that was made here is that of one person, and not of several who have one address.
+pub(super) fn is_of_one(origin: &str) -> bool {
+    let rest = origin.get(name_in(origin).len() + IN.len()..);
+    rest.is_some_and(|rest| name_in(rest) == rest)
 }
 
 /// The name of the person in an origin that was made here.

@@ -28,6 +28,9 @@ use super::read::{Settings, read};
 use super::schema;
 use super::sign_in::sign_in;
 
+pub mod few;
+pub mod listen;
+
 /// Entries that wait for the reader, who is quicker than any server.
 const ENTRIES_WAITING_MAX: usize = 64;
 
@@ -110,8 +113,8 @@ pub struct Connection {
     server: String,
     page_timeout: Duration,
     read_timeout: Duration,
-    /// When the whole reading has to be over.
-    deadline: Instant,
+    /// When the whole reading has to be over; `None`: it stays.
+    deadline: Option<Instant>,
     /// After an answer that did not come to its end nothing more is asked: the rest of it may still come.
     is_broken: bool,
 }
@@ -132,7 +135,7 @@ impl Connection {
         let limit = config.connect_timeout;
         let runtime = runtime(&server).map_err(Closed::here)?;
         let (deadline, opened) = runtime.block_on(async {
-            let deadline = Instant::now() + config.read_timeout;
+            let deadline = Some(Instant::now() + config.read_timeout);
             (deadline, timeout(limit, sign_in(config, url, &server)).await)
         });
         let opened = opened.unwrap_or_else(|_| {
@@ -170,7 +173,8 @@ impl Connection {
         if self.is_broken {
             return Err(Broken("is not asked any more after an answer that broke off".to_owned()));
         }
-        let left = self.runtime.block_on(async { self.deadline.saturating_duration_since(Instant::now()) });
+        let Some(deadline) = self.deadline else { return Ok(self.page_timeout) };
+        let left = self.runtime.block_on(async { deadline.saturating_duration_since(Instant::now()) });
         if left.is_zero() { Err(Broken(self.too_long())) } else { Ok(left.min(self.page_timeout)) }
     }
 
@@ -191,12 +195,14 @@ impl Directory for Connection {
         let limit = self.limit()?;
         let (sender, mut items) = mpsc::channel(ENTRIES_WAITING_MAX);
         let task = self.runtime.spawn(stream(self.ldap.clone(), Owned::from(ask), sender));
-        let answer = self.runtime.block_on(timeout(limit, async {
+        let whole = async {
             while let Some(item) = items.recv().await {
                 each(item);
             }
             task.await
-        }));
+        };
+        // The time-out begins within the runtime: a thread that looks at a source has no other.
+        let answer = self.runtime.block_on(async { timeout(limit, whole).await });
         match answer {
             Ok(Ok(Ok(ended))) => Ok(ended),
             Ok(Ok(Err(error))) => Err(self.broken(words(&error))),
@@ -217,7 +223,7 @@ impl Directory for Connection {
             let known = result.rc == 0 && exop.val.is_some();
             Ok::<_, LdapError>(known.then(|| exop.parse::<WhoAmIResp>().authzid))
         });
-        match self.runtime.block_on(timeout(limit, task)) {
+        match self.runtime.block_on(async { timeout(limit, task).await }) {
             Ok(Ok(Ok(name))) => Ok(name.map(|name| shown(&name))),
             Ok(Ok(Err(error))) => Err(self.broken(words(&error))),
             Ok(Err(_)) => Err(self.broken("sent something that is no answer".to_owned())),

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::report::text::{count, number};
 
 use super::about::About;
@@ -24,6 +25,9 @@ pub struct Observed {
     pub base: String,
     /// Stays the same while nothing changes on that server, and the configuration says the same.
     pub mark: Option<String>,
+    /// When all of this was read.
+    #[serde(default)]
+    pub read_at: Option<Timestamp>,
     pub groups: Vec<SeenGroup>,
     /// People who should have a licence.
     pub people: u64,
@@ -53,6 +57,9 @@ pub struct Observed {
     pub not_looked_into: u64,
     /// People who were there before, and of whom nobody can say what became of them.
     pub held: u64,
+    /// Members by something that their own entries say: a primary group, a name in `memberUid`. `None`: not counted.
+    #[serde(default)]
+    pub by_themselves: Option<u64>,
     /// Addresses that several people have, the first few of them with their names.
     pub shared: Vec<String>,
     /// Requests that the reading took.

@@ -9,6 +9,7 @@
 //! is the wire, and [`sign_in`] how it begins: [`discover`] asks DNS for a domain's servers, which [`srv`] puts in order;
 //! [`tls`] says whose certificates are believed, [`certificate`] what is wrong with one; [`closed`] why nobody was let in,
 //! and whether another is asked.
+//! [`push`] says what it means that a server tells of a change, [`touch`] what that makes of the stored roster.
 
 pub mod about;
 pub mod certificate;
@@ -27,12 +28,14 @@ pub mod listed;
 pub mod members;
 pub mod people;
 pub mod person;
+pub mod push;
 pub mod read;
 pub mod schema;
 pub mod server;
 pub mod sign_in;
 pub mod srv;
 pub mod tls;
+pub mod touch;
 pub mod values;
 pub mod walk;
 pub mod watched;

@@ -72,6 +72,7 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
         about: About::ask(directory, &mut asked)?,
         base: base.text().to_owned(),
         mark,
+        read_at: Some(settings.now),
         ..Observed::default()
     };
     let mut walk = Walk::new(directory, config, &server, &base);
@@ -210,10 +211,11 @@ fn of_members(observed: Observed, members: &Members) -> Observed {
         elsewhere_names: names(Missing::Elsewhere),
         unreadable: number(Missing::Unreadable),
         unreadable_names: names(Missing::Unreadable),
+        by_themselves: Some(members.groups.iter().map(|group| group.counts.by_primary + group.counts.uids).sum()),
         not_looked_into: members.groups.iter().filter(|group| !group.is_read).count() as u64,
         ..observed
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

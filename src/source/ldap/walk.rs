@@ -432,7 +432,7 @@ impl<'a> Walk<'a> {
         let attribute = self.id_attribute();
         let mut attributes = self.person_attributes();
         if self.server.is_active_directory {
-            attributes.push("memberOf");
+            attributes.extend(["memberOf", "primaryGroupID"]);
         }
         for ids in ids.chunks(UIDS_AT_ONCE) {
             let each: Vec<String> = ids.iter().filter_map(|id| id_filter(attribute, id)).collect();

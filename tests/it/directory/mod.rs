@@ -12,10 +12,12 @@
 //! - `job`: the whole of it, once, with the times.
 //! - `lives`: what happens to people and groups, and what becomes of their licences.
 //! - `proxy`: what goes wrong on the way, message by message.
+//! - `push`: changes that a directory tells of.
 //! - `reader`: a world whose source is a directory.
 //! - `samba`: an Active Directory domain controller.
 //! - `server`: a process that ends with its test, however that ends.
 //! - `slapd`: OpenLDAP.
+//! - `unchanged`: where nothing has changed, nothing is read.
 //! - `whole`: what it takes to read a large group whole, what is asked for it, and what is told of it.
 //! - `wire`: what goes wrong on the way, byte by byte, under TLS.
 
@@ -31,10 +33,12 @@ mod limits;
 mod lives;
 mod pki;
 mod proxy;
+mod push;
 mod reader;
 mod samba;
 mod server;
 mod slapd;
+mod unchanged;
 mod whole;
 mod wire;
 

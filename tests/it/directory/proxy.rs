@@ -53,6 +53,7 @@ struct Counts {
     requests: AtomicUsize,
     answers: AtomicUsize,
     results: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -112,8 +113,15 @@ impl Proxy {
     pub(crate) fn set(&self, fault: Fault) {
         *self.shared.fault() = fault;
         let counts = &self.shared.counts;
-        for count in [&counts.connections, &counts.requests, &counts.answers, &counts.results] {
+        for count in [&counts.connections, &counts.requests, &counts.answers, &counts.results, &counts.bytes] {
             count.store(0, Ordering::SeqCst);
+        }
+    }
+
+    /// Closes every connection that is open.
+    pub(crate) fn cut(&self) {
+        for stream in self.shared.open().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
@@ -141,6 +149,11 @@ impl Proxy {
         self.shared.counts.answers.load(Ordering::SeqCst)
     }
 
+    /// Bytes of messages in both directions.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shared.counts.bytes.load(Ordering::SeqCst)
+    }
+
     /// Those of the server's messages that end a bind or a page.
     pub(crate) fn results(&self) -> usize {
         self.shared.counts.results.load(Ordering::SeqCst)
@@ -152,9 +165,7 @@ impl Drop for Proxy {
         self.shared.over.store(1, Ordering::SeqCst);
         // The acceptor looks up only when somebody comes.
         let _ = TcpStream::connect(self.listens);
-        for stream in self.shared.open().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.cut();
     }
 }
 
@@ -204,6 +215,7 @@ impl Shared {
                 message = with_page_max(&message, page_max);
             }
             { server }.write_all(&message)?;
+            self.counts.bytes.fetch_add(message.len(), Ordering::SeqCst);
             self.counts.requests.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
@@ -236,6 +248,7 @@ impl Shared {
             }
             change(fault, results, &mut message);
             // Before the client has it: whoever has seen everything may set the next fault.
+            self.counts.bytes.fetch_add(message.len(), Ordering::SeqCst);
             self.counts.answers.fetch_add(1, Ordering::SeqCst);
             { client }.write_all(&message)?;
         }

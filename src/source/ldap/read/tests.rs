@@ -5,7 +5,7 @@ use crate::roster::Reason;
 use crate::source::ldap::dn::Dn;
 use crate::source::ldap::filter::Filter;
 
-fn config(groups: &[&str]) -> Ldap {
+pub(in crate::source::ldap) fn config(groups: &[&str]) -> Ldap {
     let group = |name: &&str| Group {
         dn: Dn::parse(&format!("cn={name},ou=groups,dc=x")).unwrap(),
         priority: 100,
@@ -31,6 +31,7 @@ fn config(groups: &[&str]) -> Ldap {
         read_timeout: second,
         discover: false,
         schedule: crate::config::Schedule::parse("* * * * *", chrono_tz::Tz::UTC).unwrap(),
+        push: false,
         table: String::new(),
     }
 }
