@@ -85,13 +85,15 @@ fn whose_seat_went_to_somebody_else_waits_and_nobody_else_loses_anything() {
 #[test]
 fn a_server_that_refuses_repetitions_is_left_alone_after_one() {
     let dialect = Dialect { already_assigned: AlreadyAssigned::Error, ..Dialect::default() };
-    // Each sync finds the next batch due.
-    let world = World::with(9, Options { dialect, ..Options::default() }, "reassert = \"1ms\"\n");
+    let world = World::with(9, Options { dialect, ..Options::default() }, "reassert = \"7d\"\n");
     world.drop_roster("1.csv", &people(0..6));
     world.run_to(0, &["sync"]);
     let refused = world.run_to(0, &["sync"]);
     assert!(refused.stderr.contains("has stopped"), "{}", refused.stderr);
     let before = world.sandbox.request_count();
+    // As a week later.
+    let ledger = rusqlite::Connection::open(world.path("rosterd.db")).unwrap();
+    assert_eq!(ledger.execute("UPDATE subscription SET reasserted_at = 0", []).unwrap(), 1);
     world.run_to(0, &["sync"]);
     assert_eq!((world.sandbox.request_count(), world.count("assigned")), (before, 6));
     assert!(world.run_to(0, &["status"]).stdout.contains("`reassert` is of no use here"));
