@@ -190,6 +190,8 @@ impl Shared {
         if let Some(seconds) = jump {
             self.processes[process].leapt = seconds >= LEASE_LEFT;
             self.set_clock(seconds);
+            // Somebody's date may have come in the middle of a pass.
+            self.watches.iter_mut().flatten().for_each(|watch| watch.alone = false);
         }
         gate
     }
