@@ -191,7 +191,7 @@ impl Shared {
             self.processes[process].leapt = seconds >= LEASE_LEFT;
             self.set_clock(seconds);
             // Somebody's date may have come in the middle of a pass.
-            self.watches.iter_mut().flatten().for_each(|watch| watch.alone = false);
+            self.watches.iter_mut().flatten().for_each(|watch| watch.jumped = true);
         }
         gate
     }
@@ -320,7 +320,7 @@ impl Shared {
             self.breaks(Rule::FreeFirst, what);
         }
         if operation == Operation::Assign
-            && let Some(watch) = &self.watches[client]
+            && let Some(watch) = self.watches[client].as_ref().filter(|watch| !watch.is_blurred())
             && let Some(email) = self.truth.beyond(client, emails, watch, self.now())
         {
             self.breaks(Rule::Converges, format!("a seat is asked for {email}, who should have none"));

@@ -416,7 +416,9 @@ impl Life {
             shared.is_done(client, &self.config, before.began);
         }
         // Also of a run that stopped: who was not asked for waits, and why.
-        shared.has_states(client, &watch);
+        if !watch.is_blurred() {
+            shared.has_states(client, &watch);
+        }
         let stopped = matches!(&ended, Passed::Ran { report, .. } if report.stopped.is_some());
         if !stopped {
             let now = shared.now();

@@ -31,6 +31,8 @@ pub(crate) struct Watch {
     pub(crate) disturbed: Option<BTreeSet<String>>,
     /// One process alone is at work.
     pub(crate) alone: bool,
+    /// The clock was set during it.
+    pub(crate) jumped: bool,
     /// Who was asked for to be sure of it, and by how many requests.
     pub(crate) again: (BTreeSet<String>, usize),
     put: Vec<String>,
@@ -58,11 +60,17 @@ impl Watch {
             calm: true,
             disturbed: None,
             alone: true,
+            jumped: false,
             again: Default::default(),
             put: Vec::new(),
             deleted: Vec::new(),
             moved: Vec::new(),
         }
+    }
+
+    /// By which clock it planned with which roster can't be told from outside.
+    pub(crate) fn is_blurred(&self) -> bool {
+        self.jumped && self.disturbed.is_some()
     }
 
     /// A request arrives. What is wrong with its coming now.
@@ -79,7 +87,7 @@ impl Watch {
             Operation::Unassign => {
                 // Whoever was renamed may have the new seat before the old one goes.
                 let (moved, left): (Vec<_>, Vec<_>) = emails.iter().cloned().partition(|email| self.moves(email));
-                let wrong = self.alone && !self.put.is_empty() && (moved.is_empty() || !left.is_empty());
+                let wrong = self.alone && !self.jumped && !self.put.is_empty() && (moved.is_empty() || !left.is_empty());
                 self.moved.extend(moved);
                 self.deleted.extend(left);
                 wrong.then(|| "an unassignment comes after an assignment".to_owned())
