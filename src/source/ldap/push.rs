@@ -1,8 +1,8 @@
 //! Being told of changes: what a server's message means, when a source is to be looked at for it, and when a connection
 //! that was lost is tried again.
 //!
-//! A message carries no news: whoever is woken looks at everything. So nothing has to be remembered from one connection to
-//! the next. Each begins with a wake-up once the server has begun to tell, and what happened in between is seen by that.
+//! A message is no news by itself: whoever is woken asks the directory, about everything or about the people of whom it told
+//! ([`Wanted`]). So nothing has to be remembered from one connection to the next. Each begins with a wake-up once the server has begun to tell, and what happened in between is seen by that.
 //!
 //! OpenLDAP and others tell of every change of an entry that a search would find (RFC 4533). Active Directory tells of
 //! changes (1.2.840.113556.1.4.528) and not of what was deleted; but it counts all of them, so that one of which it did not
