@@ -87,7 +87,8 @@ impl Watch {
             Operation::Unassign => {
                 // Whoever was renamed may have the new seat before the old one goes.
                 let (moved, left): (Vec<_>, Vec<_>) = emails.iter().cloned().partition(|email| self.moves(email));
-                let wrong = self.alone && !self.jumped && !self.put.is_empty() && (moved.is_empty() || !left.is_empty());
+                let wrong =
+                    self.alone && !self.jumped && !self.put.is_empty() && (moved.is_empty() || !left.is_empty());
                 self.moved.extend(moved);
                 self.deleted.extend(left);
                 wrong.then(|| "an unassignment comes after an assignment".to_owned())

@@ -129,16 +129,18 @@ impl Parser<'_> {
         if !name.is_empty() {
             self.attributes.push(name.split(';').next().unwrap_or_default().to_ascii_lowercase().into());
         }
+        let mut takes_stars = !extensible;
         if !extensible {
             if matches!(self.peek(), Some(b'~' | b'>' | b'<')) {
                 self.at += 1;
+                takes_stars = false;
             }
             if self.peek() != Some(b'=') {
                 return Err(self.wrong("needs an = after the name of an attribute"));
             }
             self.at += 1;
         }
-        self.value()
+        self.value(takes_stars)
     }
 
     /// `:dn:1.2.3:=`, where there is one. Without an attribute it has to name a rule.
@@ -171,11 +173,18 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    fn value(&mut self) -> Result<(), NotAFilter> {
+    /// A star stands for any text only where a value is looked for by `=` (RFC 4515, section 3).
+    fn value(&mut self, takes_stars: bool) -> Result<(), NotAFilter> {
         loop {
             match self.peek() {
                 None | Some(b')') => return Ok(()),
                 Some(b'(') => return Err(self.wrong(r"has a bracket in a value: write it as \28")),
+                Some(b'*') if !takes_stars => {
+                    return Err(self.wrong(r"has a * where a value is compared as a whole: write it as \2a"));
+                }
+                Some(b'*') if self.text[..self.at].ends_with('*') => {
+                    return Err(self.wrong("has two * in a row: one says the same"));
+                }
                 Some(0) => return Err(self.wrong(r"has a zero byte: write it as \00")),
                 Some(b'\\') => {
                     let digits = self.text.as_bytes().get(self.at + 1..self.at + 3);
@@ -275,6 +284,10 @@ mod tests {
             ("(a=(b))", 3, r"has a bracket in a value: write it as \28"),
             (r"(a=\x)", 3, r"has a backslash without two hexadecimal digits: write a backslash as \5c"),
             ("(a:1.2=x)", 6, "needs := after a matching rule"),
+            ("(a~=*)", 4, r"has a * where a value is compared as a whole: write it as \2a"),
+            ("(a>=1*)", 5, r"has a * where a value is compared as a whole: write it as \2a"),
+            ("(a=x**)", 5, "has two * in a row: one says the same"),
+            ("(a:=*)", 4, r"has a * where a value is compared as a whole: write it as \2a"),
             ("(:=x)", 1, "needs the name of an attribute here"),
             ("(:dn:=x)", 1, "needs the name of an attribute here"),
             ("(a:b:c:=x)", 7, "needs one matching rule before :="),
@@ -292,7 +305,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3000))]
         #[test]
         fn what_is_taken_here_is_taken_by_who_sends_it(text in r"\([&|!(]{0,3}[a-c]{0,2}[=~:*]{0,2}[x-z\\0-9* ]{0,4}\){0,4}") {
             if let Ok(filter) = Filter::parse(&text) && !text.contains(' ') {
