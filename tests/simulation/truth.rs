@@ -113,6 +113,7 @@ pub(crate) struct Memory {
     accepted: [BTreeMap<String, Listing>; SOURCES],
     ours: [BTreeSet<String>; CLIENTS],
     kept: [BTreeSet<String>; CLIENTS],
+    spared: [BTreeSet<String>; CLIENTS],
     fallen: [BTreeSet<String>; CLIENTS],
     undone: [BTreeSet<String>; CLIENTS],
     failing: [bool; SOURCES],
@@ -163,6 +164,7 @@ impl Truth {
             accepted: self.accepted.clone(),
             ours: self.ours.clone(),
             kept: self.kept.clone(),
+            spared: self.spared.clone(),
             fallen: self.fallen.clone(),
             undone: self.undone.clone(),
             failing: self.failing,
@@ -179,6 +181,7 @@ impl Truth {
             ours.extend(known.iter().cloned());
         }
         self.kept.clone_from(&memory.kept);
+        self.spared.clone_from(&memory.spared);
         self.fallen.clone_from(&memory.fallen);
         self.undone.clone_from(&memory.undone);
         self.failing = memory.failing;
