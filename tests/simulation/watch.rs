@@ -8,6 +8,7 @@ use crate::truth::{has_id, same_person};
 
 /// What is seen of one client during one pass.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about a pass")]
 pub(crate) struct Watch {
     /// Who was desired when it began.
     pub(crate) desired: BTreeSet<String>,
