@@ -334,7 +334,7 @@ fn take_over(books: &mut Books<'_>, from: &Member, to: &Address) -> Result<()> {
     let Some(departure) = from.departure.clone() else { return Ok(()) };
     let old = books.record(to.identity())?;
     // Whoever was given a seat meanwhile, or was set aside, has no use for another.
-    if !matches!(old.as_ref().map(Record::state).transpose()?, None | Some(State::Pending)) {
+    if !matches!(old.as_ref().map(Record::state).transpose()?, None | Some(State::Pending | State::Waiting)) {
         return Ok(());
     }
     let state = step(old.as_ref(), to, Step::Queued)?;

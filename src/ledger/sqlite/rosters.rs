@@ -480,7 +480,7 @@ impl<'c> Touch<'c> {
                 renamed_to: renamed_to.clone(),
                 origin: entry.origin.to_string(),
             };
-            self.touch(&entry.address, &acceptance.source, Some(&departure))?;
+            self.touch(&entry.address, &acceptance.source, Some(&departure), misses)?;
         }
         Ok(())
     }
@@ -517,7 +517,7 @@ impl<'c> Touch<'c> {
                 self.connection.prepare_cached(sql)?.execute(params![self.subscription, address.identity()])?;
             }
             if !all || known.contains(address.identity()) {
-                self.touch(address, &acceptance.source, None)?;
+                self.touch(address, &acceptance.source, None, false)?;
             }
         }
         if all { self.look_at_all() } else { Ok(()) }
@@ -531,8 +531,8 @@ impl<'c> Touch<'c> {
     }
 
     /// What one source says of an address. That it was renamed stays true when another says that it left, or names it:
-    /// the person still has a new address.
-    fn touch(&mut self, address: &Address, source: &str, departure: Option<&Departure>) -> Result<()> {
+    /// the person still has a new address. A source that the subscription `misses` says nothing better.
+    fn touch(&mut self, address: &Address, source: &str, departure: Option<&Departure>, misses: bool) -> Result<()> {
         self.any = true;
         let sql = "
             INSERT INTO touched (subscription_id, identity, spelling, departure, seq) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -540,10 +540,10 @@ impl<'c> Touch<'c> {
               spelling = excluded.spelling, seq = excluded.seq,
               departure = CASE WHEN touched.departure ->> 'renamed_to' IS NOT NULL
                                 AND touched.departure ->> 'source' <> ?6
-                                AND excluded.departure ->> 'renamed_to' IS NULL
+                                AND (excluded.departure ->> 'renamed_to' IS NULL OR ?7)
                           THEN touched.departure ELSE excluded.departure END";
         let (identity, spelling) = (address.identity(), spelling(address));
-        let values = params![self.subscription, identity, spelling, departure.map(Json), self.seq, source];
+        let values = params![self.subscription, identity, spelling, departure.map(Json), self.seq, source, misses];
         self.connection.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }

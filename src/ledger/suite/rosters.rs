@@ -206,7 +206,13 @@ pub(in crate::ledger) fn who_was_renamed_while_the_subscription_was_left_out_is_
     let list = look(ledger, 2).list;
     assert_eq!(list.len(), 3);
     assert_eq!(list.into_iter().filter_map(told).collect::<Vec<_>>(), [(Some(address("eve")), 0)]);
-    let elsewhere = |all| ledger.candidates("contoso", &["ad".to_owned()], all, at(2)).unwrap().list;
+    let renamed = Change::Removed { entry: entry("ann"), reason: Reason::Renamed, renamed_to: Some(address("zoe")) };
+    let missed = Acceptance { source: "ad".into(), ..acceptance(added(&["ann"])) };
+    ledger.accept(&missed, at(2)).unwrap();
+    let missed = Acceptance { subscriptions: vec!["fabrikam".into()], ..missed };
+    ledger.accept(&Acceptance { changes: vec![renamed], ..missed }, at(2)).unwrap();
+    assert_eq!(look(ledger, 2).list[0].departure.as_ref().unwrap().renamed_to, Some(address("eve")));
+    let elsewhere = |all| ledger.candidates("contoso", &["sap".to_owned()], all, at(2)).unwrap().list;
     let told = |all| elsewhere(all).into_iter().filter(|candidate| candidate.departure.is_some()).count();
     assert_eq!((told(Look::All), told(Look::Touched)), (0, 0), "what a source says that is not looked at any more");
 }
