@@ -174,16 +174,20 @@ impl<'a> Judgement<'a> {
 
     /// Of an address that has no seat.
     fn verdict_on_other(&self, judged: &Judged<'_>, member: Option<&Member>) -> Verdict {
-        if let (Desired::Not(why), Some(member)) = (&judged.desired, member) {
+        if let (Desired::Not(_) | Desired::Waiting { .. }, Some(member)) = (&judged.desired, member)
+            && member.claim.is_some()
+        {
             match known_departure(judged.candidate).map(|departure| self.fate(judged, departure)) {
                 // The new address was refused: this one has its seat again.
-                Some(Fate::Unusable(_)) if member.claim.is_some() => {
+                Some(Fate::Unusable(_)) => {
                     return Verdict::Assign { address: member.address.clone(), priority: member.priority };
                 }
                 // Until it is on disk that the claim is the new address's.
-                Some(Fate::Takes(heir)) if member.claim.is_some() && !self.has_claim(heir) => return Verdict::Right,
+                Some(Fate::Takes(heir)) if !self.has_claim(heir) => return Verdict::Right,
                 _ => {}
             }
+        }
+        if let (Desired::Not(why), Some(member)) = (&judged.desired, member) {
             let reason = self.departure(judged.candidate, why).reason;
             return Verdict::Settle(Settlement::Dropped { address: member.address.clone(), reason });
         }
@@ -256,7 +260,9 @@ impl<'a> Judgement<'a> {
             Desired::Not(why) => self.departure(judged.candidate, why),
             // A change of `domains` is a change of what is looked at.
             Desired::Quarantined { .. } => because(Reason::Scope),
-            Desired::Wanted { .. } | Desired::Waiting { .. } => because(Reason::Left),
+            // Where one source says that the address has its day ahead and another that it is renamed, the person stays.
+            Desired::Waiting { .. } => known_rename(judged.candidate).cloned().unwrap_or_else(|| because(Reason::Left)),
+            Desired::Wanted { .. } => because(Reason::Left),
         }
     }
 
@@ -267,8 +273,7 @@ impl<'a> Judgement<'a> {
         match why {
             // Where one source says that the address ended and another that it is renamed, the person stays.
             NotDesired::Ended(moment) => {
-                let renamed = known_departure(candidate).filter(|departure| departure.renamed_to.is_some());
-                renamed.cloned().unwrap_or_else(|| because(Reason::Ended, *moment))
+                known_rename(candidate).cloned().unwrap_or_else(|| because(Reason::Ended, *moment))
             }
             NotDesired::Excluded(_) => because(Reason::Excluded, self.input.at),
             NotDesired::Unnamed => {
@@ -279,7 +284,12 @@ impl<'a> Judgement<'a> {
 
     /// What became of the person of a renamed address.
     fn fate(&self, judged: &Judged<'_>, departure: &Departure) -> Fate {
-        if !matches!(judged.desired, Desired::Not(NotDesired::Unnamed | NotDesired::Ended(_))) {
+        let may_move = match &judged.desired {
+            Desired::Not(why) => !matches!(why, NotDesired::Excluded(_)),
+            Desired::Waiting { .. } => true,
+            Desired::Wanted { .. } | Desired::Quarantined { .. } => false,
+        };
+        if !may_move {
             return Fate::Leaves;
         }
         let mut departure = departure;
@@ -322,7 +332,7 @@ impl<'a> Judgement<'a> {
     fn detail(&self, judged: &Judged<'_>, departure: &Departure) -> String {
         match &judged.desired {
             Desired::Quarantined { reason, .. } => reason.clone(),
-            Desired::Waiting { starts, .. } => {
+            Desired::Waiting { starts, .. } if departure.renamed_to.is_none() => {
                 let day = day_in(*starts, self.input.policy.timezone);
                 format!("starts on {day} only{}", place(departure, " in "))
             }
@@ -381,6 +391,10 @@ fn taken_over(next: &Judged<'_>, index: usize) -> Fate {
 fn known_departure(candidate: &Candidate) -> Option<&Departure> {
     let kept = || candidate.member.as_ref().and_then(|member| member.departure.as_ref());
     candidate.departure.as_deref().or_else(kept)
+}
+
+fn known_rename(candidate: &Candidate) -> Option<&Departure> {
+    known_departure(candidate).filter(|departure| departure.renamed_to.is_some())
 }
 
 /// The server refused the address, and nobody has asked to try again. What the policy sets aside is judged anew each time.

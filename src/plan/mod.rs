@@ -85,6 +85,9 @@ pub struct Rename {
     pub from: Address,
     pub to: Address,
     pub priority: i32,
+    /// What the old address is without the seat, where a roster still names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Box<Then>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,7 +227,7 @@ impl Plan {
             // Of two old addresses of one person the first hands over its seat, the other is given back.
             match heir.filter(|heir| taken.insert(heir.0)) {
                 Some((_, to, priority)) => {
-                    self.rename.push(Rename { from: address, to: to.clone(), priority: *priority });
+                    self.rename.push(Rename { from: address, to: to.clone(), priority: *priority, then });
                 }
                 None => self.unassign.push(Removal { address, reason, detail, then }),
             }

@@ -287,7 +287,10 @@ fn a_rename_takes_the_seat_along_and_is_no_removal() {
     let candidates =
         vec![candidate("b@contoso.com").is(MemberState::Assigned).renamed("a@contoso.com"), wanted("a@contoso.com")];
     let plan = plan(&mut input, candidates);
-    assert_eq!(plan.rename, [Rename { from: address("b@contoso.com"), to: address("a@contoso.com"), priority: 100 }]);
+    assert_eq!(
+        plan.rename,
+        [Rename { from: address("b@contoso.com"), to: address("a@contoso.com"), priority: 100, then: None }]
+    );
     assert_eq!((plan.assign.len(), plan.unassign.len(), plan.hold), (0, 0, None));
 }
 
@@ -339,7 +342,10 @@ fn nobody_is_renamed_out_of_a_seat_while_there_are_too_few() {
 fn two_old_addresses_of_one_person_hand_over_one_seat() {
     let old = |raw: &str| candidate(raw).is(MemberState::Assigned).renamed("c@contoso.com");
     let plan = plan(&mut world(), vec![old("a@contoso.com"), old("b@contoso.com"), wanted("c@contoso.com")]);
-    assert_eq!(plan.rename, [Rename { from: address("a@contoso.com"), to: address("c@contoso.com"), priority: 100 }]);
+    assert_eq!(
+        plan.rename,
+        [Rename { from: address("a@contoso.com"), to: address("c@contoso.com"), priority: 100, then: None }]
+    );
     assert_eq!(plan.unassign[0].address, address("b@contoso.com"));
 }
 
@@ -351,7 +357,10 @@ fn a_person_renamed_twice_between_two_plans_is_followed_to_the_end() {
         wanted("c@contoso.com"),
     ];
     let plan = plan(&mut world(), candidates);
-    assert_eq!(plan.rename, [Rename { from: address("a@contoso.com"), to: address("c@contoso.com"), priority: 100 }]);
+    assert_eq!(
+        plan.rename,
+        [Rename { from: address("a@contoso.com"), to: address("c@contoso.com"), priority: 100, then: None }]
+    );
 }
 
 #[test]

@@ -89,6 +89,7 @@ fn ask(books: &mut Books<'_>, intent: i64, operation: Operation, address: &Addre
     new.intent = Some(intent);
     let then = match order {
         Some(Order::Unassign(removal)) => removal.then.clone(),
+        Some(Order::RenameFrom(rename)) => rename.then.clone(),
         _ => None,
     };
     new.errand = Some(Errand { before, detail, counts, renamed_to, then });

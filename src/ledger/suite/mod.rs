@@ -33,6 +33,7 @@ macro_rules! ledger_suite {
             a_rename_in_one_roster_outlives_a_departure_from_another,
             who_was_renamed_while_the_subscription_was_left_out_is_known,
             a_scope_is_known_once_a_run_has_come_to_its_end_under_it,
+            who_waits_for_the_day_takes_over_the_seat_of_an_old_address,
             who_is_named_while_the_removal_is_on_its_way_comes_first,
             a_date_that_passed_while_a_clock_was_ahead_is_seen,
             both_looks_see_the_same_person,

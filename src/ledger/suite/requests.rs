@@ -245,7 +245,7 @@ pub(in crate::ledger) fn a_removal_counts_unless_renamed_approved_or_asked_for(l
     assign(ledger, &lease, &["ann", "bob", "cid", "dan", "eve"], 0);
     finish(ledger, &lease, None, 0);
     ledger.approve("contoso", &hold(&["bob"]), "eva", at(90), at(1)).unwrap();
-    let rename = Rename { from: address("cid"), to: address("kid"), priority: 1 };
+    let rename = Rename { from: address("cid"), to: address("kid"), priority: 1, then: None };
     // The person has a seat under the new address already.
     let moved = Removal { reason: Reason::Renamed, detail: "renamed to dan".into(), ..removal("eve") };
     let unassigned = vec![removal("ann"), removal("bob"), moved];
@@ -387,6 +387,23 @@ pub(in crate::ledger) fn who_gives_the_seat_back_and_is_still_named_is_not_forgo
             "Quarantined bob: not one of our domains",
         ]
     );
+}
+
+pub(in crate::ledger) fn who_waits_for_the_day_takes_over_the_seat_of_an_old_address(ledger: &mut Ledger) {
+    let lease = lease(ledger);
+    ledger.accept(&acceptance(added(&["ann"])), at(0)).unwrap();
+    assign(ledger, &lease, &["ann"], 0);
+    let later = |name: &str| Waiting { address: address(name), starts: at(600), priority: 2 };
+    record(ledger, &lease, Plan { waiting: vec![later("eve")], ..Plan::default() }, 1);
+    let renamed = Change::Removed { entry: entry("ann"), reason: Reason::Renamed, renamed_to: Some(address("eve")) };
+    ledger.accept(&acceptance(vec![renamed]), at(2)).unwrap();
+    let then = Some(Box::new(Then::Waiting(later("ann"))));
+    let rename = Rename { from: address("ann"), to: address("eve"), priority: 1, then };
+    record(ledger, &lease, Plan { rename: vec![rename], ..Plan::default() }, 3);
+    unassign(ledger, &lease, &["ann"], 4);
+    let shown = |name| member(ledger, name).map(|it| (it.state, it.has_seat, it.claim.is_some()));
+    assert_eq!(shown("eve"), Some((MemberState::Pending, false, true)));
+    assert_eq!(shown("ann"), Some((MemberState::Waiting, false, false)), "named for later, and not forgotten");
 }
 
 pub(in crate::ledger) fn who_is_named_while_the_removal_is_on_its_way_comes_first(ledger: &mut Ledger) {

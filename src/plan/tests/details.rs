@@ -65,6 +65,22 @@ fn a_renamed_person_goes_as_the_new_address_does() {
 }
 
 #[test]
+fn a_renamed_person_keeps_the_seat_though_another_source_has_the_old_address_for_later() {
+    let old = || candidate("a@contoso.com").named(7, 100, "2026-12-01", "").renamed("b@contoso.com");
+    let moved = plan(&mut world(), vec![old().is(MemberState::Assigned), wanted("b@contoso.com")]);
+    let [rename] = &moved.rename[..] else { panic!("{moved:?}") };
+    assert_eq!((moved.fits, moved.unassign.len(), rename.to.spelling()), (Some(0), 0, "b@contoso.com"));
+    assert!(matches!(rename.then.as_deref(), Some(Then::Waiting(_))), "{rename:?}");
+    // Where the new address is refused the old one has the seat meanwhile.
+    let refused = || wanted("b@contoso.com").is(MemberState::Quarantined).with(|m| m.refused = true);
+    let kept = plan(&mut world(), vec![old().is(MemberState::Assigned), refused()]);
+    assert!(matches!(kept.leaving[0].until, LeavingUntil::Renamed(_)), "{kept:?}");
+    let claim = |m: &mut Member| (m.has_seat, m.claim) = (false, Some(Claim::Own));
+    let back = plan(&mut world(), vec![old().is(MemberState::Pending).with(claim), refused()]);
+    assert_eq!(back.assign[0].address.spelling(), "a@contoso.com");
+}
+
+#[test]
 fn a_new_address_that_waits_for_a_seat_takes_over_the_old_ones() {
     for state in [MemberState::Pending, MemberState::Waiting, MemberState::Quarantined] {
         let candidates = vec![
