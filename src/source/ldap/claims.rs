@@ -123,7 +123,8 @@ impl Claims {
                 Err(_) => {}
             }
         }
-        keys.sort_unstable_by_key(|row| (row.key, row.place));
+        // In the order of keys: numbers are compared more quickly than bytes.
+        keys.sort_unstable_by_key(|row| (u128::from_be_bytes(row.key.0), row.place));
         let in_order = keys.iter().map(|row| index(row.place)).collect();
         let (rows, shared) = self.join(keys, members, include_disabled, hasher);
         let mut fingerprint = Fingerprint::default();

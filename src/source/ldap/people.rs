@@ -1,5 +1,7 @@
 //! Many people in little room: a large group is a hundred thousand of them.
 
+use std::collections::BTreeMap;
+
 use crate::address::Address;
 use crate::clock::Timestamp;
 
@@ -11,6 +13,8 @@ pub struct People {
     /// Of each, the stable id, the name, and the address or the reason why there is none.
     texts: String,
     all: Vec<Place>,
+    /// Of those whose account expires, when.
+    expiries: BTreeMap<u32, Timestamp>,
 }
 
 #[derive(Debug)]
@@ -20,15 +24,16 @@ struct Place {
     dn: u32,
     address: u32,
     has_address: bool,
+    /// Whether the address is written as it is compared.
+    is_identity: bool,
     disabled: bool,
-    expires: Option<Timestamp>,
 }
 
 impl People {
     /// The place.
     pub fn push(&mut self, person: &Person) -> u32 {
-        let (address, has_address) = match &person.address {
-            Ok(address) => (address.spelling(), true),
+        let (address, is_identity) = match &person.address {
+            Ok(address) => (address.spelling(), address.spelling() == address.identity()),
             Err(NoAddress(why)) => (why.as_str(), false),
         };
         let start = self.texts.len();
@@ -37,9 +42,11 @@ impl People {
             place_of(text.len())
         };
         let (id, dn, address) = (put(&person.id), put(&person.dn), put(address));
-        let Person { disabled, expires, .. } = *person;
-        self.all.push(Place { start, id, dn, address, has_address, disabled, expires });
-        place_of(self.all.len() - 1)
+        let (has_address, disabled) = (person.address.is_ok(), person.disabled);
+        let place = place_of(self.all.len());
+        self.all.push(Place { start, id, dn, address, has_address, is_identity, disabled });
+        self.expiries.extend(person.expires.map(|expires| (place, expires)));
+        place
     }
 
     pub fn len(&self) -> usize {
@@ -51,11 +58,13 @@ impl People {
     }
 
     pub fn get(&self, place: u32) -> Option<Kept<'_>> {
-        let Place { start, id, dn, address, has_address, disabled, expires } = self.all.get(place as usize)?;
+        let Place { start, id, dn, address, has_address, is_identity, disabled } = self.all.get(place as usize)?;
         let (id, rest) = self.texts.get(*start..)?.split_at_checked(*id as usize)?;
         let (dn, rest) = rest.split_at_checked(*dn as usize)?;
         let address = rest.get(..*address as usize)?;
-        Some(Kept { id, dn, address, has_address: *has_address, disabled: *disabled, expires: *expires })
+        let (has_address, is_identity, disabled) = (*has_address, *is_identity, *disabled);
+        let expires = self.expiries.get(&place).copied();
+        Some(Kept { id, dn, address, has_address, is_identity, disabled, expires })
     }
 }
 
@@ -72,6 +81,7 @@ pub struct Kept<'a> {
     /// Or why there is none.
     address: &'a str,
     pub has_address: bool,
+    is_identity: bool,
     pub disabled: bool,
     pub expires: Option<Timestamp>,
 }
@@ -80,6 +90,9 @@ impl Kept<'_> {
     pub fn address(&self) -> Result<Address, NoAddress> {
         if !self.has_address {
             return Err(NoAddress(self.address.to_owned()));
+        }
+        if self.is_identity {
+            return Ok(Address::from_stored(self.address, None));
         }
         Address::parse(self.address).map_err(|wrong| NoAddress(format!("its address {wrong}")))
     }
