@@ -72,6 +72,11 @@ pub struct Claimed {
 }
 
 impl Claims {
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.all.reserve(more);
+    }
+
     /// `person` is a place in [`Members::people`]. Of ways with the same priority the first one is kept.
     pub fn add(&mut self, person: u32, route: Option<&str>, priority: i32, through: Through) {
         let route = route.map(|name| self.place_of_route(name));

@@ -74,4 +74,17 @@ mod tests {
         assert_eq!(listed.names().map(|(_, text)| text).collect::<Vec<_>>(), texts);
         assert_eq!(listed.count(), 2);
     }
+
+    #[test]
+    fn names_that_end_alike_are_given_back_whole() {
+        let mut listed = Listed::default();
+        // The first two letters after `cn=` differ in their first byte and not in their second.
+        let texts =
+            ["cn=ä,dc=x", "cn=Ĥ,dc=x", "cn=Ĥ,dc=x", "cn=aĤ,dc=x", "dc=x", "cn=jane,ou=a,dc=y", "cn=a,ou=a,dc=y"];
+        for text in texts {
+            listed.push(text).unwrap();
+        }
+        assert_eq!(listed.names().map(|(_, text)| text).collect::<Vec<_>>(), texts);
+        assert!(listed.names().map(|(key, _)| key).eq(texts.map(|text| Key::of_text(text).unwrap())));
+    }
 }

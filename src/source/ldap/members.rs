@@ -147,6 +147,13 @@ pub struct Members {
 }
 
 impl Members {
+    /// Makes room for so many more people.
+    pub fn reserve(&mut self, more: usize) {
+        self.people.reserve(more);
+        self.by_id.reserve(more);
+        self.by_name.reserve(more);
+    }
+
     pub fn node(&self, name: &Dn) -> Option<Node> {
         self.node_of(Key::of_name(name))
     }

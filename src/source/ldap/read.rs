@@ -154,6 +154,7 @@ fn claim_group(
     walk.read_from(root)?;
     let members = &walk.members;
     let reach = if walk.config.nested { members.reach(root) } else { members.directly(root) };
+    claims.reserve(reach.people.len());
     for (person, inner) in &reach.people {
         let through = Through::Group { root, inner: *inner };
         claims.add(*person, group.subscription.as_deref(), group.priority, through);

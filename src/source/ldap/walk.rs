@@ -181,6 +181,7 @@ impl<'a> Walk<'a> {
         let unknown = listed.keys().filter(|key| self.members.node_of(*key).is_none()).count();
         let may_help = self.has_member_of.unwrap_or(unknown >= BY_MEMBER_OF_MIN);
         self.directory.expect(unknown as u64);
+        self.members.reserve(unknown);
         let by_member_of = if may_help { self.by_member_of(&name)? } else { None };
         self.fetch(&listed)?;
         let mut nodes: Vec<Node> = listed.keys().filter_map(|key| self.members.node_of(key)).collect();
