@@ -72,6 +72,11 @@ pub struct Claimed {
 }
 
 impl Claims {
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.all.reserve(more);
+    }
+
     /// `person` is a place in [`Members::people`]. Of ways with the same priority the first one is kept.
     pub fn add(&mut self, person: u32, route: Option<&str>, priority: i32, through: Through) {
         let route = route.map(|name| self.place_of_route(name));
@@ -123,7 +128,8 @@ impl Claims {
                 Err(_) => {}
             }
         }
-        keys.sort_unstable_by_key(|row| (row.key, row.place));
+        // In the order of keys: numbers are compared more quickly than bytes.
+        keys.sort_unstable_by_key(|row| (u128::from_be_bytes(row.key.0), row.place));
         let in_order = keys.iter().map(|row| index(row.place)).collect();
         let (rows, shared) = self.join(keys, members, include_disabled, hasher);
         let mut fingerprint = Fingerprint::default();
