@@ -343,7 +343,7 @@ fn was_accepted(connection: &Connection, name: &str) -> Result<bool> {
     Ok(connection.prepare_cached(sql)?.exists([name])?)
 }
 
-fn make_source(connection: &Connection, name: &str) -> Result<i64> {
+pub(super) fn make_source(connection: &Connection, name: &str) -> Result<i64> {
     if let Some(id) = source_id(connection, name)? {
         return Ok(id);
     }

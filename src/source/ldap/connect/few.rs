@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Connection;
+use super::{Connection, shown_url};
 use crate::config;
 use crate::source::Incomplete;
 use crate::source::ldap::directory::{Asked, Directory as _, RawEntry};
@@ -23,17 +23,19 @@ pub struct Found {
 }
 
 impl Few {
-    /// The entries of these stable ids, as the first of the servers has them now. `None`: it does not say, and whoever
-    /// reads everything will hear why.
+    /// The entries of these stable ids, as the server has them now that tells of changes. `None`: it does not say, and
+    /// whoever reads everything will hear why.
     pub fn ask(&mut self, config: &config::Ldap, ids: &[&str]) -> Option<Found> {
-        // One that was kept may have been closed meanwhile.
+        let server = config.first.as_ref()?;
+        // One that was kept may have been closed meanwhile, or another server tells by now.
         if let Some(kept) = &mut self.0
+            && kept.server() == shown_url(server)
             && let Ok(found) = people(kept, config, ids)
         {
             return Some(found);
         }
         self.0 = None;
-        let mut connection = Connection::open(config, config.urls.first()?).ok()?;
+        let mut connection = Connection::open(config, server).ok()?;
         connection.deadline = None;
         let found = people(&mut connection, config, ids).ok()?;
         self.0 = Some(connection);
