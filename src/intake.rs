@@ -29,6 +29,7 @@ use crate::source::{
 };
 use crate::telemetry::{Masked, Progress, chain};
 
+mod places;
 pub mod touch;
 
 /// A directory that says that nothing has changed is read whole all the same when the last whole reading is older than
@@ -300,21 +301,25 @@ impl<'a, O: Outside> Desk<'a, O> {
         let is_known =
             |fingerprint: &Fingerprint| known.is_some_and(|known| known.fingerprint == fingerprint.to_bytes());
         if is_known(&snapshot.fingerprint) && self.same_scope() {
+            self.note_places(&mut snapshot, &[])?;
             return self.enter_unchanged(snapshot);
         }
         let name = self.source.name.clone();
         let (rows, alike) = (std::mem::take(&mut snapshot.rows), std::mem::take(&mut snapshot.alike));
         let (parts, entries) = (snapshot.parts.clone(), (rows.len() + alike.len()) as u64);
         let before = self.known().map(|known| known.fingerprint.to_vec());
-        let (difference, removed) = self.outside.blocking_on_ledger(move |ledger, _| {
+        // Of a file there may be a million.
+        let keeps_rows = snapshot.evidence.directory.is_some();
+        let (rows, difference, removed) = self.outside.blocking_on_ledger(move |ledger, _| {
             let still = parts.are_all() || ledger.source(&name)?.map(|record| record.fingerprint) == before;
             let (rows, parts) = if still { (rows, parts) } else { (all(rows, alike), Parts::all()) };
             let mut merge = Merge::new(&rows);
             ledger.for_each_row(&name, &parts, &mut |key, content| merge.stored(key, content))?;
             let difference = merge.finish();
             let removed = ledger.entries_by_key(&name, &difference.removed)?;
-            Ok((difference, removed))
+            Ok((if keeps_rows { rows } else { Vec::new() }, difference, removed))
         })?;
+        snapshot.rows = rows;
         let fetched = snapshot
             .entries
             .fetch(&difference.added)
@@ -329,6 +334,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             reason => reason.copied().unwrap_or(Reason::Left),
         };
         let edits = change::changes(added, changed, removed, &snapshot.bad_rows, missing);
+        self.note_places(&mut snapshot, &edits.changes)?;
         let mut fingerprint = std::mem::take(&mut snapshot.fingerprint);
         for entry in &edits.kept {
             let key = self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
@@ -426,7 +432,9 @@ impl<'a, O: Outside> Desk<'a, O> {
 
     fn not_believed(&self, evidence: &Evidence, why: &str) -> Incomplete {
         let file = evidence.file.as_deref().unwrap_or(&self.source.name);
-        Incomplete::lasting(format!("{file} {why}."))
+        let seen = evidence.directory.as_ref().map(|observed| observed.told_of_people().join(" "));
+        let seen = seen.filter(|seen| !seen.is_empty()).map(|seen| format!(" What was seen: {seen}"));
+        Incomplete::lasting(format!("{file} {why}.{}", seen.unwrap_or_default()))
     }
 
     /// Notes a look that gave nothing, and says so once for each new reason.

@@ -54,6 +54,8 @@ pub struct Settled {
     /// Of those who are in, how many have an account that has expired.
     pub expired: u64,
     pub without_address: u64,
+    /// The sum of [`Hasher::origin`] of all who have a row: it is another when somebody stands elsewhere.
+    pub places: u64,
     /// A sentence for each address that several people have; the first few.
     pub shared: Vec<String>,
     include_disabled: bool,
@@ -97,6 +99,7 @@ impl Claims {
         self.all.dedup_by_key(|claim| (claim.person, claim.route));
         let (mut keys, mut disabled, mut bad_rows) = (Vec::with_capacity(self.all.len()), BTreeSet::new(), Vec::new());
         let (mut without_address, mut expired, mut last) = (0, 0, None);
+        let (mut places, mut place_of_one) = (0_u64, String::new());
         for (place, claim) in (0..).zip(&self.all) {
             let Some(person) = members.people.get(claim.person) else { continue };
             // Claims of one person stand together.
@@ -114,6 +117,9 @@ impl Claims {
                     let content =
                         hasher.content_of(address.spelling(), Some(person.id), route, claim.priority, None, ends);
                     keys.push(Row { key, content, place });
+                    place_of_one.clear();
+                    write_origin(&mut place_of_one, person, claim.through, members);
+                    places = places.wrapping_add(hasher.origin(key, &place_of_one));
                 }
                 Err(NoAddress(reason)) if is_first => {
                     without_address += 1;
@@ -140,7 +146,17 @@ impl Claims {
             entries: Entries::Memory(Vec::new()),
             departed: std::collections::BTreeMap::new(),
         };
-        Settled { snapshot, disabled, expired, without_address, shared, include_disabled, claims: self, in_order }
+        Settled {
+            snapshot,
+            disabled,
+            expired,
+            without_address,
+            places,
+            shared,
+            include_disabled,
+            claims: self,
+            in_order,
+        }
     }
 
     /// Makes one row of all claims of one key, whose place is then that in the order; and what there is to say of those
@@ -238,16 +254,23 @@ impl Claimed {
 
 /// Where a person stands: `CN=Jane,…; member of CN=Staff,…`.
 fn origin(person: Kept<'_>, through: Through, members: &Members) -> String {
+    let mut origin = String::new();
+    write_origin(&mut origin, person, through, members);
+    origin
+}
+
+fn write_origin(origin: &mut String, person: Kept<'_>, through: Through, members: &Members) {
     let group = |index: u32| members.groups.get(index as usize).map(|group| &group.dn);
-    let name = person.dn;
+    let mut put = |texts: &[&str]| texts.iter().for_each(|text| origin.push_str(text));
+    put(&[person.dn]);
     match through {
-        Through::Filter => format!("{name}{IN}found by user_filter"),
+        Through::Filter => put(&[IN, "found by user_filter"]),
         Through::Group { root, inner } => match (group(root), group(inner)) {
             (Some(root), Some(inner)) if root != inner => {
-                format!("{name}{IN}member of {} in {root}", inner.name())
+                put(&[IN, "member of ", &inner.name(), " in ", root.text()]);
             }
-            (Some(root), _) => format!("{name}{IN}member of {root}"),
-            (None, _) => name.to_string(),
+            (Some(root), _) => put(&[IN, "member of ", root.text()]),
+            (None, _) => {}
         },
     }
 }

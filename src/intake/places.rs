@@ -1,0 +1,80 @@
+//! Where people stand who are in the roster of a directory. Rows are compared without it: whoever is moved keeps what they
+//! have, and nothing is planned for them. But a person wants to see the place, and by it is told what became of somebody
+//! who is missing, so the newest one is noted.
+
+use std::collections::HashMap;
+
+use super::Desk;
+use crate::ledger::LedgerError;
+use crate::outside::Outside;
+use crate::roster::change::Change;
+use crate::roster::{Entry, EntryKey};
+use crate::source::{Evidence, Incomplete, Row, Snapshot};
+
+/// So many entries are made at once.
+const AT_ONCE: usize = 1000;
+
+impl<O: Outside> Desk<'_, O> {
+    /// Notes where the stored entries stand by now, of those that this reading has, too. Where nobody has moved beside
+    /// what changes, which a sum tells, nothing is looked at or written.
+    pub(super) fn note_places(&self, snapshot: &mut Snapshot, changes: &[Change]) -> Result<(), LedgerError> {
+        let places = |evidence: &Evidence| evidence.directory.as_ref().and_then(|observed| observed.places);
+        let stored = self.record.as_ref().filter(|record| record.accepted_at.is_some());
+        let before = stored.and_then(|record| places(&record.evidence));
+        let (Some(before), Some(now)) = (before, places(&snapshot.evidence)) else { return Ok(()) };
+        if now == before || now == before.wrapping_add(self.change_of_places(changes)?) {
+            return Ok(());
+        }
+        let (name, hasher) = (self.source.name.clone(), self.hasher.clone());
+        let before = self.outside.blocking_on_ledger(move |ledger, _| {
+            let mut before = HashMap::new();
+            ledger.for_each_origin(&name, &mut |key, origin| {
+                before.insert(key, hasher.origin(key, origin));
+            })?;
+            Ok(before)
+        })?;
+        // What can't be fetched is told where it is needed.
+        let Ok(moved) = self.moved(&before, snapshot) else { return Ok(()) };
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let (name, base) = (self.source.name.clone(), self.revision.get());
+        self.outside.blocking_on_ledger(move |ledger, _| ledger.move_entries(&name, base, &moved))
+    }
+
+    /// By how much these changes alone make the sum another.
+    fn change_of_places(&self, changes: &[Change]) -> Result<u64, LedgerError> {
+        let key = |entry: &Entry| self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
+        let place = |entry: &Entry| self.hasher.origin(key(entry), &entry.origin);
+        let (mut sum, mut changed) = (0_u64, Vec::new());
+        for change in changes {
+            match change {
+                Change::Added(entry) => sum = sum.wrapping_add(place(entry)),
+                Change::Removed { entry, .. } => sum = sum.wrapping_sub(place(entry)),
+                Change::Changed(entry) => {
+                    sum = sum.wrapping_add(place(entry));
+                    changed.push(key(entry));
+                }
+            }
+        }
+        let name = self.source.name.clone();
+        let before = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &changed))?;
+        Ok(before.iter().fold(sum, |sum, entry| sum.wrapping_sub(place(entry))))
+    }
+
+    /// Those whose origin is another than before, in the order of their keys.
+    fn moved(
+        &self,
+        before: &HashMap<EntryKey, u64>,
+        snapshot: &mut Snapshot,
+    ) -> Result<Vec<(EntryKey, Box<str>)>, Incomplete> {
+        let Snapshot { rows, entries, .. } = snapshot;
+        let known: Vec<Row> = rows.iter().copied().filter(|row| before.contains_key(&row.key)).collect();
+        let mut moved = Vec::new();
+        for rows in known.chunks(AT_ONCE) {
+            let now = rows.iter().zip(entries.fetch(rows)?).map(|(row, entry)| (row.key, entry.origin));
+            moved.extend(now.filter(|(key, origin)| before.get(key) != Some(&self.hasher.origin(*key, origin))));
+        }
+        Ok(moved)
+    }
+}
