@@ -62,23 +62,52 @@ pub enum Files {
     Leave,
 }
 
+/// What is remembered of one source from one look to the next.
+#[derive(Debug, Default)]
+pub struct Memory {
+    csv: CsvSource,
+    lists: Lists,
+}
+
+/// Whom the groups of a directory list.
+#[derive(Debug, Default)]
+enum Lists {
+    /// Nobody asks.
+    #[default]
+    Forgotten,
+    /// They are to be remembered, and everything has to be read first.
+    Unread,
+    /// As they were when the roster of this revision was taken in.
+    Of { revision: u64, lists: ldap::lists::Lists },
+}
+
+impl Memory {
+    /// Remembers of a directory what [`touch::told`] goes by. To be told once.
+    pub fn remember_lists(&mut self) {
+        self.lists = Lists::Unread;
+    }
+}
+
 /// Looks at a source once and takes in what it says. At least one result; the worst is what counts. Blocks.
 pub fn take_in(
     config: &Config,
     outside: &impl Outside,
     source: &Source,
-    state: &mut CsvSource,
+    memory: &mut Memory,
     files: Files,
 ) -> Result<Vec<Intake>, LedgerError> {
     let csv = match &source.kind {
         SourceKind::Csv(csv) => csv,
-        SourceKind::Ldap(ldap) => return Ok(vec![Desk::new(config, outside, source, files)?.look_at_directory(ldap)?]),
+        SourceKind::Ldap(ldap) => {
+            let desk = Desk::new(config, outside, source, files)?;
+            return Ok(vec![desk.look_at_directory(ldap, &mut memory.lists)?]);
+        }
     };
     let _lock = (files == Files::PutAway).then(|| lock(&csv.path));
     let desk = Desk::new(config, outside, source, files)?;
     let last_delta = desk.last_delta(csv)?;
     let judged_by = desk.judged_by(csv);
-    let seen = state.look(Look {
+    let seen = memory.csv.look(Look {
         config: csv,
         hasher: &desk.hasher,
         accepted: desk.accepted(),
@@ -193,22 +222,28 @@ impl<'a, O: Outside> Desk<'a, O> {
     }
 
     /// Looks at a directory, and takes in what it says.
-    fn look_at_directory(&self, config: &Ldap) -> Result<Intake, LedgerError> {
+    fn look_at_directory(&self, config: &Ldap, lists: &mut Lists) -> Result<Intake, LedgerError> {
         let known = self.record.as_ref().and_then(|record| record.evidence.directory.as_deref());
         let now = self.outside.now();
         let watch = Watcher::new(self.outside, &self.source.name);
+        let (kept, keeps) = (Cell::new(None), !matches!(lists, Lists::Forgotten));
+        let keep = |lists| kept.set(Some(lists));
         let reading = connect::look(ldap::read::Settings {
             config,
             hasher: &self.hasher,
             known,
-            may_be_unchanged: self.stands(now),
+            may_be_unchanged: self.stands(now) && !matches!(lists, Lists::Unread),
             now,
             watch: &watch,
+            keep: keeps.then_some(&keep),
             missing: &|snapshot| self.missing(snapshot),
         });
         drop(watch);
         let heard = matches!(reading, Reading::Unchanged) && self.source.max_age.is_some();
         let intake = self.take_reading(reading, None)?;
+        if let (Some(kept), Intake::Accepted { .. } | Intake::Unchanged) = (kept.take(), &intake) {
+            *lists = Lists::Of { revision: self.revision.get(), lists: kept };
+        }
         if heard {
             let name = self.source.name.clone();
             self.outside.blocking_on_ledger(move |ledger, now| ledger.source_heard(&name, now))?;

@@ -16,11 +16,10 @@ use crate::clock;
 use crate::config::{Source, Subscription};
 use crate::dispatch::machine::Report;
 use crate::exit::ExitStatus;
-use crate::intake::{self, Files, Intake};
+use crate::intake::{self, Files, Intake, Memory};
 use crate::ledger::{LedgerError, RunId, RunOutcome, SubscriptionRecord, Trigger};
 use crate::pass::{self, PassError, Passed, World};
 use crate::report::text::count;
-use crate::source::csv_source::CsvSource;
 use crate::telemetry::chain;
 
 /// One run now: read the sources, and assign and unassign what follows
@@ -97,16 +96,16 @@ pub(super) async fn read_sources(world: &World, chosen: &[Subscription], files: 
 }
 
 async fn read_source(world: &World, source: Source, files: Files) -> Result<bool, Failure> {
-    let mut state = CsvSource::default();
+    let mut memory = Memory::default();
     let name = source.name.clone();
     loop {
         let (world, source) = (world.clone(), source.clone());
         let look = tokio::task::spawn_blocking(move || {
-            let intakes = intake::take_in(&world.config, &world.outside, &source, &mut state, files);
-            (state, intakes)
+            let intakes = intake::take_in(&world.config, &world.outside, &source, &mut memory, files);
+            (memory, intakes)
         });
         let (back, intakes) = look.await.map_err(|error| Failure::from_error(&error))?;
-        state = back;
+        memory = back;
         let intakes = intakes?;
         let settling = intakes.iter().filter_map(|intake| match intake {
             Intake::Settling(wait) => Some(*wait),

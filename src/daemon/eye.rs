@@ -11,13 +11,12 @@ use super::Hint;
 use super::schedule::next_run;
 use crate::clock::{self, Stopwatch, Timestamp};
 use crate::config::{self, Source, SourceKind};
-use crate::intake::{self, Files, Intake};
+use crate::intake::{self, Files, Intake, Memory};
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{LedgerError, Owner};
 use crate::outside::Host;
 use crate::pass::World;
 use crate::source::Push;
-use crate::source::csv_source::CsvSource;
 use crate::source::ldap::connect::few::Few;
 use crate::source::ldap::connect::listen::Listener;
 use crate::source::ldap::push::Wanted;
@@ -68,10 +67,10 @@ impl Around {
 
 #[derive(Default)]
 struct Open {
-    source: CsvSource,
+    memory: Memory,
     watcher: Option<Watcher>,
     listener: Option<Listener>,
-    /// Where a few people are looked at, of whom a directory tells.
+    /// Where those are looked at of whom a directory tells.
     few: Few,
     /// When it was last looked at everything.
     looked_at: Option<Timestamp>,
@@ -131,6 +130,7 @@ impl Open {
                 .map_err(|cause| chain(&cause)),
             SourceKind::Ldap(ldap) if ldap.push => {
                 let listener = around.listener(&source.name, ldap.clone(), stirred);
+                self.memory.remember_lists();
                 listener.map(|listener| self.listener = Some(listener)).map_err(|cause| {
                     format!("can't be listened to, so it is looked at by schedule alone: the system gives no thread ({cause})")
                 })
@@ -153,7 +153,7 @@ impl Open {
             Ok(vec![intake])
         } else {
             self.looked_at = Some(clock::now());
-            intake::take_in(&world.config, &world.outside, &source, &mut self.source, Files::PutAway)
+            intake::take_in(&world.config, &world.outside, &source, &mut self.memory, Files::PutAway)
         };
         if let Some(listener) = &self.listener {
             let went_well = |intake: &Intake| !matches!(intake, Intake::Refused(_));
@@ -170,8 +170,8 @@ impl Open {
         let due = self.looked_at.map(|at| next_run(&source.name, &ldap.schedule, at));
         let is_due = due.is_none_or(|due| due.is_some_and(|due| due <= clock::now()));
         match wanted {
-            Wanted::People(people) if !is_due => {
-                intake::touch::people(&world.config, &world.outside, source, &people, &mut self.few)
+            Wanted::These(told) if !is_due => {
+                intake::touch::told(&world.config, &world.outside, source, &told, &mut self.memory, &mut self.few)
             }
             _ => Ok(None),
         }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::Desk;
-use crate::ledger::LedgerError;
+use crate::ledger::{Acceptance, LedgerError};
 use crate::outside::Outside;
 use crate::roster::change::Change;
 use crate::roster::{Entry, EntryKey};
@@ -42,6 +42,15 @@ impl<O: Outside> Desk<'_, O> {
         self.outside.blocking_on_ledger(move |ledger, _| ledger.move_entries(&name, base, &moved))
     }
 
+    /// Makes the sum that of the roster after these changes.
+    pub(super) fn add_places(&self, acceptance: &mut Acceptance) -> Result<(), LedgerError> {
+        let change = self.change_of_places(&acceptance.changes)?;
+        if let Some(observed) = &mut acceptance.evidence.directory {
+            observed.places = observed.places.map(|places| places.wrapping_add(change));
+        }
+        Ok(())
+    }
+
     /// By how much these changes alone make the sum another.
     fn change_of_places(&self, changes: &[Change]) -> Result<u64, LedgerError> {
         let key = |entry: &Entry| self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
@@ -56,6 +65,9 @@ impl<O: Outside> Desk<'_, O> {
                     changed.push(key(entry));
                 }
             }
+        }
+        if changed.is_empty() {
+            return Ok(sum);
         }
         let name = self.source.name.clone();
         let before = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &changed))?;

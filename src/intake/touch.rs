@@ -1,73 +1,109 @@
-//! A few people are looked at alone, where a directory tells that their entries have changed and of nothing else: the
-//! stored roster is edited, and the rest of it stays.
+//! Some of a directory is looked at alone, where it tells that this has changed and of nothing else: the stored roster is
+//! edited, and the rest of it stays.
 //!
 //! What comes of it is what a whole reading would say. Where that is not plain, everything is read instead; and it is read
 //! at the next occasion anyway.
 
 use std::collections::BTreeSet;
 
-use super::{Desk, Files, Intake};
+use super::{Desk, Files, Intake, Lists, Memory};
 use crate::config::{Config, Ldap, Source, SourceKind};
 use crate::ledger::{Acceptance, LedgerError, SourceRecord};
 use crate::outside::Outside;
-use crate::roster::change::Change;
+use crate::roster::change::{self, Change};
 use crate::roster::{Entry, EntryKey, Fingerprint, Reason};
-use crate::source::ldap;
 use crate::source::ldap::connect::few::Few;
+use crate::source::ldap::push::Told;
+use crate::source::ldap::touch::{Again, Touched, touched};
+use crate::source::ldap::{self, claims::is_of_one};
 
-/// More people than these are not looked at one by one.
-const TOUCHED_MAX: usize = 50;
 /// What is noted of a roster that has been edited.
 const TOUCHED: &str =
-    "Since then the server has told of people whose own entries changed, and these were read again alone.";
+    "Since then the server has told which people and groups changed, and these were read again alone.";
 
-/// Takes in what has become of these people, named by their stable ids, where a directory tells that their entries have
-/// changed. `None`: that can't be told from them alone, and everything has to be looked at. Blocks.
-pub fn people(
+/// Takes in what has become of those of whom a directory tells that they have changed. `None`: that can't be told from
+/// them alone, and everything has to be looked at. Blocks.
+pub fn told(
     config: &Config,
     outside: &impl Outside,
     source: &Source,
-    ids: &BTreeSet<Box<str>>,
+    told: &Told,
+    memory: &mut Memory,
     few: &mut Few,
 ) -> Result<Option<Intake>, LedgerError> {
     let SourceKind::Ldap(ldap) = &source.kind else { return Ok(None) };
-    Desk::new(config, outside, source, Files::Leave)?.touch(ldap, ids, few)
+    Desk::new(config, outside, source, Files::Leave)?.touch(ldap, told, &mut memory.lists, few)
 }
 
 impl<O: Outside> Desk<'_, O> {
-    /// Edits the stored roster by what the directory says of these people now.
-    fn touch(&self, ldap: &Ldap, ids: &BTreeSet<Box<str>>, few: &mut Few) -> Result<Option<Intake>, LedgerError> {
-        let sound = |record: &&SourceRecord| self.stands(self.outside.now()) && record.problem.is_none();
+    /// Edits the stored roster by what the directory says of these people and groups now.
+    fn touch(&self, ldap: &Ldap, told: &Told, known: &mut Lists, few: &mut Few) -> Result<Option<Intake>, LedgerError> {
+        let now = self.outside.now();
+        let sound = |record: &&SourceRecord| self.stands(now) && record.problem.is_none();
         let Some(record) = self.record.as_ref().filter(sound) else { return Ok(None) };
         let Some(observed) = &record.evidence.directory else { return Ok(None) };
-        if observed.by_themselves != Some(0) || ids.len() > TOUCHED_MAX {
+        let Lists::Of { revision, lists } = known else { return Ok(None) };
+        if *revision != record.revision {
             return Ok(None);
         }
-        let (name, owned) = (self.source.name.clone(), ids.clone());
+        let again = Again { config: ldap, hasher: &self.hasher, lists, told, now };
+        let found = few.ask(ldap, |directory| touched(directory, again));
+        let Some((server, Some(found))) = found else { return Ok(None) };
+        if server != observed.server {
+            return Ok(None);
+        }
+        let (name, ids) = (self.source.name.clone(), found.ids.clone());
         let stored = self.outside.blocking_on_ledger(move |ledger, _| {
-            ledger.entries_by_id(&name, &owned.iter().map(|id| &**id).collect::<Vec<_>>())
+            ledger.entries_by_id(&name, &ids.iter().map(|id| &**id).collect::<Vec<_>>())
         })?;
-        let of = |id: &str| stored.iter().filter(|entry| entry.stable_id.as_deref() == Some(id)).cloned().collect();
-        let theirs: Vec<(&str, Vec<Entry>)> = ids.iter().map(|id| (&**id, of(id))).collect();
-        // Whoever is not in the roster is not asked for: only groups can say that they belong there now.
-        if theirs.iter().any(|(_, entries)| entries.is_empty()) {
+        let has_stored = |id: &str| stored.iter().any(|entry| entry.stable_id.as_deref() == Some(id));
+        // Who has an address together with others may have it in their entry.
+        let may_share = !observed.shared.is_empty() && !found.ids.iter().all(|id| has_stored(id));
+        if may_share || !stored.iter().all(|entry| is_of_one(&entry.origin)) {
             return Ok(None);
         }
-        let ids: Vec<&str> = theirs.iter().map(|(id, _)| *id).collect();
-        let Some(found) = few.ask(ldap, &ids).filter(|found| found.server == observed.server) else { return Ok(None) };
-        let changes = |(id, entries): &(&str, Vec<Entry>)| ldap::touch::changes(entries, found.people.get(*id)?, ldap);
-        let Some(changes) = theirs.iter().map(changes).collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let changes = changes.concat();
-        if changes.is_empty() {
-            return Ok(Some(Intake::Unchanged));
+        let changes = self.changes(&found, &stored, record);
+        if !changes.is_empty() {
+            let Some(edited) = Edited::of(self, record, &stored, &changes) else { return Ok(None) };
+            let (name, keys) = (self.source.name.clone(), edited.added.clone());
+            let taken = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &keys))?;
+            if !taken.is_empty() {
+                return Ok(None);
+            }
+            let mut acceptance = edited.acceptance(self, record, changes, &found, lists);
+            self.add_places(&mut acceptance)?;
+            let intake = self.enter(acceptance)?;
+            if !matches!(intake, Intake::Accepted { .. }) {
+                return Ok(Some(intake));
+            }
+            lists.take(found.news);
+            *revision = self.revision.get();
+            return Ok(Some(intake));
         }
-        let Some(edited) = Edited::of(self, record, &stored, &changes) else { return Ok(None) };
-        let (name, keys) = (self.source.name.clone(), edited.added.clone());
-        let taken = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &keys))?;
-        if !taken.is_empty() {
-            return Ok(None);
+        lists.take(found.news);
+        Ok(Some(Intake::Unchanged))
+    }
+
+    /// What is to be edited so that these people have the entries that were found.
+    fn changes(&self, found: &Touched, stored: &[Entry], record: &SourceRecord) -> Vec<Change> {
+        let key = |entry: &Entry| self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
+        let (mut added, mut changed) = (Vec::new(), Vec::new());
+        for entry in &found.entries {
+            match stored.iter().find(|stored| key(stored) == key(entry)) {
+                None => added.push(entry.clone()),
+                Some(stored) if self.hasher.content(stored) != self.hasher.content(entry) => {
+                    changed.push(entry.clone())
+                }
+                Some(_) => {}
+            }
         }
-        self.enter(edited.acceptance(self, record, changes)).map(Some)
+        let is_left = |stored: &&Entry| !found.entries.iter().any(|entry| key(entry) == key(stored));
+        let removed = stored.iter().filter(is_left).cloned().collect();
+        let reason = |entry: &Entry| {
+            let is_disabled = entry.stable_id.as_ref().is_some_and(|id| found.disabled.contains(id));
+            if is_disabled { Reason::Disabled } else { Reason::Left }
+        };
+        change::changes(added, changed, removed, &record.bad_rows, reason).changes
     }
 }
 
@@ -116,7 +152,14 @@ impl Edited {
         Some(Edited { fingerprint, entries, added: added.into_iter().collect() })
     }
 
-    fn acceptance<O>(self, desk: &Desk<'_, O>, record: &SourceRecord, changes: Vec<Change>) -> Acceptance {
+    fn acceptance<O>(
+        self,
+        desk: &Desk<'_, O>,
+        record: &SourceRecord,
+        changes: Vec<Change>,
+        found: &Touched,
+        lists: &ldap::lists::Lists,
+    ) -> Acceptance {
         let mut evidence = record.evidence.clone();
         let is_disabled = |change: &&Change| matches!(change, Change::Removed { reason: Reason::Disabled, .. });
         if let Some(observed) = &mut evidence.directory {
@@ -124,6 +167,15 @@ impl Edited {
             observed.mark = None;
             observed.people = self.entries;
             observed.disabled += changes.iter().filter(is_disabled).count() as u64;
+            for (place, names) in &found.news.names {
+                let (before, after) = (lists.names(*place).len() as u64, names.len() as u64);
+                let id = lists.groups().get(*place).map(|group| &*group.id);
+                for group in observed.groups.iter_mut().filter(|group| Some(&*group.id) == id) {
+                    let counts = &mut group.counts;
+                    counts.listed = after;
+                    counts.by_member_of = counts.by_member_of.map(|number| (number + after).saturating_sub(before));
+                }
+            }
         }
         if !evidence.notes.iter().any(|note| note == TOUCHED) {
             evidence.notes.push(TOUCHED.to_owned());

@@ -4,13 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use rosterd::intake::{self, Files, Intake};
+use rosterd::intake::{self, Files, Intake, Memory};
 use rosterd::ledger::Ledger;
 use rosterd::ledger::handle::LedgerHandle;
 use rosterd::licensing::http::Client;
 use rosterd::outside::Host;
 use rosterd::sandbox::{Faults, Options};
-use rosterd::source::csv_source::CsvSource;
 use rosterd::{clock, config, pass};
 
 use crate::world::{ID, KEY, World, contains, people, roster, until};
@@ -33,7 +32,7 @@ fn no_prefix_of_a_roster_takes_licences_away_beyond_the_guard() {
         fs::write(world.path("drops/staff.csv"), &whole[..end]).unwrap();
         let ledger = LedgerHandle::start(Ledger::scratch(&world.path("rosterd.db")).unwrap()).unwrap();
         let host = Host { ledger: ledger.clone(), client: Arc::clone(&client) };
-        let intakes = intake::take_in(&config, &host, source, &mut CsvSource::default(), Files::Leave).unwrap();
+        let intakes = intake::take_in(&config, &host, source, &mut Memory::default(), Files::Leave).unwrap();
         refused += intakes.iter().filter(|intake| matches!(intake, Intake::Refused(_))).count();
         let (config, subscription) = (config.clone(), subscription.clone());
         let look =

@@ -276,7 +276,7 @@ fn write_origin(origin: &mut String, person: Kept<'_>, through: Through, members
 }
 
 /// Whether an origin that was made here is that of one person, and not of several who have one address.
-pub(super) fn is_of_one(origin: &str) -> bool {
+pub fn is_of_one(origin: &str) -> bool {
     let rest = origin.get(name_in(origin).len() + IN.len()..);
     rest.is_some_and(|rest| name_in(rest) == rest)
 }

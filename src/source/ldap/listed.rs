@@ -22,12 +22,12 @@ impl Listed {
         Ok(())
     }
 
-    /// How many different names there are.
-    pub fn count(&self) -> u64 {
+    /// The keys of the names, each once, in order.
+    pub fn sorted(&self) -> Vec<Key> {
         let mut keys = self.keys.clone();
         keys.sort_unstable();
         keys.dedup();
-        keys.len() as u64
+        keys
     }
 
     pub fn keys(&self) -> impl Iterator<Item = Key> {
@@ -54,6 +54,6 @@ mod tests {
             listed.push(text).unwrap();
         }
         assert_eq!(listed.names().map(|(_, text)| text).collect::<Vec<_>>(), texts);
-        assert_eq!(listed.count(), 2);
+        assert_eq!(listed.sorted().len(), 2);
     }
 }

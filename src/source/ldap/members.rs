@@ -108,6 +108,8 @@ pub struct Group {
     pub people: Vec<u32>,
     /// Direct members among the groups.
     pub groups: Vec<u32>,
+    /// The names that it lists, in order, where that is to be remembered.
+    pub listed: Vec<Key>,
     /// Whether it has been read, or is only known by name.
     pub is_read: bool,
     pub counts: Counts,
@@ -128,6 +130,16 @@ pub struct Members {
 }
 
 impl Members {
+    /// These groups, as they are.
+    pub fn of_groups(groups: &[Group]) -> Members {
+        let mut members = Members { groups: groups.to_vec(), ..Members::default() };
+        for (place, group) in (0..).zip(groups) {
+            members.by_id.insert(Key::of(&group.id), Node::Group(place));
+            members.by_name.insert(Key::of_name(&group.dn), Node::Group(place));
+        }
+        members
+    }
+
     pub fn node(&self, name: &Dn) -> Option<Node> {
         self.node_of(Key::of_name(name))
     }
@@ -191,9 +203,9 @@ impl Members {
             self.had_choice += u64::from(person.had_choice);
             Node::Person(self.people.push(&person))
         } else {
-            let (people, groups) = (Vec::new(), Vec::new());
+            let (people, groups, listed) = (Vec::new(), Vec::new(), Vec::new());
             let dn = Dn::parse(&entry.dn).map_err(|wrong| no_name(entry, &wrong))?;
-            self.groups.push(Group { dn, id, people, groups, is_read: false, counts: Counts::default() });
+            self.groups.push(Group { dn, id, people, groups, listed, is_read: false, counts: Counts::default() });
             Node::Group(place_of(self.groups.len() - 1))
         };
         self.by_id.insert(key, node);

@@ -10,7 +10,8 @@
 //! [`addresses`] says which of a host's addresses is tried when;
 //! [`tls`] says whose certificates are believed, [`certificate`] what is wrong with one; [`closed`] why nobody was let in,
 //! and whether another is asked.
-//! [`push`] says what it means that a server tells of a change, [`touch`] what that makes of the stored roster.
+//! [`push`] says what it means that a server tells of a change, [`touch`] what that makes of the stored roster, by what
+//! [`lists`] remembers of the last reading.
 
 pub mod about;
 pub mod addresses;
@@ -27,6 +28,7 @@ mod fake;
 pub mod filter;
 mod leaving;
 pub mod listed;
+pub mod lists;
 pub mod members;
 pub mod people;
 pub mod person;

@@ -50,6 +50,10 @@ impl People {
         self.all.is_empty()
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = Kept<'_>> {
+        (0..place_of(self.all.len())).filter_map(|place| self.get(place))
+    }
+
     pub fn get(&self, place: u32) -> Option<Kept<'_>> {
         let Place { start, id, dn, address, has_address, disabled, expires } = self.all.get(place as usize)?;
         let (id, rest) = self.texts.get(*start..)?.split_at_checked(*id as usize)?;

@@ -1,7 +1,7 @@
 //! Being told of changes: what a server's message means, when a source is to be looked at for it, and when a connection
 //! that was lost is tried again.
 //!
-//! A message is no news by itself: whoever is woken asks the directory, about everything or about the people of whom it told
+//! A message is no news by itself: whoever is woken asks the directory, about everything or about those of whom it told
 //! ([`Wanted`]). So nothing has to be remembered from one connection to the next. Each begins with a wake-up once the server has begun to tell, and what happened in between is seen by that.
 //!
 //! OpenLDAP and others tell of every change of an entry that a search would find (RFC 4533). Active Directory tells of
@@ -151,6 +151,8 @@ pub enum Heard {
 pub enum Meaning {
     /// Only the entry of this stable id, a person, has changed.
     Person(Box<str>),
+    /// The group of this stable id has changed.
+    Group(Box<str>),
     News,
     /// Something has changed, and it can't be told what.
     Doubt,
@@ -161,9 +163,15 @@ pub enum Meaning {
 pub enum Wanted {
     #[default]
     Nothing,
-    /// The people of these stable ids.
-    People(BTreeSet<Box<str>>),
+    These(Told),
     Everything,
+}
+
+/// People and groups by their stable ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    pub people: BTreeSet<Box<str>>,
+    pub groups: BTreeSet<Box<str>>,
 }
 
 impl Wanted {
@@ -171,7 +179,10 @@ impl Wanted {
     pub fn add(&mut self, other: Wanted) {
         match (&mut *self, other) {
             (_, Wanted::Nothing) => {}
-            (Wanted::People(known), Wanted::People(more)) => known.extend(more),
+            (Wanted::These(known), Wanted::These(more)) => {
+                known.people.extend(more.people);
+                known.groups.extend(more.groups);
+            }
             (Wanted::Nothing, other) => *self = other,
             _ => *self = Wanted::Everything,
         }
@@ -229,7 +240,7 @@ impl Ear {
         self.count.told.extend(entry.number(CHANGED));
         let Some(id) = entry.stable_id().filter(|_| !is_gone) else { return Some(Meaning::News) };
         match Kind::of(entry) {
-            Kind::Group => return Some(Meaning::News),
+            Kind::Group => return Some(Meaning::Group(id)),
             // Nobody who has a licence.
             Kind::Computer | Kind::Contact | Kind::Foreign => return None,
             Kind::Person => {}
@@ -309,7 +320,8 @@ impl Default for Pace {
 impl Pace {
     pub fn note(&mut self, meaning: Meaning, now: Duration) {
         let wanted = match meaning {
-            Meaning::Person(id) => Wanted::People([id].into_iter().collect()),
+            Meaning::Person(id) => Wanted::These(Told { people: [id].into(), ..Told::default() }),
+            Meaning::Group(id) => Wanted::These(Told { groups: [id].into(), ..Told::default() }),
             Meaning::News => Wanted::Everything,
             Meaning::Doubt => {
                 self.doubt.get_or_insert(now);
@@ -327,11 +339,11 @@ impl Pace {
         self.spare = (spare - spent.as_secs_f64(), now);
     }
 
-    /// When to look. A few people are looked at at once; for everything it is worth while to wait for what comes with it.
+    /// When to look. A few people are looked at at once; for more it is worth while to wait for what comes with it.
     pub fn due(&self) -> Option<Duration> {
-        let news = self.news.map(|(first, newest)| match self.wanted {
-            Wanted::Everything => (newest + QUIET).min(first + QUIET_MAX),
-            Wanted::People(_) | Wanted::Nothing => first,
+        let news = self.news.map(|(first, newest)| match &self.wanted {
+            Wanted::These(told) if told.groups.is_empty() => first,
+            Wanted::These(_) | Wanted::Everything | Wanted::Nothing => (newest + QUIET).min(first + QUIET_MAX),
         });
         let due = news.into_iter().chain(self.doubt_due()).min()?;
         let (spare, at) = self.spare;
@@ -462,12 +474,9 @@ mod tests {
         for class in ["computer", "contact"] {
             assert_eq!(ear.hear(&entry(2, &[("objectClass", class)])), None);
         }
+        let group = Some(Meaning::Group(uuid::Uuid::from_bytes([3; 16]).to_string().into()));
         for _ in 0..2 {
-            assert_eq!(
-                ear.hear(&entry(3, &[("objectClass", "group")])),
-                Some(Meaning::News),
-                "of its members nothing is told"
-            );
+            assert_eq!(ear.hear(&entry(3, &[("objectClass", "group")])), group, "of its members nothing is told");
         }
     }
 
@@ -538,11 +547,19 @@ mod tests {
     #[test]
     fn a_few_people_are_looked_at_at_once_and_alone_unless_there_is_more() {
         let mut pace = Pace::default();
-        let people = |ids: &[&str]| Wanted::People(ids.iter().map(|id| (*id).into()).collect());
+        let told = |people: &[&str], groups: &[&str]| {
+            let ids = |all: &[&str]| all.iter().map(|id| (*id).into()).collect();
+            Wanted::These(Told { people: ids(people), groups: ids(groups) })
+        };
+        let people = |ids: &[&str]| told(ids, &[]);
         pace.note(Meaning::Person("ada".into()), secs(1));
         pace.note(Meaning::Person("ben".into()), secs(1));
         assert_eq!(pace.due(), Some(secs(1)));
         assert_eq!(pace.wake(secs(1)), people(&["ada", "ben"]));
+        pace.note(Meaning::Person("ada".into()), secs(1));
+        pace.note(Meaning::Group("staff".into()), secs(1));
+        assert_eq!(pace.due(), Some(secs(1) + QUIET), "more of a group comes with it");
+        assert_eq!(pace.wake(secs(2)), told(&["ada"], &["staff"]));
         pace.note(Meaning::Person("ada".into()), secs(2));
         pace.note(Meaning::News, secs(2));
         assert_eq!(pace.wake(secs(3)), Wanted::Everything);

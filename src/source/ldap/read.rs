@@ -11,6 +11,7 @@ use super::claims::{Claims, Through};
 use super::directory::{Asked, Directory};
 use super::evidence::{Observed, SeenGroup};
 use super::leaving;
+use super::lists::Lists;
 use super::members::{Members, Missing, Reach};
 use super::people::Kept;
 use super::server::{Server, entry};
@@ -34,6 +35,8 @@ pub struct Settings<'a> {
     pub now: Timestamp,
     /// Who watches.
     pub watch: &'a dyn Watch,
+    /// Takes whom groups listed, where that is to be remembered.
+    pub keep: Option<&'a dyn Fn(Lists)>,
     /// The stored entries that a reading lacks.
     pub missing: &'a dyn Fn(&Snapshot) -> Result<Vec<Entry>, Incomplete>,
 }
@@ -76,10 +79,14 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
         ..Observed::default()
     };
     let mut walk = Walk::new(directory, config, &server, &base);
+    walk.keeps_lists = settings.keep.is_some();
     let mut claims = Claims::default();
-    let mut groups = Vec::with_capacity(config.groups.len());
+    let (mut groups, mut roots) = (Vec::with_capacity(config.groups.len()), Vec::with_capacity(config.groups.len()));
     for group in &config.groups {
-        groups.push(claim_group(&mut walk, group, settings, &mut claims)?);
+        let root = read_group(&mut walk, group, settings)?;
+        let reach = claim(&mut claims, group, root, &walk.members, config.nested);
+        groups.push(seen(group, root, &reach, &walk.members, settings));
+        roots.push(root);
     }
     if config.groups.is_empty() {
         for person in walk.read_filter()? {
@@ -89,7 +96,10 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
     let mut settled = claims.settle(&walk.members, config.include_disabled, settings.hasher, settings.now);
     let missing = (settings.missing)(&settled.snapshot)?;
     let held = leaving::explain(&mut walk, &mut settled, &missing)?;
-    let Walk { members, asked: walked, .. } = walk;
+    let Walk { mut members, asked: walked, .. } = walk;
+    if let Some(keep) = settings.keep {
+        keep(Lists::of(&mut members, roots));
+    }
     let observed = Observed {
         groups,
         held,
@@ -140,26 +150,25 @@ fn mark(
     Ok(mark.map(|mark| format!("{} {} {mark}", &manner[..16], directory.server())))
 }
 
-/// Reads one group of the configuration, and claims a licence for everybody in it.
-fn claim_group(
-    walk: &mut Walk<'_>,
-    group: &Group,
-    settings: Settings<'_>,
-    claims: &mut Claims,
-) -> Result<SeenGroup, Incomplete> {
+/// Reads one group of the configuration, and those in it.
+fn read_group(walk: &mut Walk<'_>, group: &Group, settings: Settings<'_>) -> Result<u32, Incomplete> {
     let id = group.id.as_deref().or_else(|| settings.known.and_then(|known| known.bound(&group.dn)));
     let root = match id {
         Some(id) => walk.group_by_id(id, &group.dn)?,
         None => walk.group_by_name(&group.dn)?,
     };
     walk.read_from(root)?;
-    let members = &walk.members;
-    let reach = if walk.config.nested { members.reach(root) } else { members.directly(root) };
+    Ok(root)
+}
+
+/// Claims a licence for everybody in a group of the configuration.
+pub(super) fn claim(claims: &mut Claims, group: &Group, root: u32, members: &Members, nested: bool) -> Reach {
+    let reach = if nested { members.reach(root) } else { members.directly(root) };
     for (person, inner) in &reach.people {
         let through = Through::Group { root, inner: *inner };
         claims.add(*person, group.subscription.as_deref(), group.priority, through);
     }
-    Ok(seen(group, root, &reach, members, settings))
+    reach
 }
 
 fn seen(configured: &Group, root: u32, reach: &Reach, members: &Members, settings: Settings<'_>) -> SeenGroup {

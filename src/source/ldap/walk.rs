@@ -35,6 +35,9 @@ const BY_MEMBER_OF_MIN: usize = 20;
 /// So many names of accounts in one search.
 const UIDS_AT_ONCE: usize = 50;
 
+/// The group of everybody, which is everybody's primary one unless somebody changes that.
+pub const DOMAIN_USERS: i64 = 513;
+
 /// A security group, and global or universal: such a one may be somebody's primary group.
 const SECURITY: i64 = 0x8000_0000;
 const GLOBAL_OR_UNIVERSAL: i64 = 0x2 | 0x8;
@@ -47,6 +50,8 @@ pub struct Walk<'a> {
     pub base: &'a Dn,
     pub asked: Asked,
     pub members: Members,
+    /// Whether the lists of groups are to be remembered.
+    pub keeps_lists: bool,
     /// Whether a search for members finds any; `None`: not known yet.
     has_member_of: Option<bool>,
 }
@@ -54,7 +59,8 @@ pub struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub fn new(directory: &'a mut dyn Directory, config: &'a Ldap, server: &'a Server, base: &'a Dn) -> Walk<'a> {
         let has_member_of = server.is_active_directory.then_some(true);
-        Walk { directory, config, server, base, asked: Asked::default(), members: Members::default(), has_member_of }
+        let (asked, members) = (Asked::default(), Members::default());
+        Walk { directory, config, server, base, asked, members, keeps_lists: false, has_member_of }
     }
 
     /// The attribute of the stable id.
@@ -167,19 +173,12 @@ impl<'a> Walk<'a> {
     fn read_group(&mut self, index: u32) -> Result<(), Incomplete> {
         let Some(name) = self.members.groups.get(index as usize).map(|group| group.dn.clone()) else { return Ok(()) };
         let what = format!("the group {name}");
-        let attributes = self.group_attributes();
-        let found = entry(self.directory, name.text(), attributes, &what, &mut self.asked)?;
-        let mut found = found.ok_or_else(|| {
-            Incomplete::passing(format!("{what} went away, or out of sight, while it was being read."))
-        })?;
-        if self.server.hides_members(self.directory.server(), found.number("groupType")) {
-            return Err(Incomplete::lasting(format!(
-                "{} is a global catalog, which does not know who is in {name}: that is no universal group. Nobody is taken away for it; ask a domain controller at its own port (636), or make the group universal.",
-                self.directory.server()
-            )));
+        let (found, listed) = self.list_of(index as usize)?;
+        let names = listed.sorted();
+        let mut counts = Counts { listed: names.len() as u64, ..Counts::default() };
+        if let Some(group) = self.members.groups.get_mut(index as usize).filter(|_| self.keeps_lists) {
+            group.listed = names;
         }
-        let listed = self.listed(&mut found)?;
-        let mut counts = Counts { listed: listed.count(), ..Counts::default() };
         let unknown = listed.keys().filter(|key| self.members.node_of(*key).is_none()).count();
         let may_help = self.has_member_of.unwrap_or(unknown >= BY_MEMBER_OF_MIN);
         self.directory.expect(unknown as u64);
@@ -208,6 +207,38 @@ impl<'a> Walk<'a> {
         }
         self.enter(index, &nodes, counts);
         Ok(())
+    }
+
+    /// The group of this place as it is now, and the names that it lists.
+    ///
+    /// # Errors
+    /// When it can't be read whole, or is another one by now.
+    pub fn list_of(&mut self, place: usize) -> Result<(RawEntry, Listed), Incomplete> {
+        let group = self.members.groups.get(place).map(|group| (group.dn.clone(), group.id.clone()));
+        let Some((name, id)) = group else { return Err(Incomplete::passing("A group is not known any more.")) };
+        let what = format!("the group {name}");
+        let attributes: Vec<&str> = [self.id_attribute()].iter().chain(self.group_attributes()).copied().collect();
+        let found = entry(self.directory, name.text(), &attributes, &what, &mut self.asked)?;
+        let mut found = found.filter(|found| found.stable_id().as_ref() == Some(&id)).ok_or_else(|| {
+            Incomplete::passing(format!("{what} went away, or out of sight, while it was being read."))
+        })?;
+        if self.server.hides_members(self.directory.server(), found.number("groupType")) {
+            return Err(Incomplete::lasting(format!(
+                "{} is a global catalog, which does not know who is in {name}: that is no universal group. Nobody is taken away for it; ask a domain controller at its own port (636), or make the group universal.",
+                self.directory.server()
+            )));
+        }
+        let listed = self.listed(&mut found)?;
+        Ok((found, listed))
+    }
+
+    /// Whether who is in this group is told by something beside its list.
+    pub fn is_told_otherwise(&self, group: &RawEntry) -> bool {
+        if self.server.is_active_directory {
+            primary_group(group).is_some_and(|number| i64::from(number) == DOMAIN_USERS)
+        } else {
+            group.texts("memberUid").next().is_some()
+        }
     }
 
     fn enter(&mut self, index: u32, nodes: &[Node], counts: Counts) {
@@ -373,7 +404,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What one name is.
-    fn by_name(&mut self, name: &Dn) -> Result<Node, Incomplete> {
+    pub fn by_name(&mut self, name: &Dn) -> Result<Node, Incomplete> {
         if !self.server.holds(name) {
             return Ok(Node::Missing(Missing::Elsewhere));
         }

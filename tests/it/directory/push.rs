@@ -190,9 +190,16 @@ fn a_person_alone_is_looked_at_alone(directory: &mut impl Serves) {
     directory.disable(&directory.person(3));
     listening.soon("the disabled account has no seat", &[people(0..3), vec!["zora@contoso.com".to_owned()]].concat());
     assert_eq!(proxy.connections(), 0, "everything was read");
-    // What was made of it is what a whole reading says, to the byte.
+    // What was made of it is what a whole reading says, to the byte; so is the sum of where they stand.
+    let places = || {
+        let explained = listening.world.run(&["explain", "--json", &people([0])[0]]).stdout;
+        let explained: serde_json::Value = serde_json::from_str(&explained).unwrap();
+        explained["subscriptions"][0]["evidence"][0]["places"].as_u64().unwrap()
+    };
+    let edited = places();
     let synced = listening.world.run_to(0, &["sync"]);
     assert!(!synced.stderr.contains("is the roster now"), "{synced:?}");
+    assert_eq!(places(), edited);
     let explained = listening.world.run(&["explain", &people([3])[0]]).stdout;
     assert!(explained.contains("disabled"), "{explained}");
 }

@@ -77,7 +77,16 @@ impl Desk {
         let config = &self.config;
         read(
             fake,
-            Settings { config, hasher: &hasher, known, may_be_unchanged: true, now, watch: &Nobody, missing: &missing },
+            Settings {
+                config,
+                hasher: &hasher,
+                known,
+                may_be_unchanged: true,
+                now,
+                watch: &Nobody,
+                keep: None,
+                missing: &missing,
+            },
         )
     }
 
