@@ -20,7 +20,7 @@ use crate::fleet::Fleet;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
 use crate::outside::Outside;
 use crate::report::text::{count, moment};
-use crate::roster::change::{self, Merge};
+use crate::roster::change::{self, Difference, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
 use crate::source::ldap::{self, connect};
@@ -264,17 +264,19 @@ impl<'a, O: Outside> Desk<'a, O> {
         age.is_some_and(|age| TimeDelta::zero() <= age && age < READ_AT_LEAST)
     }
 
-    /// The stored entries that a complete reading lacks.
+    /// The stored entries that a complete reading lacks. Where another roster has been stored meanwhile, what comes of
+    /// the reading is not accepted.
     fn missing(&self, snapshot: &Snapshot) -> Result<Vec<Entry>, Incomplete> {
         let known = self.record.as_ref().filter(|record| record.accepted_at.is_some());
-        if known.is_none_or(|known| known.fingerprint == snapshot.fingerprint.to_bytes()) {
+        let Some(known) = known.filter(|known| known.fingerprint != snapshot.fingerprint.to_bytes()) else {
             return Ok(Vec::new());
-        }
-        let (name, rows) = (self.source.name.clone(), snapshot.rows.clone());
+        };
+        let parts = snapshot.fingerprint.differing(&known.fingerprint);
+        let rows: Vec<Row> = snapshot.rows.iter().filter(|row| parts.contain(row.key)).copied().collect();
+        let name = self.source.name.clone();
         let missing = self.outside.blocking_on_ledger(move |ledger, _| {
-            let mut merge = Merge::new(&rows);
-            ledger.for_each_row(&name, &Parts::all(), &mut |key, content| merge.stored(key, content))?;
-            ledger.entries_by_key(&name, &merge.finish().removed)
+            let difference = difference(ledger, &name, &rows, &parts)?;
+            ledger.entries_by_key(&name, &difference.removed)
         });
         missing.map_err(|cause| Incomplete::passing(format!("{}.", chain(&cause))))
     }
@@ -336,25 +338,29 @@ impl<'a, O: Outside> Desk<'a, O> {
         let is_known =
             |fingerprint: &Fingerprint| known.is_some_and(|known| known.fingerprint == fingerprint.to_bytes());
         if is_known(&snapshot.fingerprint) && self.same_scope() {
-            self.note_places(&mut snapshot, &[])?;
+            self.note_places(&snapshot, &[])?;
             return self.enter_unchanged(snapshot);
         }
         let name = self.source.name.clone();
-        let (rows, alike) = (std::mem::take(&mut snapshot.rows), std::mem::take(&mut snapshot.alike));
-        let (parts, entries) = (snapshot.parts.clone(), (rows.len() + alike.len()) as u64);
+        let (mut rows, alike) = (std::mem::take(&mut snapshot.rows), std::mem::take(&mut snapshot.alike));
+        let entries = (rows.len() + alike.len()) as u64;
         let before = self.known().map(|known| known.fingerprint.to_vec());
-        // Of a file there may be a million.
-        let keeps_rows = snapshot.evidence.directory.is_some();
-        let (rows, difference, removed) = self.outside.blocking_on_ledger(move |ledger, _| {
+        let parts = match &before {
+            Some(before) if snapshot.parts.are_all() => snapshot.fingerprint.differing(before),
+            _ => snapshot.parts.clone(),
+        };
+        let (difference, removed) = self.outside.blocking_on_ledger(move |ledger, _| {
             let still = parts.are_all() || ledger.source(&name)?.map(|record| record.fingerprint) == before;
-            let (rows, parts) = if still { (rows, parts) } else { (all(rows, alike), Parts::all()) };
-            let mut merge = Merge::new(&rows);
-            ledger.for_each_row(&name, &parts, &mut |key, content| merge.stored(key, content))?;
-            let difference = merge.finish();
+            let parts = if still { parts } else { Parts::all() };
+            if parts.are_all() {
+                rows = all(rows, alike);
+            } else {
+                rows.retain(|row| parts.contain(row.key));
+            }
+            let difference = difference(ledger, &name, &rows, &parts)?;
             let removed = ledger.entries_by_key(&name, &difference.removed)?;
-            Ok((if keeps_rows { rows } else { Vec::new() }, difference, removed))
+            Ok((difference, removed))
         })?;
-        snapshot.rows = rows;
         let fetched = snapshot
             .entries
             .fetch(&difference.added)
@@ -369,7 +375,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             reason => reason.copied().unwrap_or(Reason::Left),
         };
         let edits = change::changes(added, changed, removed, &snapshot.bad_rows, missing);
-        self.note_places(&mut snapshot, &edits.changes)?;
+        self.note_places(&snapshot, &edits.changes)?;
         let mut fingerprint = std::mem::take(&mut snapshot.fingerprint);
         for entry in &edits.kept {
             let key = self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
@@ -650,6 +656,13 @@ fn overdue(source: &Source, newest: Option<Timestamp>, now: Timestamp) -> Option
         moment(newest),
         humantime::format_duration(max_age),
     ))
+}
+
+/// How the stored rows differ from these, of the same parts and in order of key.
+fn difference(ledger: &Ledger, source: &str, rows: &[Row], parts: &Parts) -> Result<Difference, LedgerError> {
+    let mut merge = Merge::new(rows);
+    ledger.for_each_row(source, parts, &mut |key, content| merge.stored(key, content))?;
+    Ok(merge.finish())
 }
 
 /// All rows of a snapshot in order of key, where what was known when it was read is known no more.

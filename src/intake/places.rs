@@ -9,15 +9,12 @@ use crate::ledger::{Acceptance, LedgerError};
 use crate::outside::Outside;
 use crate::roster::change::Change;
 use crate::roster::{Entry, EntryKey};
-use crate::source::{Evidence, Incomplete, Row, Snapshot};
-
-/// So many entries are made at once.
-const AT_ONCE: usize = 1000;
+use crate::source::{Entries, Evidence, Snapshot};
 
 impl<O: Outside> Desk<'_, O> {
     /// Notes where the stored entries stand by now, of those that this reading has, too. Where nobody has moved beside
     /// what changes, which a sum tells, nothing is looked at or written.
-    pub(super) fn note_places(&self, snapshot: &mut Snapshot, changes: &[Change]) -> Result<(), LedgerError> {
+    pub(super) fn note_places(&self, snapshot: &Snapshot, changes: &[Change]) -> Result<(), LedgerError> {
         let places = |evidence: &Evidence| evidence.directory.as_ref().and_then(|observed| observed.places);
         let stored = self.record.as_ref().filter(|record| record.accepted_at.is_some());
         let before = stored.and_then(|record| places(&record.evidence));
@@ -33,8 +30,7 @@ impl<O: Outside> Desk<'_, O> {
             })?;
             Ok(before)
         })?;
-        // What can't be fetched is told where it is needed.
-        let Ok(moved) = self.moved(&before, snapshot) else { return Ok(()) };
+        let moved = self.moved(&before, snapshot);
         if moved.is_empty() {
             return Ok(());
         }
@@ -75,18 +71,13 @@ impl<O: Outside> Desk<'_, O> {
     }
 
     /// Those whose origin is another than before, in the order of their keys.
-    fn moved(
-        &self,
-        before: &HashMap<EntryKey, u64>,
-        snapshot: &mut Snapshot,
-    ) -> Result<Vec<(EntryKey, Box<str>)>, Incomplete> {
-        let Snapshot { rows, entries, .. } = snapshot;
-        let known: Vec<Row> = rows.iter().copied().filter(|row| before.contains_key(&row.key)).collect();
-        let mut moved = Vec::new();
-        for rows in known.chunks(AT_ONCE) {
-            let now = rows.iter().zip(entries.fetch(rows)?).map(|(row, entry)| (row.key, entry.origin));
-            moved.extend(now.filter(|(key, origin)| before.get(key) != Some(&self.hasher.origin(*key, origin))));
-        }
-        Ok(moved)
+    fn moved(&self, before: &HashMap<EntryKey, u64>, snapshot: &Snapshot) -> Vec<(EntryKey, Box<str>)> {
+        let Entries::Directory(claimed) = &snapshot.entries else { return Vec::new() };
+        let moved = claimed.all().filter_map(|entry| {
+            let key = self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
+            let is_elsewhere = self.hasher.origin(key, &entry.origin) != *before.get(&key)?;
+            is_elsewhere.then_some((key, entry.origin))
+        });
+        moved.collect()
     }
 }

@@ -50,7 +50,7 @@ impl Dn {
     /// # Errors
     /// Where the text is no name.
     pub fn normal_of(text: &str) -> Result<Box<str>, NotADn> {
-        plain(text).map_or_else(|| Dn::parse(text).map(|name| name.normal), |normal| Ok(normal.into()))
+        plain(text).map_or_else(|| Dn::parse(text).map(|name| name.normal), Ok)
     }
 
     /// As it was written.
@@ -283,27 +283,25 @@ impl Parser<'_> {
 
 /// The normal form of a name that needs no care, as nearly all: letters, digits and a few signs, without an escape, a
 /// space that may not count, or an attribute that has two names.
-fn plain(text: &str) -> Option<String> {
-    let mut normal = String::with_capacity(text.len());
-    for part in text.split(',') {
-        let (attribute, value) = part.split_once('=')?;
-        let is_sign = |byte: u8| matches!(byte, b'-' | b'_' | b'.' | b'@' | b'\'' | b'(' | b')' | b' ');
-        let is_plain = !value.starts_with(' ')
-            && !value.ends_with(' ')
-            && !value.is_empty()
-            && !value.contains("  ")
-            && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte));
-        let is_known = ["cn", "ou", "dc", "uid", "o"].iter().any(|known| attribute.eq_ignore_ascii_case(known));
-        if !is_plain || !is_known {
-            return None;
-        }
-        if !normal.is_empty() {
-            normal.push(',');
-        }
-        normal.push_str(part);
-    }
-    normal.make_ascii_lowercase();
-    Some(normal)
+fn plain(text: &str) -> Option<Box<str>> {
+    let is_sign = |byte: u8| matches!(byte, b'-' | b'_' | b'.' | b'@' | b'\'' | b'(' | b')' | b' ');
+    let is_plain = |value: &[u8]| {
+        let mut last = b' ';
+        let all = value.iter().all(|&byte| {
+            let counts = byte != b' ' || last != b' ';
+            last = byte;
+            counts && (byte.is_ascii_alphanumeric() || is_sign(byte))
+        });
+        all && last != b' '
+    };
+    let names: [&[u8]; 5] = [b"cn", b"ou", b"dc", b"uid", b"o"];
+    let is_name = |attribute: &[u8]| names.iter().any(|name| attribute.eq_ignore_ascii_case(name));
+    let mut parts = text.as_bytes().split(|byte| *byte == b',');
+    let all = parts.all(|part| {
+        let equals = part.iter().position(|byte| *byte == b'=');
+        equals.is_some_and(|at| is_name(&part[..at]) && is_plain(&part[at + 1..]))
+    });
+    all.then(|| text.to_ascii_lowercase().into())
 }
 
 /// In lower case and normal form C, with one space for any number.

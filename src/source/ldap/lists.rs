@@ -107,14 +107,14 @@ pub struct News {
 
 /// The names that a list has and the one before has not, and the other way round.
 #[derive(Debug)]
-pub struct Difference<'a> {
-    pub added: Vec<(Key, &'a str)>,
+pub struct Difference {
+    pub added: Vec<(Key, String)>,
     pub removed: Vec<Key>,
 }
 
-impl<'a> Difference<'a> {
+impl Difference {
     /// `before` and `after` are in order; `after` are the keys of `listed`.
-    pub fn of(before: &[Key], after: &[Key], listed: &'a Listed) -> Difference<'a> {
+    pub fn of(before: &[Key], after: &[Key], listed: &Listed) -> Difference {
         let not_in = |keys: &[Key], key: &Key| keys.binary_search(key).is_err();
         let removed = before.iter().copied().filter(|key| not_in(after, key)).collect();
         let added = listed.names().filter(|(key, _)| not_in(before, key)).collect();

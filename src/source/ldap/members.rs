@@ -140,6 +140,13 @@ impl Members {
         members
     }
 
+    /// Makes room for so many more people.
+    pub fn reserve(&mut self, more: usize) {
+        self.people.reserve(more);
+        self.by_id.reserve(more);
+        self.by_name.reserve(more);
+    }
+
     pub fn node(&self, name: &Dn) -> Option<Node> {
         self.node_of(Key::of_name(name))
     }
@@ -198,8 +205,8 @@ impl Members {
         email_attributes: &[String],
     ) -> Result<Node, Incomplete> {
         let key = Key::of(&id);
-        let person = (kind == Kind::Person).then(|| Person::of(entry, email_attributes)).flatten();
-        let node = if let Some(person) = person {
+        let node = if kind == Kind::Person {
+            let person = Person::with_id(id, entry, email_attributes);
             self.had_choice += u64::from(person.had_choice);
             Node::Person(self.people.push(&person))
         } else {

@@ -33,7 +33,7 @@ impl RawEntry {
 
     /// Whether it is of this class.
     pub(super) fn is(&self, class: &str) -> bool {
-        self.texts("objectClass").any(|known| known.eq_ignore_ascii_case(class))
+        self.values("objectClass").iter().any(|known| known.eq_ignore_ascii_case(class.as_bytes()))
     }
 
     /// What names it whatever its name: `objectGUID` as Active Directory writes it, or `entryUUID`.
@@ -113,17 +113,22 @@ pub fn attributes(of_active_directory: bool) -> &'static [&'static str] {
 impl Person {
     /// `None` where the entry has no stable id.
     pub fn of(entry: &RawEntry, email_attributes: &[String]) -> Option<Person> {
+        Some(Person::with_id(entry.stable_id()?, entry, email_attributes))
+    }
+
+    /// The same where its stable id has been read.
+    pub fn with_id(id: Box<str>, entry: &RawEntry, email_attributes: &[String]) -> Person {
         let (address, had_choice) = address(entry, email_attributes);
         let locked = entry.text("nsAccountLock").is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
         let control = entry.number("userAccountControl").unwrap_or_default();
-        Some(Person {
-            id: entry.stable_id()?,
+        Person {
+            id,
             dn: entry.dn.as_str().into(),
             address,
             had_choice,
             disabled: locked || control & ACCOUNT_DISABLED != 0,
             expires: entry.number("accountExpires").and_then(moment_of),
-        })
+        }
     }
 }
 

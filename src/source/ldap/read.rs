@@ -164,6 +164,7 @@ fn read_group(walk: &mut Walk<'_>, group: &Group, settings: Settings<'_>) -> Res
 /// Claims a licence for everybody in a group of the configuration.
 pub(super) fn claim(claims: &mut Claims, group: &Group, root: u32, members: &Members, nested: bool) -> Reach {
     let reach = if nested { members.reach(root) } else { members.directly(root) };
+    claims.reserve(reach.people.len());
     for (person, inner) in &reach.people {
         let through = Through::Group { root, inner: *inner };
         claims.add(*person, group.subscription.as_deref(), group.priority, through);

@@ -25,16 +25,25 @@ use super::tls::{Told, client_config};
 /// When one of these fails, with what to do about it.
 pub async fn sign_in(config: &config::Ldap, url: &Url, server: &str) -> Result<Ldap, Closed> {
     let told = Told::default();
-    let secure = client_config(config, &told).map_err(Closed::everywhere)?;
+    // The system's certificates take a while to load.
+    let secure = is_tls(config, url).then(|| client_config(config, &told).map(Arc::new)).transpose();
+    let secure = secure.map_err(Closed::everywhere)?;
     let stream = tcp(url, server).await?;
     let settings = LdapConnSettings::new()
-        .set_config(Arc::new(secure))
         .set_starttls(config.start_tls && url.scheme() == "ldap")
         .set_std_stream(StdStream::Tcp(stream));
+    let settings = match secure {
+        Some(secure) => settings.set_config(secure),
+        None => settings,
+    };
     let connected = LdapConnAsync::from_url_with_settings(settings, url).await;
     let (connection, ldap) = connected.map_err(|error| not_secure(server, &error, &told))?;
     tokio::spawn(async move { connection.drive().await });
     bind(ldap, config, url, server).await
+}
+
+fn is_tls(config: &config::Ldap, url: &Url) -> bool {
+    config.start_tls || url.scheme() == "ldaps"
 }
 
 /// A connection to the first of the host's addresses that takes one.
@@ -118,17 +127,16 @@ async fn bind(mut ldap: Ldap, config: &config::Ldap, url: &Url, server: &str) ->
             )));
         }
     };
-    let is_tls = config.start_tls || url.scheme() == "ldaps";
     match bound {
         Ok(LdapResult { rc: 0, .. }) => Ok(ldap),
-        Ok(result) => Err(refused(server, who, is_tls, result.rc, &result.text)),
+        Ok(result) => Err(refused(server, who, is_tls(config, url), result.rc, &result.text)),
         #[cfg(feature = "gssapi")]
         Err(LdapError::GssapiOperationError(text)) => Err(super::closed::without_ticket(server, host(url), &text)),
         Err(error) => {
             // TLS 1.3 is done before the server has looked at the client's certificate.
             let advice = match config.auth {
                 Auth::External { .. } => " Does it trust who issued `client_cert`, and is that still valid?",
-                _ if !is_tls => " Is that a port for TLS? Then write ldaps://.",
+                _ if !is_tls(config, url) => " Is that a port for TLS? Then write ldaps://.",
                 _ => "",
             };
             let why = format!("{server} {}, when rosterd signed in.{advice}", words(&error));

@@ -105,7 +105,7 @@ impl Touch<'_> {
             }
         }
         for (name, text) in difference.added {
-            match (lists.id_of(name), Dn::parse(text)) {
+            match (lists.id_of(name), Dn::parse(&text)) {
                 (Some(id), _) => drop(self.ids.insert(id.into())),
                 (None, Ok(name)) => self.joiners.push(name),
                 (None, Err(_)) => return Ok(false),

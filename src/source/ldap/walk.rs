@@ -182,6 +182,7 @@ impl<'a> Walk<'a> {
         let unknown = listed.keys().filter(|key| self.members.node_of(*key).is_none()).count();
         let may_help = self.has_member_of.unwrap_or(unknown >= BY_MEMBER_OF_MIN);
         self.directory.expect(unknown as u64);
+        self.members.reserve(unknown);
         let mut searched = self.base;
         let mut by_member_of = if may_help { self.by_member_of(&name, searched)? } else { None };
         if let Some(root) = self.root_of_many(&listed) {
@@ -278,7 +279,11 @@ impl<'a> Walk<'a> {
         };
         let (by_list, by_member_of) = (in_order(by_list), in_order(by_member_of));
         let only = |one: &[Node], other: &[Node], only: &mut OnlyOneWay| {
-            let missing = one.iter().filter(|node| other.binary_search(node).is_err());
+            let mut ahead = other.iter().peekable();
+            let missing = one.iter().filter(|node| {
+                while ahead.next_if(|other| other < node).is_some() {}
+                ahead.next_if_eq(node).is_none()
+            });
             let names = missing.filter_map(|node| self.members.name_of(*node));
             // Who stands elsewhere was not searched for.
             let there = names.filter(|name| Dn::parse(name).is_ok_and(|name| name.is_within(searched)));
@@ -368,13 +373,16 @@ impl<'a> Walk<'a> {
     fn fetch(&mut self, listed: &Listed) -> Result<(), Incomplete> {
         let unknown = |members: &Members, key: &Key| members.node_of(*key).is_none();
         let number = listed.keys().filter(|key| unknown(&self.members, key)).count();
+        if number == 0 {
+            return Ok(());
+        }
         if number > BY_NAME_MAX && !self.server.is_active_directory {
             let wanted = listed.keys().filter(|key| unknown(&self.members, key)).collect();
             self.scan(&wanted)?;
         }
         for (key, text) in listed.names() {
             if unknown(&self.members, &key)
-                && let Ok(name) = Dn::parse(text)
+                && let Ok(name) = Dn::parse(&text)
             {
                 let node = self.by_name(&name)?;
                 self.members.note(&name, node);
@@ -529,10 +537,8 @@ fn id_filter(attribute: &str, id: &str) -> Option<String> {
 
 /// A value of `uniqueMember` may have a bit string after the name: `cn=a,dc=x#'0101'B`.
 fn without_uid(text: &str) -> &str {
-    match text.rsplit_once("#'") {
-        Some((name, rest)) if rest.ends_with("'B") => name,
-        _ => text,
-    }
+    let name = text.strip_suffix("'B").and_then(|text| text.rsplit_once("#'"));
+    name.map_or(text, |(name, _)| name)
 }
 
 /// The number by which people have this group as their primary one, where they can: the last part of its `objectSid`.

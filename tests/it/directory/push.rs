@@ -67,6 +67,7 @@ on_both!(
     a_server_that_was_started_again_is_listened_to_again,
     many_changes_are_few_readings,
     a_person_alone_is_looked_at_alone,
+    a_group_that_changes_is_read_alone,
     what_one_person_can_not_tell_is_read_whole,
     the_status_says_whether_it_is_told
 );
@@ -202,6 +203,25 @@ fn a_person_alone_is_looked_at_alone(directory: &mut impl Serves) {
     assert_eq!(places(), edited);
     let explained = listening.world.run(&["explain", &people([3])[0]]).stdout;
     assert!(explained.contains("disabled"), "{explained}");
+}
+
+fn a_group_that_changes_is_read_alone(directory: &mut impl Serves) {
+    let proxy = Proxy::before(directory.plain());
+    let listening = Listening::at(directory, &proxy.url());
+    let elsewhere = directory.add_group("elsewhere", &directory.people(15..17));
+    for (person, wanted) in [(7, people([0, 1, 2, 3, 4, 7])), (8, people([0, 1, 2, 3, 4, 7, 8]))] {
+        directory.join(&listening.group, &directory.person(person));
+        listening.soon("the joiner has a seat", &wanted);
+    }
+    proxy.set(Fault::None);
+    directory.join(&elsewhere, &directory.person(18));
+    directory.leave(&listening.group, &directory.person(0));
+    listening.soon("the leaver has none", &people([1, 2, 3, 4, 7, 8]));
+    directory.join(&listening.group, &directory.person(9));
+    listening.soon("the joiner has a seat", &people([1, 2, 3, 4, 7, 8, 9]));
+    assert_eq!(proxy.connections(), 0, "everything was read");
+    let synced = listening.world.run_to(0, &["sync"]);
+    assert!(!synced.stderr.contains("is the roster now"), "{synced:?}");
 }
 
 fn what_one_person_can_not_tell_is_read_whole(directory: &mut impl Serves) {
