@@ -51,22 +51,22 @@ impl<O: Outside> Desk<'_, O> {
     fn change_of_places(&self, changes: &[Change]) -> Result<u64, LedgerError> {
         let key = |entry: &Entry| self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
         let place = |entry: &Entry| self.hasher.origin(key(entry), &entry.origin);
-        let (mut sum, mut changed) = (0_u64, Vec::new());
+        let (mut sum, mut known) = (0_u64, Vec::new());
         for change in changes {
             match change {
                 Change::Added(entry) => sum = sum.wrapping_add(place(entry)),
                 Change::Removed { entry, .. } => sum = sum.wrapping_sub(place(entry)),
                 Change::Changed(entry) => {
                     sum = sum.wrapping_add(place(entry));
-                    changed.push(key(entry));
+                    known.push(key(entry));
                 }
             }
         }
-        if changed.is_empty() {
+        if known.is_empty() {
             return Ok(sum);
         }
         let name = self.source.name.clone();
-        let before = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &changed))?;
+        let before = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &known))?;
         Ok(before.iter().fold(sum, |sum, entry| sum.wrapping_sub(place(entry))))
     }
 

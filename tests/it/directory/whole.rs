@@ -176,17 +176,17 @@ fn nothing_is_asked_for_that_is_not_used() {
     insta::assert_snapshot!(told.join("\n\n"), @r"
     contextCSN
     defaultNamingContext namingContexts supportedCapabilities dsServiceName highestCommittedUSN isSynchronized
+    entryUUID member uniqueMember memberUid
     entryUUID objectClass
     entryUUID objectClass nsAccountLock mail proxyAddresses userPrincipalName
-    member uniqueMember memberUid
     objectClass
     objectClass vendorName vendorVersion dnsHostName domainFunctionality forestFunctionality supportedControl
 
     defaultNamingContext namingContexts supportedCapabilities dsServiceName highestCommittedUSN isSynchronized
     invocationId
-    member objectSid groupType
     objectClass
     objectClass vendorName vendorVersion dnsHostName domainFunctionality forestFunctionality supportedControl
+    objectGUID member objectSid groupType
     objectGUID objectClass
     objectGUID objectClass userAccountControl accountExpires mail proxyAddresses userPrincipalName
     ");
