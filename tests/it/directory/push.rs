@@ -94,6 +94,11 @@ impl Listening {
         listening
     }
 
+    /// Without its daemon.
+    fn end(self) -> World {
+        self.world
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.world.path("daemon.log")).unwrap()
     }
@@ -270,8 +275,7 @@ fn the_status_says_whether_it_is_told(directory: &mut impl Serves) {
 
     proxy.set(Fault::None);
     until("it is over", || push()["server"] == *url);
-    let Listening { world, _daemon, .. } = listening;
-    drop(_daemon);
+    let world = listening.end();
     assert!(told_in_status(&world).is_null(), "nobody listens");
 }
 
