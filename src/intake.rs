@@ -29,6 +29,7 @@ use crate::source::{
 };
 use crate::telemetry::{Masked, Progress, chain};
 
+mod places;
 pub mod touch;
 
 /// A directory that says that nothing has changed is read whole all the same when the last whole reading is older than
@@ -337,6 +338,7 @@ impl<'a, O: Outside> Desk<'a, O> {
         let is_known =
             |fingerprint: &Fingerprint| known.is_some_and(|known| known.fingerprint == fingerprint.to_bytes());
         if is_known(&snapshot.fingerprint) && self.same_scope() {
+            self.note_places(&snapshot, &[])?;
             return self.enter_unchanged(snapshot);
         }
         let name = self.source.name.clone();
@@ -373,6 +375,7 @@ impl<'a, O: Outside> Desk<'a, O> {
             reason => reason.copied().unwrap_or(Reason::Left),
         };
         let edits = change::changes(added, changed, removed, &snapshot.bad_rows, missing);
+        self.note_places(&snapshot, &edits.changes)?;
         let mut fingerprint = std::mem::take(&mut snapshot.fingerprint);
         for entry in &edits.kept {
             let key = self.hasher.entry_key(entry.address.identity(), entry.route.as_deref());
@@ -470,7 +473,9 @@ impl<'a, O: Outside> Desk<'a, O> {
 
     fn not_believed(&self, evidence: &Evidence, why: &str) -> Incomplete {
         let file = evidence.file.as_deref().unwrap_or(&self.source.name);
-        Incomplete::lasting(format!("{file} {why}."))
+        let seen = evidence.directory.as_ref().map(|observed| observed.told_of_people().join(" "));
+        let seen = seen.filter(|seen| !seen.is_empty()).map(|seen| format!(" What was seen: {seen}"));
+        Incomplete::lasting(format!("{file} {why}.{}", seen.unwrap_or_default()))
     }
 
     /// Notes a look that gave nothing, and says so once for each new reason.

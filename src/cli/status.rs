@@ -4,10 +4,10 @@ use super::context::{Context, read_ledger, subscriptions};
 use super::failure::Failure;
 use super::output::{print, print_json, style};
 use crate::clock::{self, Timestamp};
-use crate::config::{Config, Subscription};
+use crate::config::{Config, SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::ledger::{Ledger, LedgerError};
-use crate::report::status::{Status, SubscriptionStatus};
+use crate::report::status::{PushStatus, SourceStatus, Status, SubscriptionStatus};
 
 /// Seats, members by state, last and next run, problems and holds
 #[derive(Debug, clap::Args)]
@@ -47,8 +47,26 @@ pub(super) fn gather(
         let record = ledger.subscription(name)?;
         Ok(SubscriptionStatus::new(subscription, &record, &ledger.member_counts(name)?, &problems, now))
     };
-    let brake = ledger.brake()?;
-    Ok(Status { brake, subscriptions: subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()? })
+    Ok(Status {
+        brake: ledger.brake()?,
+        subscriptions: subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()?,
+        sources: sources(config, subscriptions, ledger)?,
+    })
+}
+
+/// The sources of these subscriptions.
+fn sources(
+    config: &Config,
+    subscriptions: &[&Subscription],
+    ledger: &Ledger,
+) -> Result<Vec<SourceStatus>, LedgerError> {
+    let wanted = |name: &&String| subscriptions.iter().any(|subscription| subscription.sources.contains(name));
+    let of_one = |name: &String| {
+        let listens = matches!(config.sources.get(name).map(|it| &it.kind), Some(SourceKind::Ldap(ldap)) if ldap.push);
+        let push = if listens { ledger.push(name)? } else { None };
+        Ok(SourceStatus { name: name.clone(), push: push.map(PushStatus::from) })
+    };
+    config.sources.keys().filter(wanted).map(of_one).collect()
 }
 
 /// The problems of a subscription's sources, each with the source's name.

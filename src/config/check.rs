@@ -102,7 +102,7 @@ impl<'a> Check<'a> {
                     check.element(element, |check, values| check.of_a_kind(kinds, values, element.span()));
                 }),
                 (Ok(()), Kind::Groups(inner)) => self.each(at, |check, element| {
-                    if element.get_ref().as_str().is_some_and(|dn| !dn.trim().is_empty()) {
+                    if element.get_ref().is_str() {
                         let at = At { file: check.file, kind: &Kind::Dn, value: element };
                         if let Err(complaint) = at.dn() {
                             check.problems.push(Problem::at(check.file, element.span(), complaint));

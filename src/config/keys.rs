@@ -56,6 +56,8 @@ pub(super) enum Kind {
     Cron,
     Zone,
     Guid,
+    /// Of a group in a directory.
+    GroupId,
     Secret,
     /// A secret, or a URL in place.
     SecretUrl,
@@ -485,7 +487,7 @@ pub(super) static LDAP: Table = Table {
             key(
                 "push",
                 Kind::Word(&["auto", "off"]),
-                "\"auto\": listen for changes where the server offers it; or \"off\".",
+                "\"auto\": listen for changes where the server offers it, which `rosterd status` tells; or \"off\".",
             )
             .or(r#""auto""#),
         ],
@@ -501,7 +503,7 @@ pub(super) static GROUP: Table = Table {
         key("subscription", Kind::Text, "The one subscription that the group is for."),
         key(
             "id",
-            Kind::Guid,
+            Kind::GroupId,
             "Its objectGUID or entryUUID; without it, that of the group that is first seen under the name.",
         ),
     ]],

@@ -446,6 +446,9 @@ pub struct Ldap {
     pub schedule: Schedule,
     /// Whether to listen for changes where the server tells of them.
     pub push: bool,
+    /// Not of the file: the server that is asked before all others, because it tells of changes that they may not know of
+    /// yet.
+    pub first: Option<reqwest::Url>,
     /// Every key as it stands in the file: the same text reads in the same manner.
     pub table: String,
 }

@@ -70,7 +70,7 @@ fn of_kind(kind: &Kind) -> Value {
             { "type": "integer", "minimum": 0 },
             { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%$|^off$" },
         ] }),
-        Kind::Guid => json!({ "type": "string", "format": "uuid" }),
+        Kind::Guid | Kind::GroupId => json!({ "type": "string", "format": "uuid" }),
         Kind::Secret => secret(),
         Kind::SecretUrl => json!({ "oneOf": [text, secret()] }),
         Kind::Word(words) => json!({ "enum": words }),

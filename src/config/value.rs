@@ -245,8 +245,17 @@ impl<'a> At<'a> {
     pub(super) fn guid(&self) -> Read<Uuid> {
         const HELP: &str = "write the subscription's GUID as the licence portal shows it: 32 hexadecimal digits in the \
                             form 8-4-4-4-12";
-        let text = self.str("a GUID", HELP)?;
-        Uuid::try_parse(text.trim()).map_err(|_| Complaint::new("this is not a GUID", HELP))
+        self.uuid(HELP)
+    }
+
+    /// The stable id of a group in a directory.
+    pub(super) fn group_id(&self) -> Read<Uuid> {
+        self.uuid("write the group's objectGUID or entryUUID: 32 hexadecimal digits in the form 8-4-4-4-12")
+    }
+
+    fn uuid(&self, help: &str) -> Read<Uuid> {
+        let text = self.str("a GUID", help)?;
+        Uuid::try_parse(text.trim()).map_err(|_| Complaint::new("this is not a GUID", help))
     }
 
     pub(super) fn secret(&self) -> Read<SecretRef> {
@@ -411,7 +420,12 @@ impl<'a> At<'a> {
         let urls = self.each("[\"ldaps://dc1.contoso.com\"]", |at| {
             let url = at.url("\"ldaps://dc1.contoso.com\"")?;
             without_credentials(&url, "a name and password must not stand in an address")?;
+            let names_more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
             match url.scheme() {
+                "ldaps" | "ldap" if names_more => Err(Complaint::new(
+                    "this names more than a server",
+                    "leave out what comes after its name and port; where searches begin stands in base_dn",
+                )),
                 "ldaps" | "ldap" => Ok(url),
                 scheme => Err(Complaint::new(format!("{scheme}:// is not a directory"), "write ldaps:// or ldap://")),
             }
@@ -503,6 +517,7 @@ impl<'a> At<'a> {
             Kind::Cron => self.schedule(Tz::UTC).map(drop),
             Kind::Zone => self.zone().map(drop),
             Kind::Guid => self.guid().map(drop),
+            Kind::GroupId => self.group_id().map(drop),
             Kind::Secret => self.secret().map(drop),
             Kind::SecretUrl => self.secret_url().map(drop),
             Kind::Path => self.path().map(drop),

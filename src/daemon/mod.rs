@@ -187,7 +187,7 @@ impl Daemon {
         let mut watching = Tasks::new();
         for (name, eye) in &self.eyes {
             let Some(source) = self.world.config.sources.get(name).cloned() else { continue };
-            let watch = eye.watch(source, self.hints.clone());
+            let watch = eye.watch(&self.world, source, self.hints.clone());
             watching.start(name.clone(), aside(Arc::clone(&self.turns), SLOW, watch));
         }
         let all = async { while watching.next().await.is_some() {} };

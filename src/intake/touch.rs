@@ -70,7 +70,8 @@ impl<O: Outside> Desk<'_, O> {
             if !taken.is_empty() {
                 return Ok(None);
             }
-            let acceptance = edited.acceptance(self, record, changes, &found, lists);
+            let mut acceptance = edited.acceptance(self, record, changes, &found, lists);
+            self.add_places(&mut acceptance)?;
             let intake = self.enter(acceptance)?;
             if !matches!(intake, Intake::Accepted { .. }) {
                 return Ok(Some(intake));
@@ -170,8 +171,9 @@ impl Edited {
                 let (before, after) = (lists.names(*place).len() as u64, names.len() as u64);
                 let id = lists.groups().get(*place).map(|group| &*group.id);
                 for group in observed.groups.iter_mut().filter(|group| Some(&*group.id) == id) {
-                    group.listed = after;
-                    group.by_member_of = group.by_member_of.map(|number| (number + after).saturating_sub(before));
+                    let counts = &mut group.counts;
+                    counts.listed = after;
+                    counts.by_member_of = counts.by_member_of.map(|number| (number + after).saturating_sub(before));
                 }
             }
         }

@@ -23,7 +23,7 @@ pub use crate::member::{Approval, IntentId, Member, MemberState, Restored, Seats
 
 use crate::clock::Timestamp;
 use crate::roster::change::Change;
-use crate::source::{BadRow, DeltaFile, Evidence};
+use crate::source::{BadRow, DeltaFile, Evidence, Push};
 
 /// Names a run: a UUID of version 7, so that runs sort by time.
 pub type RunId = uuid::Uuid;
@@ -46,6 +46,16 @@ pub struct SourceRecord {
     pub accepted_at: Option<Timestamp>,
     /// Why the newest look gave nothing, and since when; `None`: it went well.
     pub problem: Option<(String, Timestamp)>,
+}
+
+/// Whether a directory tells the daemon of its changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushRecord {
+    pub push: Push,
+    /// By this server; or none, for whatever reasons.
+    pub since: Timestamp,
+    /// The daemon.
+    pub owner: Owner,
 }
 
 /// A reading, judged and ready to become the roster: one transaction.

@@ -5,12 +5,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::drift;
-use super::text::{Columns, Style, count, either, moment, number, plain, relative, sentence};
+use super::text::{Columns, Style, count, either, moment, moment_and_distance, number, plain, relative, sentence};
 use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::{Subscription, SubscriptionType};
 use crate::drift::Drift;
-use crate::ledger::{MemberState, RunOutcome, RunRecord, Seats, StoredHold, SubscriptionRecord};
+use crate::ledger::{MemberState, PushRecord, RunOutcome, RunRecord, Seats, StoredHold, SubscriptionRecord};
+use crate::source::Push;
 
 /// What `status --json` says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,6 +19,54 @@ pub struct Status {
     /// Removals are stopped everywhere.
     pub brake: Option<Brake>,
     pub subscriptions: Vec<SubscriptionStatus>,
+    /// Those of the subscriptions.
+    pub sources: Vec<SourceStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceStatus {
+    pub name: String,
+    /// Of a directory that a daemon listens to.
+    pub push: Option<PushStatus>,
+}
+
+/// Whether a directory tells of its changes; one of `server` and `reason` is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PushStatus {
+    /// Which of its servers does.
+    pub server: Option<String>,
+    /// Why none does: sentences.
+    pub reason: Option<String>,
+    pub since: Timestamp,
+}
+
+impl From<PushRecord> for PushStatus {
+    fn from(PushRecord { push, since, .. }: PushRecord) -> PushStatus {
+        let (server, reason) = match push {
+            Push::By(server) => (Some(server), None),
+            Push::Not(reason) => (None, Some(reason)),
+        };
+        PushStatus { server, reason, since }
+    }
+}
+
+impl SourceStatus {
+    /// Nobody has to do anything: it is looked at by schedule all the same. A reason that the problem of a subscription is
+    /// already is not told again.
+    fn told(&self, subscriptions: &[SubscriptionStatus], now: Timestamp) -> Option<String> {
+        let push = self.push.as_ref()?;
+        let (name, since) = (&self.name, moment_and_distance(push.since, now));
+        if let Some(server) = &push.server {
+            return Some(format!("source {name}: {server} tells of changes since {since}."));
+        }
+        let is_told = |reason: &&String| {
+            let mut problems = subscriptions.iter().filter_map(|one| one.problem.as_ref());
+            !problems.any(|problem| problem.contains(reason.as_str()))
+        };
+        let reason = push.reason.as_ref().filter(is_told).map(|reason| format!(" {}", plain(reason)));
+        let reason = reason.unwrap_or_default();
+        Some(format!("source {name}: not told of changes since {since}, so it is looked at by schedule alone.{reason}"))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -254,12 +303,11 @@ impl Status {
         let banner = self.brake.as_ref().map(|brake| format!("{}\n\n", style.red(&plain(&brake.words()))));
         let mut text = banner.unwrap_or_default();
         text.push_str(&self.table(now, style));
-        let sentences: Vec<String> = self.subscriptions.iter().flat_map(|one| one.sentences(now)).collect();
-        if !sentences.is_empty() {
-            text.push('\n');
-        }
-        for words in sentences {
-            text.push_str(&style.yellow(&words));
+        let sentences = self.subscriptions.iter().flat_map(|one| one.sentences(now)).map(|words| style.yellow(&words));
+        let of_sources = self.sources.iter().filter_map(|source| source.told(&self.subscriptions, now));
+        for (place, words) in sentences.chain(of_sources).enumerate() {
+            text.push_str(if place == 0 { "\n" } else { "" });
+            text.push_str(&words);
             text.push('\n');
         }
         text
@@ -436,7 +484,7 @@ mod tests {
 
     #[test]
     fn json_is_as_the_interface_has_it() {
-        let status = Status { brake: None, subscriptions: vec![contoso()] };
+        let status = Status { brake: None, subscriptions: vec![contoso()], sources: Vec::new() };
         insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap(), @r#"
             {
               "brake": null,
@@ -473,7 +521,8 @@ mod tests {
                   },
                   "next_run": "2026-11-23T08:15:00Z"
                 }
-              ]
+              ],
+              "sources": []
             }
             "#);
     }
@@ -489,7 +538,7 @@ mod tests {
 
     #[test]
     fn plain_text_lines_up_and_says_what_is_left() {
-        let status = Status { brake: None, subscriptions: vec![contoso(), fabrikam()] };
+        let status = Status { brake: None, subscriptions: vec![contoso(), fabrikam()], sources: Vec::new() };
         assert!(status.is_left());
         insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
             subscription  seats used  as of          assigned  pending  leaving  quarantined  unknown  last run                 next run
@@ -506,7 +555,7 @@ mod tests {
 
     #[test]
     fn when_all_is_well_there_is_the_table_alone() {
-        let status = Status { brake: None, subscriptions: vec![contoso()] };
+        let status = Status { brake: None, subscriptions: vec![contoso()], sources: Vec::new() };
         assert!(!status.is_left());
         insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
             subscription  seats used  as of          assigned  pending  last run                 next run
@@ -515,12 +564,44 @@ mod tests {
     }
 
     #[test]
+    fn whether_a_directory_tells_of_changes_is_told_below_and_is_no_problem() {
+        let source = |name: &str, push: Push, since: &str| {
+            let owner = crate::ledger::Owner(String::new());
+            let push = Some(PushRecord { push, since: at(since), owner }.into());
+            SourceStatus { name: name.to_owned(), push }
+        };
+        let gone = "ldaps://dc2 can't be reached: refused. Does it run?";
+        let sources = vec![
+            source("ad", Push::By("ldaps://dc1".into()), "2026-11-23T08:00:00Z"),
+            source("far", Push::Not(gone.into()), "2026-11-23T06:00:00Z"),
+            SourceStatus { name: "hr".into(), push: None },
+        ];
+        let status = Status { brake: None, subscriptions: vec![contoso()], sources };
+        assert!(!status.is_left());
+        let told = |status: &Status| status.render(now(), Style::PLAIN).lines().skip(3).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(told(&status), @r"
+            source ad: ldaps://dc1 tells of changes since 2026-11-23 08:00 UTC (5 minutes ago).
+            source far: not told of changes since 2026-11-23 06:00 UTC (2 hours ago), so it is looked at by schedule alone. ldaps://dc2 can't be reached: refused. Does it run?
+            ");
+        let problem = Some(format!("source far: {gone}"));
+        let also = Status { subscriptions: vec![SubscriptionStatus { problem, ..contoso() }], ..status.clone() };
+        insta::assert_snapshot!(told(&also), @r"
+            contoso: source far: ldaps://dc2 can't be reached: refused. Does it run?
+            source ad: ldaps://dc1 tells of changes since 2026-11-23 08:00 UTC (5 minutes ago).
+            source far: not told of changes since 2026-11-23 06:00 UTC (2 hours ago), so it is looked at by schedule alone.
+            ");
+        let json = serde_json::to_value(&status).unwrap();
+        insta::assert_snapshot!(json["sources"][1], @r#"{"name":"far","push":{"reason":"ldaps://dc2 can't be reached: refused. Does it run?","server":null,"since":"2026-11-23T06:00:00Z"}}"#);
+        insta::assert_snapshot!(json["sources"][2], @r#"{"name":"hr","push":null}"#);
+    }
+
+    #[test]
     fn that_removals_are_stopped_everywhere_stands_above_all() {
         let brake = Brake { since: at("2026-11-23T08:00:00Z"), reason: "Seven of ten are in trouble.".into() };
         let mut held = fabrikam().hold.unwrap();
         (held.reason, held.braked) = (brake.in_short(), true);
         let contoso = SubscriptionStatus { hold: Some(held), ..contoso() };
-        let status = Status { brake: Some(brake), subscriptions: vec![contoso] };
+        let status = Status { brake: Some(brake), subscriptions: vec![contoso], sources: Vec::new() };
         insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
             Removals are stopped everywhere since 2026-11-23 08:00 UTC. Seven of ten are in trouble. `rosterd resume` lets them go on.
 
@@ -537,7 +618,7 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_a_table() {
-        let status = Status { brake: None, subscriptions: vec![contoso(), fabrikam()] };
+        let status = Status { brake: None, subscriptions: vec![contoso(), fabrikam()], sources: Vec::new() };
         let style = Style { terminal: true, colour: false, width: Some(120) };
         insta::assert_snapshot!(status.render(now(), style), @r"
             ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -239,6 +239,15 @@ impl Hasher {
         hasher.finish()
     }
 
+    /// A hash of where an entry stands: rows are compared without it.
+    pub fn origin(&self, key: EntryKey, origin: &str) -> u64 {
+        use std::hash::Hasher as _;
+        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.key);
+        hasher.write(&key.0);
+        hasher.write(origin.as_bytes());
+        hasher.finish()
+    }
+
     /// A hash of a stable id, to find doubles.
     pub fn stable_id(&self, id: &str) -> u64 {
         use std::hash::Hasher as _;

@@ -247,6 +247,16 @@ impl Incomplete {
     }
 }
 
+/// Whether a directory tells of its changes, for whoever asks how things stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Push {
+    /// This server does, as it stands in the configuration or in DNS.
+    By(String),
+    /// None does; why, as sentences.
+    Not(String),
+}
+
 impl fmt::Display for Incomplete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)

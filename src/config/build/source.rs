@@ -44,6 +44,10 @@ impl<'a> Build<'a> {
             let says = "asks a global catalog (port 3268 or 3269), which knows the members of universal groups alone and some of the attributes: name a domain controller's own port, 636";
             self.warnings.push(format!("The source `{}` {says}.", named.name));
         }
+        if values.flag("start_tls") == Some(true) && urls.iter().all(|url| url.scheme() == "ldaps") {
+            let says = "has start_tls = true, which has no effect: ldaps:// is TLS from the first word on";
+            self.warnings.push(format!("The source `{}` {says}.", named.name));
+        }
         let auth = match values.get("auth", |at| at.word())? {
             "simple" => {
                 Auth::Simple { name: values.text("bind_dn")?, password: values.get("bind_password", |at| at.secret())? }
@@ -73,6 +77,7 @@ impl<'a> Build<'a> {
             discover: values.flag("discover")?,
             schedule: values.get("schedule", |at| at.schedule(Tz::UTC))?,
             push: values.get("push", |at| at.word())? == "auto",
+            first: None,
             table: canonical_table(named.values),
         })
     }
@@ -173,7 +178,7 @@ fn group(file: &File, element: &Value<'_>) -> Option<Group> {
         dn: values.get("dn", |at| at.dn())?,
         priority: i32::try_from(values.whole("priority")?).ok()?,
         subscription: values.text("subscription"),
-        id: values.get("id", |at| at.guid()).map(|id| id.to_string()),
+        id: values.get("id", |at| at.group_id()).map(|id| id.to_string()),
     })
 }
 

@@ -196,4 +196,6 @@ fn a_global_catalog_is_warned_of() {
     };
     assert!(warnings("urls = [\"ldaps://dc1:3269\"]").contains("asks a global catalog (port 3268 or 3269)"));
     assert!(!warnings("urls = [\"ldaps://dc1\"]\ndiscover = false").contains("global catalog"));
+    assert!(warnings("urls = [\"ldaps://dc1\"]\nstart_tls = true").contains("start_tls = true, which has no effect"));
+    assert!(!warnings("urls = [\"ldaps://dc1\", \"ldap://dc2\"]\nstart_tls = true").contains("no effect"));
 }

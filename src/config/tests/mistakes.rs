@@ -301,6 +301,8 @@ fn what_a_directory_lacks_is_said() {
             "urls = [\"ldaps://contoso.com\", \"ldaps://10.0.0.1\"]\ndiscover = true\n{SIGNS_IN}\ngroups = [\"CN=x\"]"
         )),
         ldap(&format!("urls = [\"ldaps://[2001:db8::1]\"]\ndiscover = true\n{SIGNS_IN}\ngroups = [\"CN=x\"]")),
+        ldap(&format!("urls = [\"ldaps://dc1/DC=contoso,DC=com?mail\"]\n{SIGNS_IN}\ngroups = [\"CN=x\"]")),
+        ldap(&format!("urls = [\"ldaps://dc1/\"]\n{SIGNS_IN}\ngroups = [\"\", {{ dn = \"CN=x\", id = \"7\" }}]")),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
     3: ldap:// would show the password and the people to the network; write ldaps://, or add start_tls = true
@@ -316,6 +318,9 @@ fn what_a_directory_lacks_is_said() {
     3: auth = "external" needs TLS; write ldaps://, or add start_tls = true
     3: this is no domain whose servers DNS could name; write ldaps://contoso.com, or leave discover out
     3: this is no domain whose servers DNS could name; write ldaps://contoso.com, or leave discover out
+    3: this names more than a server; leave out what comes after its name and port; where searches begin stands in base_dn
+    6: this is not a distinguished name: it ends where a name should follow; write it as "CN=Staff,OU=Groups,DC=contoso,DC=com"
+    6: this is not a GUID; write the group's objectGUID or entryUUID: 32 hexadecimal digits in the form 8-4-4-4-12
     "#);
     let plain = format!("[sources.ad]\nkind = \"ldap\"\n{SIGNS_IN}\ngroups = [\"CN=x\"]\n");
     let good = |keys: &str| assert!(parse(&format!("{plain}{keys}{GOOD}")).is_ok(), "{keys}");

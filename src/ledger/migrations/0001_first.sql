@@ -34,7 +34,9 @@ CREATE TABLE source (
   problem TEXT,
   problem_since INTEGER,
   -- When it last began to have a problem; stays when that is over.
-  failed_at INTEGER
+  failed_at INTEGER,
+  -- Whether it tells a daemon of its changes, since when, and which daemon. Null: none has listened.
+  push TEXT
 ) STRICT;
 CREATE INDEX source_failed ON source (failed_at) WHERE failed_at IS NOT NULL;
 

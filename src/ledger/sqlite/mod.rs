@@ -12,6 +12,7 @@ mod names;
 mod past;
 mod people;
 mod planning;
+mod push;
 mod recorded;
 mod requests;
 mod rosters;

@@ -51,6 +51,37 @@ impl Ledger {
         })
     }
 
+    /// Key and origin of every stored entry, in the order of keys.
+    pub fn for_each_origin(&self, source: &str, each: &mut dyn FnMut(EntryKey, &str)) -> Result<()> {
+        self.read(|connection| {
+            let Some(source) = source_id(connection, source)? else { return Ok(()) };
+            let sql = "SELECT key, origin FROM roster_entry WHERE source_id = ?1 ORDER BY key";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query([source])?;
+            while let Some(row) = rows.next()? {
+                each(entry_key(row, 0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// These entries stand elsewhere by now, which changes nothing else. Nothing is written where the stored roster is
+    /// another than `base`, its [`SourceRecord::revision`].
+    pub fn move_entries(&mut self, source: &str, base: u64, moved: &[(EntryKey, Box<str>)]) -> Result<()> {
+        self.write(|transaction| {
+            let Some(source) = source_id(transaction, source)? else { return Ok(()) };
+            if revision(transaction, source)? != base {
+                return Ok(());
+            }
+            let sql = "UPDATE roster_entry SET origin = ?3 WHERE source_id = ?1 AND key = ?2";
+            let mut statement = transaction.prepare_cached(sql)?;
+            for (key, origin) in moved {
+                statement.execute(params![source, key.0, origin])?;
+            }
+            Ok(())
+        })
+    }
+
     /// The entries with these keys, in their order; a key that is not there is passed over.
     pub fn entries_by_key(&self, source: &str, keys: &[EntryKey]) -> Result<Vec<Entry>> {
         self.read(|connection| {
@@ -343,7 +374,7 @@ fn was_accepted(connection: &Connection, name: &str) -> Result<bool> {
     Ok(connection.prepare_cached(sql)?.exists([name])?)
 }
 
-fn make_source(connection: &Connection, name: &str) -> Result<i64> {
+pub(super) fn make_source(connection: &Connection, name: &str) -> Result<i64> {
     if let Some(id) = source_id(connection, name)? {
         return Ok(id);
     }

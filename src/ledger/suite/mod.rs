@@ -18,7 +18,7 @@ use crate::plan::{
     Assignment, Hold, Leaving, LeavingUntil, Plan, Quarantine, Removal, Rename, Settlement, Then, Waiting,
 };
 use crate::roster::{Entry, Fingerprint, Parts, Reason, When};
-use crate::source::{DeltaFile, FileDone, FileMark, Incomplete};
+use crate::source::{DeltaFile, FileDone, FileMark, Incomplete, Push};
 
 /// Lists the suite for one backend: `$with` makes an empty ledger and gives it to the test.
 macro_rules! ledger_suite {
@@ -45,6 +45,7 @@ macro_rules! ledger_suite {
             a_source_that_says_nothing_new_touches_nobody,
             a_refused_reading_changes_nothing_and_is_told_once,
             files_are_done_with_once,
+            whether_a_source_tells_of_changes_is_noted_when_that_changes,
             a_seat_is_given_and_told,
             an_intent_makes_its_addresses_unknown_until_its_answer,
             every_outcome_has_its_state,

@@ -412,3 +412,30 @@ pub(in crate::ledger) fn a_date_that_passed_while_a_clock_was_ahead_is_seen(ledg
     record(ledger, &lease, Plan::default(), 60 * 201);
     assert_eq!(touched(ledger, 60 * 300), [""; 0], "what was looked at by the right clock is done with");
 }
+
+pub(in crate::ledger) fn whether_a_source_tells_of_changes_is_noted_when_that_changes(ledger: &mut Ledger) {
+    let me = Owner::this_process();
+    let by = |server: &str| Push::By(server.to_owned());
+    let not = |why: &str| Push::Not(why.to_owned());
+    let said = |ledger: &Ledger| ledger.push("hr").unwrap().map(|record| (record.push, record.since));
+    assert_eq!(said(ledger), None);
+    let mut note = |push: Push, minute: i64| {
+        ledger.note_push("hr", &push, &me, at(minute)).unwrap();
+        said(ledger).unwrap()
+    };
+    assert_eq!(note(by("dc1"), 1), (by("dc1"), at(1)), "before it was ever read");
+    assert_eq!(note(by("dc1"), 2), (by("dc1"), at(1)));
+    assert_eq!(note(by("dc2"), 3), (by("dc2"), at(3)));
+    assert_eq!(note(not("It is gone."), 4), (not("It is gone."), at(4)));
+    assert_eq!(note(not("It says no."), 5), (not("It says no."), at(4)), "since the first of the reasons");
+    assert_eq!(note(by("dc2"), 6), (by("dc2"), at(6)));
+    assert_eq!(ledger.source("hr").unwrap().unwrap().accepted_at, None);
+    assert!(told(ledger).is_empty());
+    // The one who was told is gone: nobody listens, and what another one hears begins then.
+    let (place, random) = me.0.rsplit_once(':').unwrap();
+    let gone = Owner(format!("{}:{random}", place.replace(&std::process::id().to_string(), "4999999")));
+    ledger.note_push("hr", &not("It is gone."), &gone, at(7)).unwrap();
+    assert_eq!(said(ledger), None);
+    ledger.note_push("hr", &not("It is gone."), &me, at(8)).unwrap();
+    assert_eq!(said(ledger), Some((not("It is gone."), at(8))));
+}

@@ -54,6 +54,8 @@ pub struct Settled {
     /// Of those who are in, how many have an account that has expired.
     pub expired: u64,
     pub without_address: u64,
+    /// The sum of [`Hasher::origin`] of all who have a row: it is another when somebody stands elsewhere.
+    pub places: u64,
     /// A sentence for each address that several people have; the first few.
     pub shared: Vec<String>,
     include_disabled: bool,
@@ -102,6 +104,7 @@ impl Claims {
         self.all.dedup_by_key(|claim| (claim.person, claim.route));
         let (mut keys, mut disabled, mut bad_rows) = (Vec::with_capacity(self.all.len()), BTreeSet::new(), Vec::new());
         let (mut without_address, mut expired, mut last) = (0, 0, None);
+        let (mut places, mut place_of_one) = (0_u64, String::new());
         for (place, claim) in (0..).zip(&self.all) {
             let Some(person) = members.people.get(claim.person) else { continue };
             // Claims of one person stand together.
@@ -119,6 +122,9 @@ impl Claims {
                     let content =
                         hasher.content_of(address.spelling(), Some(person.id), route, claim.priority, None, ends);
                     keys.push(Row { key, content, place });
+                    place_of_one.clear();
+                    write_origin(&mut place_of_one, person, claim.through, members);
+                    places = places.wrapping_add(hasher.origin(key, &place_of_one));
                 }
                 Err(NoAddress(reason)) if is_first => {
                     without_address += 1;
@@ -146,7 +152,17 @@ impl Claims {
             entries: Entries::Memory(Vec::new()),
             departed: std::collections::BTreeMap::new(),
         };
-        Settled { snapshot, disabled, expired, without_address, shared, include_disabled, claims: self, in_order }
+        Settled {
+            snapshot,
+            disabled,
+            expired,
+            without_address,
+            places,
+            shared,
+            include_disabled,
+            claims: self,
+            in_order,
+        }
     }
 
     /// Makes one row of all claims of one key, whose place is then that in the order; and what there is to say of those
@@ -230,30 +246,55 @@ impl Settled {
 impl Claimed {
     /// The entry of a row.
     pub fn entry(&self, row: &Row) -> Option<Entry> {
-        let Claimed { members, claims, in_order, include_disabled } = self;
-        let rest = usize::try_from(row.place).ok().and_then(|place| in_order.get(place..))?;
-        let identity = |claim: u32| {
-            let claim = claims.all.get(claim as usize)?;
-            Some((members.people.get(claim.person)?.address().ok()?, claim.route))
+        self.of_one(self.alike(usize::try_from(row.place).ok()?))
+    }
+
+    /// Every entry, in the order of keys.
+    pub fn all(&self) -> impl Iterator<Item = Entry> {
+        let mut place = 0;
+        std::iter::from_fn(move || {
+            let alike = self.alike(place);
+            place += alike.len();
+            self.of_one(alike)
+        })
+    }
+
+    fn of_one(&self, claims: &[u32]) -> Option<Entry> {
+        self.claims.joined(claims.iter().copied(), &self.members, self.include_disabled)
+    }
+
+    /// The claims of one row, which begin here.
+    fn alike(&self, place: usize) -> &[u32] {
+        let identity = |claim: &u32| {
+            let claim = self.claims.all.get(*claim as usize)?;
+            Some((self.members.people.get(claim.person)?.address().ok()?, claim.route))
         };
-        let first = identity(*rest.first()?);
-        let alike = rest.iter().copied().take_while(|claim| identity(*claim) == first);
-        claims.joined(alike, members, *include_disabled)
+        let rest = self.in_order.get(place..).unwrap_or_default();
+        let first = rest.first().and_then(identity);
+        let alike = rest.iter().take_while(|claim| identity(claim) == first).count();
+        rest.get(..alike).unwrap_or_default()
     }
 }
 
 /// Where a person stands: `CN=Jane,…; member of CN=Staff,…`.
 fn origin(person: Kept<'_>, through: Through, members: &Members) -> String {
+    let mut origin = String::new();
+    write_origin(&mut origin, person, through, members);
+    origin
+}
+
+fn write_origin(origin: &mut String, person: Kept<'_>, through: Through, members: &Members) {
     let group = |index: u32| members.groups.get(index as usize).map(|group| &group.dn);
-    let name = person.dn;
+    let mut put = |texts: &[&str]| texts.iter().for_each(|text| origin.push_str(text));
+    put(&[person.dn]);
     match through {
-        Through::Filter => format!("{name}{IN}found by user_filter"),
+        Through::Filter => put(&[IN, "found by user_filter"]),
         Through::Group { root, inner } => match (group(root), group(inner)) {
             (Some(root), Some(inner)) if root != inner => {
-                format!("{name}{IN}member of {} in {root}", inner.name())
+                put(&[IN, "member of ", &inner.name(), " in ", root.text()]);
             }
-            (Some(root), _) => format!("{name}{IN}member of {root}"),
-            (None, _) => name.to_string(),
+            (Some(root), _) => put(&[IN, "member of ", root.text()]),
+            (None, _) => {}
         },
     }
 }

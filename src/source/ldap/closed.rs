@@ -88,6 +88,7 @@ pub fn refused(server: &str, who: &str, is_tls: bool, code: u32, text: &str) -> 
             "It wants channel binding, which this sign-in does not give: look at its LdapEnforceChannelBinding."
         }
         49 => "The name or the password is wrong: look at `bind_dn` and `bind_password`.",
+        32 | 34 => "It knows no such name: look at `bind_dn`.",
         8 | 13 if is_tls => {
             "It does not take this kind of sign-in even over TLS: its log says what it wants (for Samba, look at `ldap server require strong auth`)."
         }
@@ -177,6 +178,7 @@ mod tests {
                 .ends_with("The account is disabled.")
         );
         assert!(told(49, "").ends_with("look at `bind_dn` and `bind_password`."));
+        assert!(told(34, "invalid DN").ends_with("It knows no such name: look at `bind_dn`."));
         assert!(refused("s", "rosterd", true, 8, "").why.reason.contains("even over TLS: its log says"));
     }
 

@@ -37,8 +37,15 @@ const ENTRIES_WAITING_MAX: usize = 64;
 /// Reads a directory from the first of its servers that can be read.
 pub fn look(settings: Settings<'_>) -> Reading {
     let mut tried = Tried::default();
-    for url in &settings.config.urls {
-        let servers = match servers(settings.config, url, settings.known.map(|known| known.server.as_str())) {
+    let Settings { config, known, .. } = settings;
+    let first: Vec<Url> = config.first.iter().cloned().collect();
+    let others = config.urls.iter().map(|url| {
+        let mut servers = servers(config, url, known.map(|known| known.server.as_str()))?;
+        servers.retain(|server| !first.contains(server));
+        Ok(servers)
+    });
+    for servers in std::iter::once(Ok(first.clone())).chain(others) {
+        let servers = match servers {
             Ok(servers) => servers,
             Err(why) => {
                 tried.add(why);
@@ -46,7 +53,7 @@ pub fn look(settings: Settings<'_>) -> Reading {
             }
         };
         for server in &servers {
-            let reading = match Connection::open(settings.config, server) {
+            let reading = match Connection::open(config, server) {
                 Ok(mut connection) => read(&mut connection, settings),
                 Err(closed) if closed.elsewhere => {
                     tried.add(closed.why);
@@ -140,7 +147,7 @@ impl Connection {
         });
         let opened = opened.unwrap_or_else(|_| {
             Err(Closed::here(Incomplete::passing(format!(
-                "{server} did not let rosterd connect and sign in within {} (connect_timeout).",
+                "{server} did not let rosterd connect and sign in within {} (connect_timeout). Is its port right, for TLS or without it as configured, and may this machine reach it?",
                 humantime::format_duration(limit)
             ))))
         });

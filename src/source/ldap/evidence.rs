@@ -28,6 +28,8 @@ pub struct Observed {
     /// When all of this was read.
     #[serde(default)]
     pub read_at: Option<Timestamp>,
+    /// Another number when somebody stands elsewhere than before.
+    pub places: Option<u64>,
     pub groups: Vec<SeenGroup>,
     /// People who should have a licence.
     pub people: u64,
@@ -79,19 +81,57 @@ pub struct SeenGroup {
     pub id: String,
     /// People in it who should have a licence, were they in no other group.
     pub people: u64,
-    /// Direct members by each way of counting.
-    pub listed: u64,
-    pub by_member_of: Option<u64>,
-    pub by_primary: u64,
-    pub uids: u64,
-    /// Members by one way of counting and not by the other, in it and in the groups in it.
-    pub only_listed: OnlyOneWay,
-    pub only_by_member_of: OnlyOneWay,
-    /// Of the names in `memberUid`, those of no account.
-    pub unknown_uids: OnlyOneWay,
+    /// Of direct members; what only one way of counting has, in the groups in it, too.
+    #[serde(flatten)]
+    pub counts: Counts,
     /// Groups in it, and how deep they go.
     pub inner: u64,
     pub depth: u32,
+}
+
+/// How many members a group has, counted by each way in which the directory tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Names in `member` and `uniqueMember`.
+    pub listed: u64,
+    /// Entries found by `memberOf`; `None`: it was not asked.
+    pub by_member_of: Option<u64>,
+    /// People whose primary group it is.
+    pub by_primary: u64,
+    /// Names in `memberUid`.
+    pub uids: u64,
+    /// Members that are listed, and that the search for `memberOf` did not bring although they are there.
+    pub only_listed: OnlyOneWay,
+    /// Members that the search brought, and that are not listed.
+    pub only_by_member_of: OnlyOneWay,
+    /// Names in `memberUid` that no account has.
+    pub unknown_uids: OnlyOneWay,
+}
+
+impl Counts {
+    /// What only one way of counting has in a group that is in this one.
+    pub fn add_inner(&mut self, inner: &Counts) {
+        self.only_listed.add_all(&inner.only_listed);
+        self.only_by_member_of.add_all(&inner.only_by_member_of);
+        self.unknown_uids.add_all(&inner.unknown_uids);
+    }
+
+    /// Each way that says anything, with its number.
+    fn told(&self) -> Vec<String> {
+        let mut ways = Vec::new();
+        if self.listed > 0 || self.by_member_of.is_some() {
+            ways.push(format!("{} listed", number(self.listed)));
+        }
+        ways.extend(self.by_member_of.map(|by| format!("{} by memberOf", number(by))));
+        if self.by_primary > 0 {
+            ways.push(format!("{} by primary group", number(self.by_primary)));
+        }
+        if self.uids > 0 {
+            ways.push(format!("{} by memberUid", number(self.uids)));
+        }
+        ways
+    }
 }
 
 /// Of the names that one way of counting has alone, so many are kept.
@@ -135,6 +175,14 @@ impl Observed {
         self.tell_people(&mut told);
         self.tell_names(&mut told);
         told.extend(self.shared.iter().cloned());
+        told
+    }
+
+    /// The part of it that says why a reading that is not believed has so few people: of the first few groups, and of those
+    /// who have no licence.
+    pub fn told_of_people(&self) -> Vec<String> {
+        let mut told: Vec<String> = self.groups.iter().take(NAMES_MAX).flat_map(SeenGroup::told).collect();
+        self.tell_people(&mut told);
         told
     }
 
@@ -206,17 +254,7 @@ fn names(number: u64, first: &[String], [one, several]: [&str; 2], rest: &str) -
 impl SeenGroup {
     /// How many are in it, by each way of counting, and where these differ.
     fn told(&self) -> Vec<String> {
-        let mut ways = Vec::new();
-        if self.listed > 0 || self.by_member_of.is_some() {
-            ways.push(format!("{} listed", number(self.listed)));
-        }
-        ways.extend(self.by_member_of.map(|by| format!("{} by memberOf", number(by))));
-        if self.by_primary > 0 {
-            ways.push(format!("{} by primary group", number(self.by_primary)));
-        }
-        if self.uids > 0 {
-            ways.push(format!("{} by memberUid", number(self.uids)));
-        }
+        let mut ways = self.counts.told();
         if self.inner > 0 {
             let levels = count(u64::from(self.depth), "level", "levels");
             ways.push(format!("{} in it, {levels} deep", count(self.inner, "group", "groups")));
@@ -225,9 +263,9 @@ impl SeenGroup {
         let mut told = vec![format!("{}: {} ({ways}).", self.dn, count(self.people, "person", "people"))];
         let member = ["member is", "members are"];
         let differences = [
-            (&self.only_listed, member, "listed and not found by memberOf"),
-            (&self.only_by_member_of, member, "found by memberOf and not listed"),
-            (&self.unknown_uids, ["name in memberUid is", "names in memberUid are"], "of no account"),
+            (&self.counts.only_listed, member, "listed and not found by memberOf"),
+            (&self.counts.only_by_member_of, member, "found by memberOf and not listed"),
+            (&self.counts.unknown_uids, ["name in memberUid is", "names in memberUid are"], "of no account"),
         ];
         told.extend(differences.into_iter().filter_map(|(only, nouns, rest)| {
             Some(format!("{}: {}", self.dn, names(only.number, &only.names, nouns, rest)?))
@@ -249,12 +287,15 @@ mod tests {
             groups: vec![SeenGroup {
                 dn: "CN=Staff,DC=contoso,DC=com".to_owned(),
                 people: 120,
-                listed: 118,
-                by_member_of: Some(118),
-                by_primary: 4,
+                counts: Counts {
+                    listed: 118,
+                    by_member_of: Some(118),
+                    by_primary: 4,
+                    only_listed: OnlyOneWay { number: 1, names: vec!["CN=Jane,DC=contoso,DC=com".to_owned()] },
+                    ..Counts::default()
+                },
                 inner: 3,
                 depth: 2,
-                only_listed: OnlyOneWay { number: 1, names: vec!["CN=Jane,DC=contoso,DC=com".to_owned()] },
                 ..SeenGroup::default()
             }],
             about: About { software: Some("Samba 4.17".to_owned()), ..About::default() },

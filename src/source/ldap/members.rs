@@ -7,7 +7,7 @@ use crate::source::Incomplete;
 
 use super::directory::RawEntry;
 use super::dn::{Dn, NotADn};
-use super::evidence::OnlyOneWay;
+use super::evidence::Counts;
 use super::people::{People, place_of};
 use super::person::{Kind, Person};
 
@@ -113,25 +113,6 @@ pub struct Group {
     /// Whether it has been read, or is only known by name.
     pub is_read: bool,
     pub counts: Counts,
-}
-
-/// How many members a group has, counted by each way in which the directory tells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Names in `member` and `uniqueMember`.
-    pub listed: u64,
-    /// Entries found by `memberOf`; `None`: it was not asked.
-    pub by_member_of: Option<u64>,
-    /// People whose primary group it is.
-    pub by_primary: u64,
-    /// Names in `memberUid`.
-    pub uids: u64,
-    /// Members that are listed, and that the search for `memberOf` did not bring although they are there.
-    pub only_listed: OnlyOneWay,
-    /// Members that the search brought, and that are not listed.
-    pub only_by_member_of: OnlyOneWay,
-    /// Names in `memberUid` that no account has.
-    pub unknown_uids: OnlyOneWay,
 }
 
 /// The graph.

@@ -7,12 +7,14 @@
 //! [`read()`](read::read) is one reading, through all of these, which somebody may watch ([`watched`]), and [`evidence`]
 //! what supports it; [`about`] what a server says of itself to people, [`schema`] which attributes there are. [`connect`]
 //! is the wire, and [`sign_in`] how it begins: [`discover`] asks DNS for a domain's servers, which [`srv`] puts in order;
+//! [`addresses`] says which of a host's addresses is tried when;
 //! [`tls`] says whose certificates are believed, [`certificate`] what is wrong with one; [`closed`] why nobody was let in,
 //! and whether another is asked.
 //! [`push`] says what it means that a server tells of a change, [`touch`] what that makes of the stored roster, by what
 //! [`lists`] remembers of the last reading.
 
 pub mod about;
+pub mod addresses;
 pub mod certificate;
 pub mod claims;
 pub mod closed;

@@ -355,6 +355,22 @@ impl Pace {
         Some(self.doubted.map_or(at, |(times, last)| at.max(last + pause(times))))
     }
 
+    /// Whether a look is due, or will be when what comes with it has come.
+    pub fn is_due_soon(&self, now: Duration) -> bool {
+        self.due().is_some_and(|due| due <= now + QUIET_MAX)
+    }
+
+    /// Whether it is doubt alone that is due: then the one who tells is asked anew, for a search may have ended though
+    /// nobody said so. It is looked at as at each beginning.
+    pub fn begins_again(&mut self, now: Duration) -> bool {
+        let in_doubt = self.wanted != Wanted::Everything && self.doubt_due().is_some_and(|due| due <= now);
+        if in_doubt {
+            let _ = self.wake(now);
+            self.note(Meaning::News, now);
+        }
+        in_doubt
+    }
+
     /// A look begins, at this.
     pub fn wake(&mut self, now: Duration) -> Wanted {
         let doubts = self.doubt_due().is_some_and(|due| due <= now);
@@ -577,6 +593,24 @@ mod tests {
         pace.wake(now);
         pace.note(Meaning::Doubt, now);
         assert_eq!(pace.due(), Some(now + DOUBT_FIRST));
+    }
+
+    #[test]
+    fn doubt_alone_has_listening_begin_again_and_is_looked_at_then() {
+        let mut pace = Pace::default();
+        pace.note(Meaning::Person("ada".into()), secs(1));
+        assert!(!pace.begins_again(secs(1)), "there is no doubt");
+        pace.note(Meaning::Doubt, secs(1));
+        assert!(pace.begins_again(secs(1)));
+        assert_eq!(pace.due(), Some(secs(1) + QUIET), "also where the next connection never comes");
+        assert_eq!(pace.wake(secs(2)), Wanted::Everything);
+        pace.note(Meaning::Doubt, secs(3));
+        assert!(!pace.begins_again(secs(3)), "it was just asked anew");
+        assert!(pace.begins_again(secs(1) + DOUBT_FIRST));
+        pace.wake(secs(62));
+        pace.note(Meaning::Doubt, secs(900));
+        pace.note(Meaning::News, secs(900));
+        assert!(!pace.begins_again(secs(900)), "whoever tells news tells");
     }
 
     #[test]

@@ -107,6 +107,7 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
         disabled: settled.disabled.len() as u64,
         expired: settled.expired,
         without_address: settled.without_address,
+        places: Some(settled.places),
         shared: std::mem::take(&mut settled.shared),
         requests: asked.requests + walked.requests,
         references: walked.references.into_iter().take(SHOWN_MAX).collect(),
@@ -178,21 +179,16 @@ fn seen(configured: &Group, root: u32, reach: &Reach, members: &Members, setting
         person.is_some_and(|person| settings.config.include_disabled || is_able(person))
     };
     let people = reach.people.iter().filter(has_licence).count() as u64;
-    let mut seen = SeenGroup { configured: configured.dn.normal().to_owned(), people, ..SeenGroup::default() };
-    let group = |index: &u32| members.groups.get(*index as usize);
-    for counts in reach.groups.iter().filter_map(group).map(|group| &group.counts) {
-        seen.only_listed.add_all(&counts.only_listed);
-        seen.only_by_member_of.add_all(&counts.only_by_member_of);
-        seen.unknown_uids.add_all(&counts.unknown_uids);
-    }
-    let Some(group) = group(&root) else { return seen };
+    let seen = SeenGroup { configured: configured.dn.normal().to_owned(), people, ..SeenGroup::default() };
+    let group = |index: u32| members.groups.get(index as usize);
+    let Some(own) = group(root) else { return seen };
+    let mut counts = own.counts.clone();
+    let inner = reach.groups.iter().copied().filter(|index| *index != root).filter_map(group);
+    inner.for_each(|inner| counts.add_inner(&inner.counts));
     SeenGroup {
-        dn: group.dn.text().to_owned(),
-        id: group.id.to_string(),
-        listed: group.counts.listed,
-        by_member_of: group.counts.by_member_of,
-        by_primary: group.counts.by_primary,
-        uids: group.counts.uids,
+        dn: own.dn.text().to_owned(),
+        id: own.id.to_string(),
+        counts,
         inner: (reach.groups.len() as u64).saturating_sub(1),
         depth: reach.depth,
         ..seen

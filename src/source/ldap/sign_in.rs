@@ -1,16 +1,20 @@
 //! How a connection begins: connecting, TLS, and signing in.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
 use reqwest::Url;
 use secrecy::ExposeSecret;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::config::{self, Auth};
 use crate::source::Incomplete;
 use crate::telemetry::chain;
 
+use super::addresses::{BESIDE_AFTER, in_turn, unreachable};
 use super::closed::{Closed, refused, without_tls};
 use super::connect::words;
 use super::tls::{Told, client_config};
@@ -45,12 +49,41 @@ fn is_tls(config: &config::Ldap, url: &Url) -> bool {
 /// A connection to the first of the host's addresses that takes one.
 async fn tcp(url: &Url, server: &str) -> Result<std::net::TcpStream, Closed> {
     let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
-    let connected = TcpStream::connect((host(url), port)).await.and_then(TcpStream::into_std);
-    connected.map_err(|cause| {
-        Closed::here(Incomplete::passing(format!(
-            "{server} can't be reached: {cause}. Are its name and port right, and does it run?"
-        )))
+    let connected = match lookup_host((host(url), port)).await {
+        Ok(addresses) => first_of(in_turn(addresses, SocketAddr::is_ipv6)).await,
+        Err(cause) => Err(format!("can't be reached: {cause}")),
+    };
+    connected.map_err(|why| {
+        Closed::here(Incomplete::passing(format!("{server} {why}. Are its name and port right, and does it run?")))
     })
+}
+
+/// A connection to the first of these that takes one; why none does, as a fragment that fits after the server's name.
+async fn first_of(addresses: Vec<SocketAddr>) -> Result<std::net::TcpStream, String> {
+    let (mut trying, mut failed) = (JoinSet::new(), Vec::new());
+    let mut ahead = addresses.into_iter().enumerate();
+    loop {
+        if let Some((place, address)) = ahead.next() {
+            trying.spawn(async move {
+                let connected = TcpStream::connect(address).await.and_then(TcpStream::into_std);
+                connected.map_err(|cause| (place, address.ip().to_string(), cause.to_string()))
+            });
+        }
+        let tried = if ahead.len() == 0 {
+            trying.join_next().await
+        } else {
+            match timeout(BESIDE_AFTER, trying.join_next()).await {
+                Ok(tried) => tried,
+                Err(_) => continue,
+            }
+        };
+        match tried {
+            None => return Err(unreachable(failed)),
+            Some(Ok(Ok(stream))) => return Ok(stream),
+            Some(Ok(Err(why))) => failed.push(why),
+            Some(Err(_)) => {}
+        }
+    }
 }
 
 fn host(url: &Url) -> &str {
@@ -103,6 +136,7 @@ async fn bind(mut ldap: Ldap, config: &config::Ldap, url: &Url, server: &str) ->
             // TLS 1.3 is done before the server has looked at the client's certificate.
             let advice = match config.auth {
                 Auth::External { .. } => " Does it trust who issued `client_cert`, and is that still valid?",
+                _ if !is_tls(config, url) => " Is that a port for TLS? Then write ldaps://.",
                 _ => "",
             };
             let why = format!("{server} {}, when rosterd signed in.{advice}", words(&error));
@@ -118,4 +152,39 @@ async fn with_ticket(ldap: &Ldap, host: &str) -> Result<LdapResult, LdapError> {
     let (mut ldap, host, runtime) = (ldap.clone(), host.to_owned(), tokio::runtime::Handle::current());
     let signed_in = tokio::task::spawn_blocking(move || runtime.block_on(ldap.sasl_gssapi_bind(&host))).await;
     signed_in.unwrap_or_else(|cause| Err(LdapError::GssapiOperationError(cause.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    /// A port that swallows what is sent to it, as long as the rest is kept: nobody takes who comes, and no more may wait.
+    async fn silent() -> (SocketAddr, impl Sized) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connected) = timeout(BESIDE_AFTER, TcpStream::connect(address)).await {
+            waiting.push(connected.unwrap());
+        }
+        (address, (listener, waiting))
+    }
+
+    #[tokio::test]
+    async fn an_address_that_swallows_everything_keeps_nobody_from_the_next() {
+        let (silent, _kept) = silent().await;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = listener.local_addr().unwrap();
+        let gone: SocketAddr = (Ipv4Addr::new(127, 0, 0, 2), there.port()).into();
+        let connected = timeout(BESIDE_AFTER * 20, first_of(vec![silent, gone, there])).await.unwrap().unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), there);
+        let refused = first_of(vec![gone]).await.unwrap_err();
+        assert!(refused.starts_with("can't be reached: Connection refused"), "{refused}");
+        assert!(timeout(BESIDE_AFTER, first_of(vec![silent, gone])).await.is_err(), "the first may still answer");
+    }
 }

@@ -17,10 +17,10 @@ use crate::source::Incomplete;
 
 use super::directory::{Asked, Directory, RawEntry, Scope, Search, Whole, search};
 use super::dn::Dn;
-use super::evidence::OnlyOneWay;
+use super::evidence::{Counts, OnlyOneWay};
 use super::filter;
 use super::listed::Listed;
-use super::members::{Counts, Key, Members, Missing, Node, no_stable_id};
+use super::members::{Key, Members, Missing, Node, no_stable_id};
 use super::people::place_of;
 use super::person::{self, ENTRY_UUID, GROUP_CLASSES, Kind, OBJECT_GUID};
 use super::server::{Server, entry};
@@ -28,6 +28,8 @@ use super::values::all_values;
 
 /// Where the directory has no `memberOf`, more names than these are found by reading all entries instead of one by one.
 const BY_NAME_MAX: usize = 2000;
+/// More names than these, outside of where searches begin, are looked for in the whole domain.
+const ONE_BY_ONE_MAX: usize = 50;
 /// With fewer names than these a search for members saves nothing.
 const BY_MEMBER_OF_MIN: usize = 20;
 /// So many names of accounts in one search.
@@ -181,18 +183,23 @@ impl<'a> Walk<'a> {
         let may_help = self.has_member_of.unwrap_or(unknown >= BY_MEMBER_OF_MIN);
         self.directory.expect(unknown as u64);
         self.members.reserve(unknown);
-        let by_member_of = if may_help { self.by_member_of(&name)? } else { None };
+        let mut searched = self.base;
+        let mut by_member_of = if may_help { self.by_member_of(&name, searched)? } else { None };
+        if let Some(root) = self.root_of_many(&listed) {
+            searched = root;
+            by_member_of = self.by_member_of(&name, searched)?;
+        }
         self.fetch(&listed)?;
         let mut nodes: Vec<Node> = listed.keys().filter_map(|key| self.members.node_of(key)).collect();
         if let Some(by_member_of) = by_member_of {
             counts.by_member_of = Some(by_member_of.len() as u64);
-            self.compare(&nodes, &by_member_of, &mut counts);
+            self.compare(&nodes, &by_member_of, searched, &mut counts);
             if self.server.is_active_directory {
                 nodes.extend(by_member_of);
             }
         }
         if let Some(number) = primary_group(&found).filter(|_| self.server.is_active_directory) {
-            let found = self.find(&format!("(primaryGroupID={number})"), &what)?;
+            let found = self.find(self.base, &format!("(primaryGroupID={number})"), &what)?;
             counts.by_primary = found.len() as u64;
             nodes.extend(found);
         }
@@ -253,8 +260,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Notes which members one way of counting has and the other has not.
-    fn compare(&self, by_list: &[Node], by_member_of: &[Node], counts: &mut Counts) {
+    /// Where searches have to begin that many of these names are found by, where those that are not known yet stand outside
+    /// of the base and are too many to be asked for one by one.
+    fn root_of_many(&self, listed: &Listed) -> Option<&'a Dn> {
+        let root = self.server.domain.as_ref().filter(|root| self.server.is_active_directory && *root != self.base)?;
+        let unknown = listed.names().filter(|(key, _)| self.members.node_of(*key).is_none());
+        let there = unknown.filter(|(_, text)| Dn::parse(text).is_ok_and(|name| self.server.holds(&name)));
+        (there.count() > ONE_BY_ONE_MAX).then_some(root)
+    }
+
+    /// Notes which members one way of counting has and the other has not, of those below where was searched.
+    fn compare(&self, by_list: &[Node], by_member_of: &[Node], searched: &Dn, counts: &mut Counts) {
         let in_order = |nodes: &[Node]| {
             let mut nodes: Vec<Node> = nodes.iter().copied().filter(Node::is_one).collect();
             nodes.sort_unstable();
@@ -268,7 +284,10 @@ impl<'a> Walk<'a> {
                 while ahead.next_if(|other| other < node).is_some() {}
                 ahead.next_if_eq(node).is_none()
             });
-            missing.filter_map(|node| self.members.name_of(*node)).for_each(|name| only.add(name));
+            let names = missing.filter_map(|node| self.members.name_of(*node));
+            // Who stands elsewhere was not searched for.
+            let there = names.filter(|name| Dn::parse(name).is_ok_and(|name| name.is_within(searched)));
+            there.for_each(|name| only.add(name));
         };
         only(&by_list, &by_member_of, &mut counts.only_listed);
         only(&by_member_of, &by_list, &mut counts.only_by_member_of);
@@ -293,13 +312,13 @@ impl<'a> Walk<'a> {
 
     /// Everybody whose `memberOf` has this group; `None` where this directory has no `memberOf`. Those whom `user_filter`
     /// does not let in are noted.
-    fn by_member_of(&mut self, group: &Dn) -> Result<Option<Vec<Node>>, Incomplete> {
+    fn by_member_of(&mut self, group: &Dn, base: &Dn) -> Result<Option<Vec<Node>>, Incomplete> {
         let member = filter::equals("memberOf", group.text());
         let what = format!("the members of {group}");
-        let mut nodes = self.find(&member, &what)?;
+        let mut nodes = self.find(base, &member, &what)?;
         if let Some(wanted) = self.wanted() {
             let others = filter::all([member.as_str(), &format!("(!{wanted})")]);
-            nodes.extend(self.find_as(&others, &["1.1"], &what, |members, entry| {
+            nodes.extend(self.find_as(base, &others, &["1.1"], &what, |members, entry| {
                 let name = Dn::parse(&entry.dn).ok();
                 if let Some(name) = name {
                     members.note(&name, Node::FilteredOut);
@@ -325,14 +344,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn find(&mut self, condition: &str, what: &str) -> Result<Vec<Node>, Incomplete> {
+    fn find(&mut self, base: &Dn, condition: &str, what: &str) -> Result<Vec<Node>, Incomplete> {
         let filter = self.and_wanted(condition);
         let (attributes, email) = (self.person_attributes(), &self.config.email_attributes);
-        self.find_as(&filter, &attributes, what, |members, entry| members.add(&entry, email))
+        self.find_as(base, &filter, &attributes, what, |members, entry| members.add(&entry, email))
     }
 
     fn find_as(
         &mut self,
+        base: &Dn,
         filter: &str,
         attributes: &[&str],
         what: &str,
@@ -340,7 +360,7 @@ impl<'a> Walk<'a> {
     ) -> Result<Vec<Node>, Incomplete> {
         let mut nodes = Vec::new();
         let references = self.server.references(true);
-        let ask = Search { base: self.base.text(), scope: Scope::Subtree, filter, attributes, references, what };
+        let ask = Search { base: base.text(), scope: Scope::Subtree, filter, attributes, references, what };
         let members = &mut self.members;
         search(self.directory, &ask, self.config.page_size, &mut self.asked, &mut |entry| {
             nodes.push(each(members, entry)?);
@@ -436,7 +456,7 @@ impl<'a> Walk<'a> {
             let each: Vec<String> = uids.iter().map(|uid| filter::equals("uid", uid)).collect();
             let any = filter::any(each.iter().map(String::as_str));
             let filter = self.and_wanted(&filter::all(["(objectClass=posixAccount)", &any]));
-            nodes.extend(self.find_as(&filter, &attributes, what, |members, entry| {
+            nodes.extend(self.find_as(self.base, &filter, &attributes, what, |members, entry| {
                 known.extend(entry.texts("uid").map(str::to_lowercase));
                 members.add(&entry, email)
             })?);

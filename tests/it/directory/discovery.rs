@@ -1,13 +1,17 @@
 //! A domain whose servers DNS names (`discover`): which are asked, in which order, by which names, and what happens when
 //! DNS has nothing to say.
 
+use std::fs;
+use std::net::IpAddr;
+
 use super::dns::Dns;
+use super::proxy::{Fault, Proxy};
 use super::reader::{groups, problem, world};
 use super::samba::Samba;
 use super::server::address;
 use super::slapd::Slapd;
 use super::{Directory, server::is_free};
-use crate::world::{World, people};
+use crate::world::{World, people, until};
 
 /// Reads a group of the first five people by way of the domain.
 fn staff(directory: &impl Directory, dns: &Dns, url: &str) -> World {
@@ -62,4 +66,28 @@ fn when_dns_or_a_certificate_is_wrong_nobody_loses_anything() {
     dns.add("example.test", "dc1.example.test", slapd.address(), 0);
     let ran = dns.run(&world, &["sync"]);
     assert_eq!((ran.status, world.assigned()), (0, people(1..5)), "{ran:?}");
+}
+
+#[test]
+fn when_the_one_that_tells_can_not_be_read_another_one_is() {
+    let slapd = Slapd::start();
+    let mut dns = Dns::start();
+    let plain = slapd.listens()[0];
+    let proxy = Proxy::at((address(plain.port()), plain.port()).into(), plain);
+    let IpAddr::V4(before) = proxy.listens().ip() else { panic!() };
+    dns.add("example.test", "dc1.example.test", before, 0);
+    dns.add("example.test", "dc2.example.test", slapd.address(), 5);
+    let group = slapd.add_group("staff", &slapd.people(0..5));
+    let keys = "discover = true\ndanger_plaintext = true\nschedule = \"0 0 1 1 *\"\n";
+    let url = format!("ldap://example.test:{}", plain.port());
+    let world = world(&slapd, &url, 50, &format!("{keys}{}", groups(&[&group])));
+    let _daemon = dns.daemon(&world, "daemon.log");
+    let log = || fs::read_to_string(world.path("daemon.log")).unwrap();
+    until("dc1 tells of changes", || log().contains("is told of changes by ldap://dc1.example.test"));
+    until("they have their seats", || world.assigned() == people(0..5));
+    // Whoever listens there goes on.
+    proxy.set(Fault::Refuse);
+    slapd.leave(&group, &slapd.person(0));
+    until("the leaver has no seat", || world.assigned() == people(1..5));
+    assert!(log().contains("The next server was read instead."), "{}", log());
 }

@@ -4,12 +4,13 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::install::{as_root, program};
 use super::server::{Server, address, folder};
-use crate::world::{Ran, World};
+use crate::world::{Daemon, Ran, World};
 
 /// Arguments: the `resolv.conf`, then the command.
 const MACHINE: &str = r#"mount --bind "$1" /etc/resolv.conf; shift; exec "$@""#;
@@ -72,10 +73,21 @@ impl Dns {
 
     /// Runs rosterd on a machine that asks this name server.
     pub(crate) fn run(&self, world: &World, arguments: &[&str]) -> Ran {
+        self.command(world, arguments).output().unwrap().into()
+    }
+
+    /// Starts the daemon there, logging to `name`.
+    pub(crate) fn daemon(&self, world: &World, name: &str) -> Daemon {
+        let log = fs::File::create(world.path(name)).unwrap();
+        let child = self.command(world, &["-v", "run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Daemon { child }
+    }
+
+    fn command(&self, world: &World, arguments: &[&str]) -> Command {
         let rosterd = world.command(arguments);
         let mut command = as_root(program("unshare"));
         command.args(["--mount", "/bin/sh", "-ec", MACHINE, "machine"]).arg(self.resolv_conf());
         command.arg(rosterd.get_program()).args(rosterd.get_args()).current_dir(world.path("."));
-        command.output().unwrap().into()
+        command
     }
 }

@@ -244,6 +244,20 @@ fn an_attribute_that_nobody_knows_is_named() {
 }
 
 #[test]
+fn a_reading_of_nobody_says_who_was_seen() {
+    let slapd = Slapd::start();
+    let group = slapd.add_group("staff", &slapd.people(0..5));
+    let world = world(&slapd, &slapd.tls_url(), 50, &format!("email_attributes = [\"title\"]\n{}", groups(&[&group])));
+    world.run_to(1, &["sync"]);
+    let told = problem(&world);
+    assert!(told.contains("names nobody, and an empty roster is not believed"), "{told}");
+    assert!(
+        told.contains("What was seen: cn=staff,ou=Groups,dc=example,dc=test: 0 people (5 listed). 5 people have no"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_limit_is_not_an_end() {
     let slapd = Slapd::start();
     let [name, password] = LIMITED;

@@ -27,6 +27,7 @@ on_both!(
     a_renamed_or_moved_person_keeps_the_seat,
     whoever_is_disabled_or_deleted_gives_the_seat_back,
     another_address_is_one_change,
+    whoever_moved_is_looked_for_where_they_stood_last,
     members_of_inner_groups_count,
     tls_by_both_ways
 );
@@ -105,6 +106,39 @@ fn another_address_is_one_change(directory: &impl Directory) {
     assert!(plan.to_string().contains("p00004@contoso.com") && plan.to_string().contains("zoe@contoso.com"), "{plan}");
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), [people(0..4), vec!["zoe@contoso.com".to_owned()]].concat());
+}
+
+fn whoever_moved_is_looked_for_where_they_stood_last(directory: &impl Directory) {
+    let (world, group) = staff(directory);
+    let requests = world.sandbox.request_count();
+    let place = format!("ou=Old,{}", directory.base());
+    directory.add(&place, "objectClass: organizationalUnit\nou: Old\n");
+    let rdn = |person: &str| person.split_once(',').unwrap().0.to_owned();
+    for person in directory.people(0..2) {
+        let rdn = rdn(&person);
+        directory.change(&format!(
+            "dn: {person}\nchangetype: modrdn\nnewrdn: {rdn}\ndeleteoldrdn: 1\nnewsuperior: {place}\n\n"
+        ));
+    }
+    world.run_to(0, &["plan"]);
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.sandbox.request_count(), requests, "nobody's licence changes");
+    let explained = |number: usize| world.run(&["explain", &people([number])[0]]).stdout.to_lowercase();
+    assert!(explained(0).contains(&format!(",{place}; member of ").to_lowercase()), "{}", explained(0));
+    // They move on while somebody joins, and the place is gone: whoever vanishes then has vanished from another one.
+    let [one, other] = [0, 1].map(|number| format!("{},{place}", rdn(&directory.person(number))));
+    let [one, other] = [one, other].map(|person| directory.move_away(&person));
+    directory.delete(&place);
+    directory.join(&group, &directory.person(7));
+    world.run_to(0, &["sync"]);
+    for (number, moved) in [&one, &other].into_iter().enumerate() {
+        assert!(explained(number).contains(&moved.to_lowercase()), "{moved}: {}", explained(number));
+        assert!(!explained(number).contains("ou=old"), "{}", explained(number));
+    }
+    directory.delete(&one);
+    world.run_to(0, &["sync"]);
+    assert_eq!(world.assigned(), people([1, 2, 3, 4, 7]));
+    assert!(explained(0).contains("its entry can't be found any more"), "{}", explained(0));
 }
 
 fn members_of_inner_groups_count(directory: &impl Directory) {

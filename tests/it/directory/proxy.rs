@@ -35,6 +35,10 @@ pub(crate) enum Fault {
     /// That, and as a controller that is set up strictly hands out pages: never more than so many entries at once,
     /// whatever size was asked for, and without a word.
     Strict { values_max: usize, page_max: u8 },
+    /// A search that is to go on from a state (RFC 4533) is refused, with this code.
+    RefuseCookie { code: u16 },
+    /// Of the server's state (`contextCSN`), the first such part is another one, of the same length.
+    State { part: &'static str, becomes: &'static str },
 }
 
 /// A search as it went by.
@@ -66,7 +70,15 @@ struct Shared {
     /// Connections that both ends keep.
     alive: AtomicUsize,
     asked: Mutex<Vec<Asked>>,
+    /// What tells of changes is silent on connections that came before so many; they stay, and other searches are answered.
+    silent_before: AtomicUsize,
+    came: AtomicUsize,
+    /// Searches that asked to be told of changes.
+    listened: AtomicUsize,
 }
+
+/// What one connection has asked to be told of: the ids of these searches.
+type Lasting = Mutex<Vec<Vec<u8>>>;
 
 pub(crate) struct Proxy {
     listens: SocketAddr,
@@ -76,7 +88,12 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Stands before this server.
     pub(crate) fn before(upstream: SocketAddr) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Proxy::at(([127, 0, 0, 1], 0).into(), upstream)
+    }
+
+    /// Listens here.
+    pub(crate) fn at(listens: SocketAddr, upstream: SocketAddr) -> Proxy {
+        let listener = TcpListener::bind(listens).unwrap();
         let listens = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             upstream,
@@ -86,6 +103,9 @@ impl Proxy {
             open: Mutex::default(),
             alive: AtomicUsize::new(0),
             asked: Mutex::default(),
+            silent_before: AtomicUsize::new(0),
+            came: AtomicUsize::new(0),
+            listened: AtomicUsize::new(0),
         });
         let acceptor = shared.clone();
         thread::spawn(move || {
@@ -123,6 +143,16 @@ impl Proxy {
         for stream in self.shared.open().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// From now on the connections that are open are told of no change, and nobody says so.
+    pub(crate) fn silence(&self) {
+        self.shared.silent_before.store(self.shared.came.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// Searches that ever asked to be told of changes.
+    pub(crate) fn listened(&self) -> usize {
+        self.shared.listened.load(Ordering::SeqCst)
     }
 
     /// Connections that are open.
@@ -191,19 +221,21 @@ impl Shared {
         }
         let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else { return };
         let (there, back) = (self.clone(), self.clone());
+        let (number, lasting) = (self.came.fetch_add(1, Ordering::SeqCst), Arc::new(Lasting::default()));
+        let asked = lasting.clone();
         self.alive.fetch_add(1, Ordering::SeqCst);
         thread::spawn(move || {
-            let _ = there.pass_requests(&client, &server);
+            let _ = there.pass_requests(&client, &server, &asked);
             close(&client, &server);
             there.alive.fetch_sub(1, Ordering::SeqCst);
         });
         thread::spawn(move || {
-            let _ = back.pass_answers(&server_too, &client_too);
+            let _ = back.pass_answers(&server_too, &client_too, number, &lasting);
             close(&client_too, &server_too);
         });
     }
 
-    fn pass_requests(&self, client: &TcpStream, server: &TcpStream) -> io::Result<()> {
+    fn pass_requests(&self, client: &TcpStream, server: &TcpStream, lasting: &Lasting) -> io::Result<()> {
         for passed in 0.. {
             if *self.fault() == Fault::CutAfterRequests(passed) {
                 break;
@@ -211,6 +243,14 @@ impl Shared {
             let mut message = message(client)?;
             let asked = search(&message);
             self.asked.lock().unwrap_or_else(PoisonError::into_inner).extend(asked);
+            if let Some(has_cookie) = goes_on(&message) {
+                self.listened.fetch_add(1, Ordering::SeqCst);
+                lasting.lock().unwrap().push(parts(&message)[0].1.to_vec());
+                if let (true, Fault::RefuseCookie { code }) = (has_cookie, *self.fault()) {
+                    { client }.write_all(&refusal(&message, code))?;
+                    continue;
+                }
+            }
             if let Fault::Strict { page_max, .. } = *self.fault() {
                 message = with_page_max(&message, page_max);
             }
@@ -221,7 +261,7 @@ impl Shared {
         Ok(())
     }
 
-    fn pass_answers(&self, server: &TcpStream, client: &TcpStream) -> io::Result<()> {
+    fn pass_answers(&self, server: &TcpStream, client: &TcpStream, number: usize, lasting: &Lasting) -> io::Result<()> {
         let mut results = 0;
         for passed in 0.. {
             if *self.fault() == Fault::CutAfterAnswers(passed) {
@@ -241,6 +281,10 @@ impl Shared {
                 // Until the client has had enough.
                 while { server }.read(&mut [0; 4096])? > 0 {}
                 break;
+            }
+            let is_silent = number < self.silent_before.load(Ordering::SeqCst);
+            if is_silent && lasting.lock().unwrap().iter().any(|id| id == parts(&message)[0].1) {
+                continue;
             }
             if is_result(&message) {
                 results += 1;
@@ -312,6 +356,8 @@ const ENTRY: u8 = 0x64;
 const SEARCH: u8 = 0x63;
 const INTEGER: u8 = 0x02;
 const PAGES: &[u8] = b"1.2.840.113556.1.4.319";
+const SYNC: &[u8] = b"1.3.6.1.4.1.4203.1.9.1.1";
+const NOTIFY: &[u8] = b"1.2.840.113556.1.4.528";
 
 /// The parts of a message: its id, what it says, and its controls.
 fn parts(message: &[u8]) -> Vec<(u8, &[u8])> {
@@ -341,6 +387,7 @@ fn change(fault: Fault, results: usize, message: &mut Vec<u8>) {
             let kept = parts.iter().filter(|(tag, _)| *tag != CONTROLS);
             *message = element(SEQUENCE, &kept.flat_map(|(tag, content)| element(*tag, content)).collect::<Vec<_>>());
         }
+        Fault::State { part, becomes } if parts(message)[1].0 == ENTRY => *message = with_state(message, part, becomes),
         Fault::Ranges { values_max } | Fault::Strict { values_max, .. } if parts(message)[1].0 == ENTRY => {
             *message = with_ranges(message, values_max);
         }
@@ -360,6 +407,40 @@ fn search(message: &[u8]) -> Option<Asked> {
         attributes: elements(search[7].1).into_iter().map(|(_, name)| text(name)).collect(),
         is_paged: controls.iter().any(|(_, control)| elements(control)[0].1 == PAGES),
     })
+}
+
+/// Whether a search that goes on and tells of changes does so from a state; `None`: it is no such search.
+fn goes_on(message: &[u8]) -> Option<bool> {
+    let parts = parts(message);
+    let (_, controls) = parts.get(2).filter(|_| parts[1].0 == SEARCH)?;
+    elements(controls).into_iter().find_map(|(_, control)| {
+        let control = elements(control);
+        let value = || elements(elements(control[control.len() - 1].1)[0].1).iter().any(|(tag, _)| *tag == OCTETS);
+        match control[0].1 {
+            NOTIFY => Some(false),
+            SYNC => Some(value()),
+            _ => None,
+        }
+    })
+}
+
+/// The end of this search, with a result of this code.
+fn refusal(search: &[u8], code: u16) -> Vec<u8> {
+    let result = [element(0x0a, &code.to_be_bytes()), element(OCTETS, b""), element(OCTETS, b"")].concat();
+    element(SEQUENCE, &[element(INTEGER, parts(search)[0].1), element(0x65, &result)].concat())
+}
+
+/// The message with another state in it.
+fn with_state(message: &[u8], part: &str, becomes: &str) -> Vec<u8> {
+    let (mut changed, find) = (message.to_vec(), |bytes: &[u8], wanted: &[u8]| {
+        bytes.windows(wanted.len()).position(|window| window == wanted)
+    });
+    if let Some(state) = find(message, b"contextCSN")
+        && let Some(at) = find(&message[state..], part.as_bytes())
+    {
+        changed[state + at..][..becomes.len()].copy_from_slice(becomes.as_bytes());
+    }
+    changed
 }
 
 /// The search with pages that are no larger.

@@ -68,7 +68,8 @@ on_both!(
     many_changes_are_few_readings,
     a_person_alone_is_looked_at_alone,
     a_group_that_changes_is_read_alone,
-    what_one_person_can_not_tell_is_read_whole
+    what_one_person_can_not_tell_is_read_whole,
+    the_status_says_whether_it_is_told
 );
 
 struct Listening {
@@ -91,6 +92,11 @@ impl Listening {
         until("they have their seats", || listening.world.assigned() == people(0..5));
         listening.is_told();
         listening
+    }
+
+    /// Without its daemon.
+    fn end(self) -> World {
+        self.world
     }
 
     fn log(&self) -> String {
@@ -190,9 +196,16 @@ fn a_person_alone_is_looked_at_alone(directory: &mut impl Serves) {
     directory.disable(&directory.person(3));
     listening.soon("the disabled account has no seat", &[people(0..3), vec!["zora@contoso.com".to_owned()]].concat());
     assert_eq!(proxy.connections(), 0, "everything was read");
-    // What was made of it is what a whole reading says, to the byte.
+    // What was made of it is what a whole reading says, to the byte; so is the sum of where they stand.
+    let places = || {
+        let explained = listening.world.run(&["explain", "--json", &people([0])[0]]).stdout;
+        let explained: serde_json::Value = serde_json::from_str(&explained).unwrap();
+        explained["subscriptions"][0]["evidence"][0]["places"].as_u64().unwrap()
+    };
+    let edited = places();
     let synced = listening.world.run_to(0, &["sync"]);
     assert!(!synced.stderr.contains("is the roster now"), "{synced:?}");
+    assert_eq!(places(), edited);
     let explained = listening.world.run(&["explain", &people([3])[0]]).stdout;
     assert!(explained.contains("disabled"), "{explained}");
 }
@@ -228,6 +241,95 @@ fn what_one_person_can_not_tell_is_read_whole(directory: &mut impl Serves) {
     directory.disable(&directory.person(0));
     until("it is said", || listening.log().contains("must_include asks for"));
     assert!(listening.world.assigned().contains(&people([0])[0]));
+}
+
+/// What `status --json` says of how the source is listened to.
+fn told_in_status(world: &World) -> serde_json::Value {
+    let status: serde_json::Value = serde_json::from_str(&world.run(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["sources"][0]["name"], "hr");
+    status["sources"][0]["push"].clone()
+}
+
+fn the_status_says_whether_it_is_told(directory: &mut impl Serves) {
+    let proxy = Proxy::before(directory.plain());
+    let listening = Listening::with(directory, &proxy.url(), "connect_timeout = \"1s\"\n");
+    let push = || told_in_status(&listening.world);
+    let line = || {
+        let text = listening.world.run(&["status"]).stdout;
+        text.lines().find(|line| line.starts_with("source hr: ")).unwrap_or_default().to_owned()
+    };
+    let url = proxy.url();
+    until("the status knows who tells", || push()["server"] == *url);
+    assert!(line().starts_with(&format!("source hr: {url} tells of changes since 2")), "{}", line());
+    assert!(push()["reason"].is_null());
+
+    proxy.set(Fault::Refuse);
+    proxy.cut();
+    until("the status knows that nobody tells", || push()["server"].is_null());
+    assert!(line().starts_with("source hr: not told of changes since 2"), "{}", line());
+    assert!(line().contains(", so it is looked at by schedule alone."), "{}", line());
+    let since = push()["since"].clone();
+    proxy.set(Fault::StallAfterAnswers(0));
+    until("it is for another reason", || push()["reason"].as_str().is_some_and(|why| why.contains("connect_timeout")));
+    assert_eq!(push()["since"], since);
+
+    proxy.set(Fault::None);
+    until("it is over", || push()["server"] == *url);
+    let world = listening.end();
+    assert!(told_in_status(&world).is_null(), "nobody listens");
+}
+
+#[test]
+fn a_server_that_tells_nobody_is_said_to() {
+    let slapd = Slapd::without_syncprov();
+    let group = slapd.add_group("staff", &slapd.people(0..5));
+    let world = world(&slapd, &slapd.tls_url(), 100, &format!("{NEVER}{}", groups(&[&group])));
+    let _daemon = world.daemon("daemon.log");
+    until("it has been read", || world.assigned() == people(0..5));
+    until("it is said", || !told_in_status(&world).is_null());
+    let push = told_in_status(&world);
+    assert!(push["reason"].as_str().unwrap().starts_with("The directory tells nobody of changes"), "{push}");
+}
+
+#[test]
+fn a_search_that_falls_silent_is_renewed() {
+    let samba = Samba::start();
+    let proxy = Proxy::before(samba.listens()[0]);
+    let listening = Listening::at(&samba, &proxy.url());
+    let listened = proxy.listened();
+    proxy.silence();
+    samba.join(&listening.group, &samba.person(7));
+    // By the look with which listening began, or because the change is missing in the count.
+    until("the joiner has a seat", || listening.world.assigned() == people([0, 1, 2, 3, 4, 7]));
+    until("it has begun anew", || proxy.listened() > listened);
+    samba.join(&listening.group, &samba.person(8));
+    listening.soon("the next joiner has a seat", &people([0, 1, 2, 3, 4, 7, 8]));
+    assert!(!listening.log().contains("is not told of changes now"), "{}", listening.log());
+}
+
+#[test]
+fn a_state_that_is_refused_is_left_out() {
+    let slapd = Slapd::start();
+    let proxy = Proxy::before(slapd.listens()[0]);
+    let faults = [
+        // e-syncRefreshRequired, and "consumer state is newer than provider".
+        Fault::RefuseCookie { code: 4096 },
+        Fault::RefuseCookie { code: 53 },
+        // Of another server, and of one that is ahead.
+        Fault::State { part: "#000#", becomes: "#00a#" },
+        Fault::State { part: "20", becomes: "21" },
+    ];
+    for (number, fault) in (0..).zip(faults) {
+        proxy.set(fault);
+        let group = slapd.add_group(&format!("staff-{number}"), &slapd.people(0..5));
+        let world = world(&slapd, &proxy.url(), 100, &format!("{NEVER}{}", groups(&[&group])));
+        let _daemon = world.daemon("daemon.log");
+        let log = || fs::read_to_string(world.path("daemon.log")).unwrap();
+        until("it is told of changes", || log().contains("is told of changes by"));
+        slapd.leave(&group, &slapd.person(0));
+        until("the leaver has no seat", || world.assigned() == people(1..5));
+        assert!(!log().contains("is not told of changes"), "{fault:?}: {}", log());
+    }
 }
 
 #[test]

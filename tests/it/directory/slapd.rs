@@ -162,6 +162,12 @@ impl Slapd {
         slapd
     }
 
+    /// A server that tells nobody of changes.
+    pub(crate) fn without_syncprov() -> Slapd {
+        let lines = CONFIGURATION.lines().filter(|line| !line.contains("syncprov"));
+        Slapd::with(FEW, &lines.collect::<Vec<_>>().join("\n"), None)
+    }
+
     /// A server with so many people, all of whom are in the group `all`.
     pub(crate) fn with_all(number: usize) -> Slapd {
         Slapd::with(number, CONFIGURATION, Some("all"))

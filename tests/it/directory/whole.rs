@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rosterd::sandbox::{Faults, Options};
 
 use super::proxy::{Fault, Proxy};
-use super::reader::{groups, read_from, world};
+use super::reader::{edit, groups, read_from, world};
 use super::samba::Samba;
 use super::server::client;
 use super::slapd::Slapd;
@@ -120,6 +120,30 @@ fn a_group_of_a_hundred_thousand_is_read_whole() {
     assert_eq!(planned(&world).len(), ALL);
 }
 
+#[test]
+fn members_outside_of_the_base_are_brought_together() {
+    let samba = Samba::crowd();
+    let proxy = Proxy::before(samba.listens()[0]);
+    let base = format!("ou=Elsewhere,{}", samba.base());
+    for size in [49, 1_501] {
+        let group = match size {
+            1_501 => samba.group("size-1501"),
+            few => samba.add_group("few", &samba.people(0..few)),
+        };
+        for filter in ["", "user_filter = \"(!(cn=p00007))\"\n"] {
+            let world = world(&samba, &proxy.url(), 20_000, &format!("{filter}{}", groups(&[&group])));
+            let wide = planned(&world);
+            edit(&world, &format!("base_dn = \"{}\"", samba.base()), &format!("base_dn = \"{base}\""));
+            let _ = proxy.asked();
+            assert!(planned(&world) == wide, "{size} {filter}");
+            let asked = proxy.asked().len();
+            assert!(asked < 70, "{asked} searches for {size} members");
+            let check = world.run(&["check"]).stdout;
+            assert!(check.contains(" listed, ") && !check.contains("not found by memberOf"), "{check}");
+        }
+    }
+}
+
 /// What is asked of each kind of entry.
 fn attributes_asked(proxy: &Proxy) -> BTreeSet<String> {
     proxy.asked().into_iter().map(|asked| asked.attributes.join(" ")).collect()
@@ -152,17 +176,17 @@ fn nothing_is_asked_for_that_is_not_used() {
     insta::assert_snapshot!(told.join("\n\n"), @r"
     contextCSN
     defaultNamingContext namingContexts supportedCapabilities dsServiceName highestCommittedUSN isSynchronized
+    entryUUID member uniqueMember memberUid
     entryUUID objectClass
     entryUUID objectClass nsAccountLock mail proxyAddresses userPrincipalName
-    member uniqueMember memberUid
     objectClass
     objectClass vendorName vendorVersion dnsHostName domainFunctionality forestFunctionality supportedControl
 
     defaultNamingContext namingContexts supportedCapabilities dsServiceName highestCommittedUSN isSynchronized
     invocationId
-    member objectSid groupType
     objectClass
     objectClass vendorName vendorVersion dnsHostName domainFunctionality forestFunctionality supportedControl
+    objectGUID member objectSid groupType
     objectGUID objectClass
     objectGUID objectClass userAccountControl accountExpires mail proxyAddresses userPrincipalName
     ");

@@ -3,6 +3,7 @@
 //!
 //! That nothing can be heard makes no reading less whole: the source is looked at by schedule, as without.
 
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -22,18 +23,20 @@ use tracing::{info, trace, warn};
 use super::{Connection, ENTRIES_WAITING_MAX, ended, entry, servers, words};
 use crate::clock::Stopwatch;
 use crate::config;
-use crate::source::Incomplete;
 use crate::source::ldap::closed::Closed;
 use crate::source::ldap::directory::{Asked, Ended, Item};
 use crate::source::ldap::push::{
     Ear, Heard, Manner, Meaning, NOTIFY, Pace, Wanted, Watch, again, cookie, is_refused_cookie, why,
 };
 use crate::source::ldap::server::{self, Server};
+use crate::source::{Incomplete, Push};
 
 /// What does not pass by itself is tried again after this: it may have been set up otherwise.
 const SET_UP_AGAIN: Duration = Duration::from_hours(1);
 /// A connection that held for so long was a good one.
 const HELD: Duration = Duration::from_mins(1);
+/// Why nobody is told of changes where no server is able to.
+const NOT_OFFERED: &str = "The directory tells nobody of changes (OpenLDAP does with its overlay syncprov).";
 
 /// Listens until it is dropped.
 #[derive(Debug)]
@@ -54,12 +57,19 @@ struct State {
 }
 
 impl Listener {
-    /// Begins to listen; `wake` is called on a thread of its own whenever something may have changed.
+    /// Begins to listen, until `stop` is cancelled. `wake` is called on a thread of its own whenever something may have
+    /// changed, and `note` there when it is another server that tells of changes, or none, or for another reason.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(name: &str, config: config::Ldap, wake: impl Fn() + Send + 'static) -> std::io::Result<Listener> {
-        let listener = Listener { stop: CancellationToken::new(), state: Arc::default(), well: Arc::default() };
+    pub fn start(
+        name: &str,
+        config: config::Ldap,
+        stop: CancellationToken,
+        wake: impl Fn() + Send + 'static,
+        note: impl Fn(Push) + Send + 'static,
+    ) -> std::io::Result<Listener> {
+        let listener = Listener { stop, state: Arc::default(), well: Arc::default() };
         let mut listening = Listening {
             name: name.to_owned(),
             config,
@@ -67,22 +77,18 @@ impl Listener {
             state: Arc::clone(&listener.state),
             well: Arc::clone(&listener.well),
             wake: Box::new(wake),
+            note: Box::new(note),
             since: Stopwatch::start(),
-            without_cookie: false,
+            pace: Pace::default(),
             said: None,
         };
         thread::Builder::new().name("listen".to_owned()).spawn(move || listening.go_on())?;
         Ok(listener)
     }
 
-    /// Puts the server that tells of changes before the others, which may not know of them yet; one that DNS named is
-    /// asked alone, as long as it tells.
+    /// Puts the server that tells of changes before the others, which may not know of them yet.
     pub fn prefer(&self, config: &mut config::Ldap) {
-        let Some(server) = lock(&self.state).server.clone() else { return };
-        match config.urls.iter().position(|url| *url == server) {
-            Some(at) if !config.discover => config.urls[..=at].rotate_right(1),
-            _ => (config.urls, config.discover) = (vec![server], false),
-        }
+        config.first.clone_from(&lock(&self.state).server);
     }
 
     /// What was told that nobody has looked at: whoever takes it looks at it.
@@ -117,9 +123,10 @@ struct Listening {
     /// The directory could be read.
     well: Arc<Notify>,
     wake: Box<dyn Fn() + Send>,
+    note: Box<dyn Fn(Push) + Send>,
     since: Stopwatch,
-    /// The last one was refused.
-    without_cookie: bool,
+    /// For all connections, one after the other.
+    pace: Pace,
     /// What was said last to be wrong.
     said: Option<String>,
 }
@@ -130,6 +137,10 @@ enum End {
     Stopped,
     /// The server tells nobody of changes.
     NotOffered,
+    /// It does not begin from its own state.
+    CookieRefused,
+    /// It may have ceased to tell, though the connection lives.
+    Doubted,
     Broken(Incomplete),
     /// So would every other one: an account is locked after a few wrong passwords.
     Closed(Incomplete),
@@ -155,16 +166,14 @@ impl Listening {
             let began = self.since.elapsed();
             let (mut reasons, mut passing) = (Vec::new(), false);
             for url in self.servers(&mut reasons, &mut passing) {
-                // A panic is said by itself, and is one more way in which a connection ends.
-                let defect = |_| Err(End::Broken(Incomplete::passing("A defect in rosterd ended it.")));
-                match catch_unwind(AssertUnwindSafe(|| self.at(&url))).unwrap_or_else(defect) {
-                    Err(End::Stopped) | Ok(()) => return,
-                    Err(End::NotOffered) => {}
-                    Err(End::Broken(why)) => {
+                match self.until_the_end(&url) {
+                    End::Stopped => return,
+                    End::NotOffered | End::CookieRefused | End::Doubted => {}
+                    End::Broken(why) => {
                         passing |= why.passing;
                         reasons.push(why.reason);
                     }
-                    Err(End::Closed(why)) => {
+                    End::Closed(why) => {
                         passing |= why.passing;
                         reasons.push(why.reason);
                         break;
@@ -175,10 +184,31 @@ impl Listening {
                     break;
                 }
             }
+            // What was heard last is not kept for the next connection, which may not come soon.
+            if self.pace.is_due_soon(self.since.elapsed()) {
+                self.look();
+            }
             failures = if self.since.elapsed().saturating_sub(began) > HELD { 1 } else { failures.saturating_add(1) };
             let wait = if passing { again(failures, fastrand::f64()) } else { SET_UP_AGAIN };
-            self.say(&reasons, passing.then_some(wait));
-            self.rest(wait, !passing && !reasons.is_empty());
+            let until_well = !passing && !reasons.is_empty();
+            self.say(reasons, passing.then_some(wait));
+            self.rest(wait, until_well);
+        }
+    }
+
+    /// Listens at one server as long as there is a way to. It begins from the server's own state, or with all that there
+    /// is; and it begins again where it is in doubt.
+    fn until_the_end(&mut self, url: &Url) -> End {
+        let mut with_cookie = true;
+        loop {
+            // A panic is said by itself, and is one more way in which a connection ends.
+            let defect = |_| Err(End::Broken(Incomplete::passing("A defect in rosterd ended it.")));
+            match catch_unwind(AssertUnwindSafe(|| self.at(url, with_cookie))).unwrap_or_else(defect) {
+                Ok(never) => match never {},
+                Err(End::CookieRefused) => with_cookie = false,
+                Err(End::Doubted) => with_cookie = true,
+                Err(end) => return end,
+            }
         }
     }
 
@@ -198,11 +228,14 @@ impl Listening {
     }
 
     /// Once for each reason. It is tried again after `wait`, or when something has been mended.
-    fn say(&mut self, reasons: &[String], wait: Option<Duration>) {
+    fn say(&mut self, mut reasons: Vec<String>, wait: Option<Duration>) {
+        // DNS names servers in another order each time.
+        reasons.sort_unstable();
         let (name, reason) = (&self.name, reasons.join(" "));
         if self.said.as_ref() == Some(&reason) {
             return;
         }
+        (self.note)(Push::Not(if reasons.is_empty() { NOT_OFFERED.to_owned() } else { reason.clone() }));
         if reasons.is_empty() {
             info!(source = %name, "{name}: the directory tells nobody of changes; it is looked at by schedule alone");
         } else {
@@ -236,7 +269,7 @@ impl Listening {
     }
 
     /// Listens at one server, until that ends.
-    fn at(&mut self, url: &Url) -> Result<(), End> {
+    fn at(&mut self, url: &Url, with_cookie: bool) -> Result<Infallible, End> {
         let mut connection = Connection::open(&self.config, url)?;
         connection.deadline = None;
         let mut asked = Asked::default();
@@ -249,7 +282,7 @@ impl Listening {
         let (sender, heard) = mpsc::channel(ENTRIES_WAITING_MAX);
         for watch in watches {
             let control = match manner {
-                Manner::Sync => self.sync(&mut connection, &watch, &mut asked)?,
+                Manner::Sync => sync(&mut connection, &watch, with_cookie, &mut asked)?,
                 Manner::Notify => RawControl { ctype: NOTIFY.to_owned(), crit: true, val: None },
             };
             let (ldap, sender) = (connection.ldap.clone(), sender.clone());
@@ -260,40 +293,33 @@ impl Listening {
             });
         }
         drop(sender);
-        let mut hearing = Hearing { connection, ear, pace: Pace::default(), manner, url };
+        let mut hearing = Hearing { connection, ear, manner, url, with_cookie };
         // What is sent after the searches is answered when these are known.
         let changes = changes(&mut hearing.connection, manner)?;
-        self.note(changes.and_then(|changes| hearing.ear.count(changes)), &mut hearing);
+        let meaning = changes.and_then(|changes| hearing.ear.count(changes));
+        self.note(meaning, &hearing);
         self.hear(&mut hearing, heard)
     }
 
-    /// Asks to be told from the directory's present state on.
-    fn sync(&self, connection: &mut Connection, watch: &Watch, asked: &mut Asked) -> Result<RawControl, Incomplete> {
-        let what = "the state of the directory";
-        let state = server::entry(connection, watch.base.text(), &["contextCSN"], what, asked)?;
-        let states: Vec<&str> = state.iter().flat_map(|state| state.texts("contextCSN")).collect();
-        let cookie = cookie(&states).filter(|_| !self.without_cookie);
-        let request = SyncRequest { mode: RefreshMode::RefreshAndPersist, cookie, reload_hint: false };
-        Ok(RawControl { crit: true, ..request.into() })
-    }
-
-    fn hear(&mut self, hearing: &mut Hearing<'_>, mut heard: mpsc::Receiver<Told>) -> Result<(), End> {
+    fn hear(&mut self, hearing: &mut Hearing<'_>, mut heard: mpsc::Receiver<Told>) -> Result<Infallible, End> {
         let mut beat = self.since.elapsed() + hearing.manner.beat();
         loop {
             let now = self.since.elapsed();
-            hearing.pace.spent(std::mem::take(&mut lock(&self.state).spent), now);
-            let due = hearing.pace.due();
+            self.pace.spent(std::mem::take(&mut lock(&self.state).spent), now);
+            let due = self.pace.due();
             if due.is_some_and(|due| due <= now) {
-                lock(&self.state).wanted.add(hearing.pace.wake(now));
-                trace!(source = %self.name, "looked at for it");
-                (self.wake)();
+                if self.pace.begins_again(now) {
+                    return Err(End::Doubted);
+                }
+                self.look();
                 continue;
             }
             if beat <= now {
                 beat = now + hearing.manner.beat();
                 let changes = changes(&mut hearing.connection, hearing.manner)?;
                 trace!(source = %self.name, ?changes, "the server is there");
-                self.note(changes.and_then(|changes| hearing.ear.count(changes)), hearing);
+                let meaning = changes.and_then(|changes| hearing.ear.count(changes));
+                self.note(meaning, hearing);
                 continue;
             }
             let wait = due.map_or(beat, |due| due.min(beat)).saturating_sub(now);
@@ -309,35 +335,33 @@ impl Listening {
                     trace!(source = %self.name, ?meaning, "the server tells of a change");
                     self.note(meaning, hearing);
                 }
-                Ok(Some(Told::End(end))) => return Err(self.ended(&hearing.connection, &end)),
-                Ok(None) => return Err(self.ended(&hearing.connection, &Err(LdapError::EndOfStream))),
+                Ok(Some(Told::End(end))) => return Err(hearing.ended(&end)),
+                Ok(None) => return Err(hearing.ended(&Err(LdapError::EndOfStream))),
                 // It is time for something else.
                 Err(_) => {}
             }
         }
     }
 
-    fn note(&mut self, meaning: Option<Meaning>, hearing: &mut Hearing<'_>) {
+    /// Has it looked at for what was heard.
+    fn look(&mut self) {
+        lock(&self.state).wanted.add(self.pace.wake(self.since.elapsed()));
+        trace!(source = %self.name, "looked at for it");
+        (self.wake)();
+    }
+
+    fn note(&mut self, meaning: Option<Meaning>, hearing: &Hearing<'_>) {
         let Some(meaning) = meaning else { return };
-        hearing.pace.note(meaning, self.since.elapsed());
+        self.pace.note(meaning, self.since.elapsed());
         let mut state = lock(&self.state);
         if hearing.ear.has_begun() && state.server.as_ref() != Some(hearing.url) {
             state.server = Some(hearing.url.clone());
-            (self.said, self.without_cookie) = (None, false);
+            self.said = None;
             let (name, server) = (&self.name, &hearing.connection.server);
             info!(source = %name, "{name}: is told of changes by {server}");
+            drop(state);
+            (self.note)(Push::By(server.clone()));
         }
-    }
-
-    fn ended(&mut self, connection: &Connection, end: &Result<Ended, LdapError>) -> End {
-        let fragment = match end {
-            Ok(ended) => {
-                self.without_cookie = !self.without_cookie && is_refused_cookie(ended);
-                why(ended)
-            }
-            Err(error) => words(error),
-        };
-        End::Broken(Incomplete::passing(format!("{} {fragment}.", connection.server)))
     }
 }
 
@@ -345,9 +369,36 @@ impl Listening {
 struct Hearing<'a> {
     connection: Connection,
     ear: Ear,
-    pace: Pace,
     manner: Manner,
     url: &'a Url,
+    /// Whether it began from the server's state.
+    with_cookie: bool,
+}
+
+impl Hearing<'_> {
+    fn ended(&self, end: &Result<Ended, LdapError>) -> End {
+        let fragment = match end {
+            Ok(ended) if self.with_cookie && is_refused_cookie(ended) => return End::CookieRefused,
+            Ok(ended) => why(ended),
+            Err(error) => words(error),
+        };
+        End::Broken(Incomplete::passing(format!("{} {fragment}.", self.connection.server)))
+    }
+}
+
+/// Asks to be told from the directory's present state on, or of all that there is first.
+fn sync(
+    connection: &mut Connection,
+    watch: &Watch,
+    with_cookie: bool,
+    asked: &mut Asked,
+) -> Result<RawControl, Incomplete> {
+    let what = "the state of the directory";
+    let state = server::entry(connection, watch.base.text(), &["contextCSN"], what, asked)?;
+    let states: Vec<&str> = state.iter().flat_map(|state| state.texts("contextCSN")).collect();
+    let cookie = cookie(&states).filter(|_| with_cookie);
+    let request = SyncRequest { mode: RefreshMode::RefreshAndPersist, cookie, reload_hint: false };
+    Ok(RawControl { crit: true, ..request.into() })
 }
 
 /// Whether the server is still there, and what it has counted.

@@ -32,6 +32,7 @@ pub(in crate::source::ldap) fn config(groups: &[&str]) -> Ldap {
         discover: false,
         schedule: crate::config::Schedule::parse("* * * * *", chrono_tz::Tz::UTC).unwrap(),
         push: false,
+        first: None,
         table: String::new(),
     }
 }
@@ -327,7 +328,7 @@ fn a_large_group_is_read_in_ranges_and_in_pages() {
         fake.group("staff", 1, &members.iter().map(String::as_str).collect::<Vec<_>>());
         let mut desk = Desk::new(config(&["staff"]));
         assert_eq!(desk.read(&mut fake).present.len(), usize::from(count));
-        assert_eq!(desk.known.unwrap().groups[0].listed, u64::from(count));
+        assert_eq!(desk.known.unwrap().groups[0].counts.listed, u64::from(count));
     }
 }
 
@@ -434,7 +435,7 @@ fn people_whose_primary_group_it_is_are_in_it() {
     fake.set("eve", "primaryGroupID", &["313"]);
     let mut desk = Desk::new(config(&["staff"]));
     assert_eq!(desk.read(&mut fake).present, ["ada", "ben", "cid", "dot", "eve"]);
-    assert_eq!(desk.known.unwrap().groups[0].by_primary, 1);
+    assert_eq!(desk.known.unwrap().groups[0].counts.by_primary, 1);
 }
 
 #[test]
