@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rosterd::address::Address;
 use rosterd::clock::Timestamp;
-use rosterd::dispatch::machine::{Commit, Habits, Machine, NewIntent, Outcome, Request, Settings, Step, Work};
+use rosterd::dispatch::machine::{Commit, Habits, Machine, NewIntent, Outcome, Request, Settings, Step, Stop, Work};
 use rosterd::licensing::wire::{self, Answer, Headers, Operation, Stats};
 use rosterd::member::IntentId;
 
@@ -119,7 +119,7 @@ fn play(settings: Settings, work: Work, answers: Vec<Answer>) {
             }
             Step::Done(report) => {
                 assert_eq!(report.requests, sent);
-                return books.close();
+                return books.close(report.stopped == Some(Stop::Overtaken));
             }
         }
     }
@@ -180,11 +180,15 @@ impl Books {
         assert!(self.open.values().any(covers), "sent without an intent: {request:?}");
     }
 
-    /// Everybody has an outcome or stands behind an open intent.
-    fn close(&self) {
+    /// Everybody has an outcome or stands behind an open intent; or has neither, where all that is left is planned anew.
+    fn close(&self, anew: bool) {
         for address in &self.all {
             let is_open = self.open.values().any(|intent| intent.addresses.contains(address));
-            assert!(is_open != self.decided.contains(address), "{address}: neither or both");
+            match (is_open, self.decided.contains(address)) {
+                (true, false) | (false, true) => {}
+                (true, true) => panic!("{address} has an outcome, and a request is open"),
+                (false, false) => assert!(anew, "{address} is forgotten"),
+            }
         }
     }
 }
