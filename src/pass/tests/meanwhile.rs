@@ -168,3 +168,30 @@ fn a_file_that_was_read_before_a_newer_one_was_taken_in_elsewhere_does_not_undo_
         assert_eq!(take(&outside, 7), Intake::Accepted { changes: 1 }, "what is read from now on counts");
     }
 }
+
+#[test]
+fn a_large_roster_is_compared_where_it_differs_and_never_undoes_one_that_came_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Arc::new(config(folder.path()));
+    let ledger = Ledger::scratch(&folder.path().join("none.db")).unwrap();
+    let hasher = ledger.hasher().clone();
+    let roster = |people: std::ops::Range<usize>| Reading::Complete(Snapshot::of(people.map(entry).collect(), &hasher));
+    let mut outside = Overtaken {
+        ledger: Mutex::new(ledger),
+        calls: AtomicUsize::new(0),
+        before: 0,
+        newer: Mutex::new(None),
+        config: Arc::clone(&config),
+    };
+    let take =
+        |outside: &Overtaken, people| take_reading(&config, outside, &config.sources["hr"], roster(people)).unwrap();
+    assert_eq!(take(&outside, 0..17_000), Intake::Accepted { changes: 17_000 });
+    assert_eq!(take(&outside, 2..17_003), Intake::Accepted { changes: 5 });
+    for before in [2, 3] {
+        let (calls, newer) = (AtomicUsize::new(0), Mutex::new(Some(roster(7..17_003))));
+        outside = Overtaken { calls, before, newer, ..outside };
+        let taken = take(&outside, 1..17_003);
+        assert!(matches!(taken, Intake::Settling(_)), "before call {before}: {taken:?}");
+        assert_eq!(take(&outside, 2..17_003), Intake::Accepted { changes: 5 }, "what is read from now on counts");
+    }
+}

@@ -284,6 +284,8 @@ impl Parser<'_> {
 /// The normal form of a name that needs no care, as nearly all: letters, digits and a few signs, without an escape, a
 /// space that may not count, or an attribute that has two names.
 fn plain(text: &str) -> Option<Box<str>> {
+    let normal = text.to_ascii_lowercase();
+    let is_name = |attribute: &[u8]| matches!(attribute, b"cn" | b"ou" | b"dc" | b"uid" | b"o");
     let is_sign = |byte: u8| matches!(byte, b'-' | b'_' | b'.' | b'@' | b'\'' | b'(' | b')' | b' ');
     let is_plain = |value: &[u8]| {
         let mut last = b' ';
@@ -294,14 +296,12 @@ fn plain(text: &str) -> Option<Box<str>> {
         });
         all && last != b' '
     };
-    let names: [&[u8]; 5] = [b"cn", b"ou", b"dc", b"uid", b"o"];
-    let is_name = |attribute: &[u8]| names.iter().any(|name| attribute.eq_ignore_ascii_case(name));
-    let mut parts = text.as_bytes().split(|byte| *byte == b',');
+    let mut parts = normal.as_bytes().split(|byte| *byte == b',');
     let all = parts.all(|part| {
         let equals = part.iter().position(|byte| *byte == b'=');
         equals.is_some_and(|at| is_name(&part[..at]) && is_plain(&part[at + 1..]))
     });
-    all.then(|| text.to_ascii_lowercase().into())
+    all.then(|| normal.into())
 }
 
 /// In lower case and normal form C, with one space for any number.

@@ -10,14 +10,14 @@ pub struct Listed {
     /// The beginnings of all texts. Names in one place end alike: the end that a text has in common with the one before
     /// it is left out.
     beginnings: String,
-    parts: Vec<Parts>,
+    parts: Vec<Lengths>,
     keys: Vec<Key>,
     last: String,
 }
 
 /// The lengths of what is kept of a text, and of what the one before it ends with, too.
 #[derive(Debug)]
-struct Parts {
+struct Lengths {
     beginning: u32,
     end: u32,
 }
@@ -30,7 +30,7 @@ impl Listed {
         let alike = name.bytes().rev().zip(self.last.bytes().rev()).take_while(|(one, other)| one == other).count();
         let beginning = name.ceil_char_boundary(name.len() - alike);
         self.beginnings.push_str(&name[..beginning]);
-        self.parts.push(Parts { beginning: place_of(beginning), end: place_of(name.len() - beginning) });
+        self.parts.push(Lengths { beginning: place_of(beginning), end: place_of(name.len() - beginning) });
         name.clone_into(&mut self.last);
         Ok(())
     }

@@ -537,8 +537,13 @@ fn id_filter(attribute: &str, id: &str) -> Option<String> {
 
 /// A value of `uniqueMember` may have a bit string after the name: `cn=a,dc=x#'0101'B`.
 fn without_uid(text: &str) -> &str {
-    let name = text.strip_suffix("'B").and_then(|text| text.rsplit_once("#'"));
-    name.map_or(text, |(name, _)| name)
+    if !text.ends_with("'B") {
+        return text;
+    }
+    match text.rsplit_once("#'") {
+        Some((name, rest)) if rest.ends_with("'B") => name,
+        _ => text,
+    }
 }
 
 /// The number by which people have this group as their primary one, where they can: the last part of its `objectSid`.
