@@ -92,7 +92,7 @@ impl<O: Outside> Desk<'_, O> {
             match stored.iter().find(|stored| key(stored) == key(entry)) {
                 None => added.push(entry.clone()),
                 Some(stored) if self.hasher.content(stored) != self.hasher.content(entry) => {
-                    changed.push(entry.clone())
+                    changed.push(entry.clone());
                 }
                 Some(_) => {}
             }

@@ -121,7 +121,7 @@ impl Difference {
         Difference { added, removed }
     }
 
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.added.len() + self.removed.len()
     }
 }
