@@ -86,10 +86,15 @@ impl Listening {
 
     fn with(directory: &impl Directory, url: &str, keys: &str) -> Listening {
         let group = directory.add_group("staff", &directory.people(0..5));
-        let world = world(directory, url, 100, &format!("{NEVER}{keys}{}", groups(&[&group])));
+        Listening::to(directory, url, keys, group, 5)
+    }
+
+    /// The same of a group that is there, of the first so many people.
+    fn to(directory: &impl Directory, url: &str, keys: &str, group: String, size: usize) -> Listening {
+        let world = world(directory, url, 20_000, &format!("{NEVER}{keys}{}", groups(&[&group])));
         let daemon = world.daemon("daemon.log");
         let listening = Listening { world, group, _daemon: daemon };
-        until("they have their seats", || listening.world.assigned() == people(0..5));
+        until("they have their seats", || listening.world.assigned() == people(0..size));
         listening.is_told();
         listening
     }
@@ -330,6 +335,32 @@ fn a_state_that_is_refused_is_left_out() {
         until("the leaver has no seat", || world.assigned() == people(1..5));
         assert!(!log().contains("is not told of changes"), "{fault:?}: {}", log());
     }
+}
+
+/// Who joins or leaves a large group is on the wire as soon as in a small one, and nobody else is looked at for it.
+fn a_change_of_a_large_group_is_on_the_wire_at_once(directory: &impl Directory, plain: SocketAddr) {
+    let proxy = Proxy::before(plain);
+    let listening = Listening::to(directory, &proxy.url(), "", directory.group("size-13000"), 13_000);
+    directory.leave(&listening.group, &directory.person(0));
+    until("the look with which listening begins is over", || listening.world.assigned() == people(1..13_000));
+    proxy.set(Fault::None);
+    directory.join(&listening.group, &directory.person(0));
+    listening.soon("the joiner has a seat", &people(0..13_000));
+    directory.leave(&listening.group, &directory.person(12_999));
+    listening.soon("the leaver has none", &people(0..12_999));
+    assert!(proxy.connections() <= 1, "everything was read");
+}
+
+#[test]
+fn a_change_of_a_large_group_is_on_the_wire_at_once_from_openldap() {
+    let slapd = Slapd::crowd();
+    a_change_of_a_large_group_is_on_the_wire_at_once(&slapd, slapd.plain());
+}
+
+#[test]
+fn a_change_of_a_large_group_is_on_the_wire_at_once_from_active_directory() {
+    let samba = Samba::crowd();
+    a_change_of_a_large_group_is_on_the_wire_at_once(&samba, samba.plain());
 }
 
 #[test]
