@@ -63,25 +63,37 @@ impl<O: Outside> Desk<'_, O> {
             return Ok(None);
         }
         let changes = self.changes(&found, &stored, record);
-        if !changes.is_empty() {
-            let Some(edited) = Edited::of(self, record, &stored, &changes) else { return Ok(None) };
-            let (name, keys) = (self.source.name.clone(), edited.added.clone());
-            let taken = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &keys))?;
-            if !taken.is_empty() {
-                return Ok(None);
-            }
-            let mut acceptance = edited.acceptance(self, record, changes, &found, lists);
-            self.add_places(&mut acceptance)?;
-            let intake = self.enter(acceptance)?;
-            if !matches!(intake, Intake::Accepted { .. }) {
-                return Ok(Some(intake));
-            }
+        let intake = if changes.is_empty() {
+            Intake::Unchanged
+        } else {
+            let Some(intake) = self.edit(record, &stored, changes, &found, lists)? else { return Ok(None) };
+            intake
+        };
+        if !matches!(intake, Intake::Settling(_)) {
             lists.take(found.news);
             *revision = self.revision.get();
-            return Ok(Some(intake));
         }
-        lists.take(found.news);
-        Ok(Some(Intake::Unchanged))
+        Ok(Some(intake))
+    }
+
+    /// Makes these changes. `None`: the roster has to be judged as a whole.
+    fn edit(
+        &self,
+        record: &SourceRecord,
+        stored: &[Entry],
+        changes: Vec<Change>,
+        found: &Touched,
+        lists: &ldap::lists::Lists,
+    ) -> Result<Option<Intake>, LedgerError> {
+        let Some(edited) = Edited::of(self, record, stored, &changes) else { return Ok(None) };
+        let (name, keys) = (self.source.name.clone(), edited.added.clone());
+        let taken = self.outside.blocking_on_ledger(move |ledger, _| ledger.entries_by_key(&name, &keys))?;
+        if !taken.is_empty() {
+            return Ok(None);
+        }
+        let mut acceptance = edited.acceptance(self, record, changes, found, lists);
+        self.add_places(&mut acceptance)?;
+        self.enter(acceptance).map(Some)
     }
 
     /// What is to be edited so that these people have the entries that were found.
