@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::clock::Timestamp;
+use crate::config::Group;
 use crate::roster::{Entry, Fingerprint, Hasher, Parts, When};
 use crate::source::csv_doubles::merged;
 use crate::source::{BadRow, Entries, Evidence, Row, Snapshot};
 
-use super::members::Members;
+use super::members::{Members, Reach};
 use super::people::{Kept, place_of};
 use super::person::NoAddress;
 
@@ -74,15 +75,21 @@ pub struct Claimed {
 }
 
 impl Claims {
-    /// Makes room for so many more.
-    pub fn reserve(&mut self, more: usize) {
-        self.all.reserve(more);
-    }
-
     /// `person` is a place in [`Members::people`]. Of ways with the same priority the first one is kept.
     pub fn add(&mut self, person: u32, route: Option<&str>, priority: i32, through: Through) {
         let route = route.map(|name| self.place_of_route(name));
         self.all.push(Claim { person, route, priority, through });
+    }
+
+    /// For everybody in this group of the configuration, which is `root`.
+    pub fn add_group(&mut self, group: &Group, root: u32, members: &Members, nested: bool) -> Reach {
+        let reach = if nested { members.reach(root) } else { members.directly(root) };
+        self.all.reserve(reach.people.len());
+        for (person, inner) in &reach.people {
+            let through = Through::Group { root, inner: *inner };
+            self.add(*person, group.subscription.as_deref(), group.priority, through);
+        }
+        reach
     }
 
     fn place_of_route(&mut self, name: &str) -> u32 {

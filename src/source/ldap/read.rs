@@ -84,7 +84,7 @@ fn read_whole(directory: &mut dyn Directory, settings: Settings<'_>) -> Result<R
     let (mut groups, mut roots) = (Vec::with_capacity(config.groups.len()), Vec::with_capacity(config.groups.len()));
     for group in &config.groups {
         let root = read_group(&mut walk, group, settings)?;
-        let reach = claim(&mut claims, group, root, &walk.members, config.nested);
+        let reach = claims.add_group(group, root, &walk.members, config.nested);
         groups.push(seen(group, root, &reach, &walk.members, settings));
         roots.push(root);
     }
@@ -159,17 +159,6 @@ fn read_group(walk: &mut Walk<'_>, group: &Group, settings: Settings<'_>) -> Res
     };
     walk.read_from(root)?;
     Ok(root)
-}
-
-/// Claims a licence for everybody in a group of the configuration.
-pub(super) fn claim(claims: &mut Claims, group: &Group, root: u32, members: &Members, nested: bool) -> Reach {
-    let reach = if nested { members.reach(root) } else { members.directly(root) };
-    claims.reserve(reach.people.len());
-    for (person, inner) in &reach.people {
-        let through = Through::Group { root, inner: *inner };
-        claims.add(*person, group.subscription.as_deref(), group.priority, through);
-    }
-    reach
 }
 
 fn seen(configured: &Group, root: u32, reach: &Reach, members: &Members, settings: Settings<'_>) -> SeenGroup {

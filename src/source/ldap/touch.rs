@@ -18,7 +18,6 @@ use super::lists::{Difference, Lists, News, uuid_of};
 use super::members::{Key, Members, Node};
 use super::person::Kind;
 use super::push::Told;
-use super::read::claim;
 use super::server::Server;
 use super::walk::{DOMAIN_USERS, Walk};
 
@@ -188,7 +187,7 @@ impl Touch<'_> {
         self.news.people.retain(|(name, _)| !in_none.contains(name));
         let mut claims = Claims::default();
         for (group, root) in config.groups.iter().zip(lists.roots()) {
-            claim(&mut claims, group, *root, &members, config.nested);
+            claims.add_group(group, *root, &members, config.nested);
         }
         let mut settled = claims.settle(&members, config.include_disabled, hasher, now);
         if !settled.snapshot.bad_rows.is_empty() || !settled.shared.is_empty() {
