@@ -32,7 +32,7 @@ pub fn told(
     few: &mut Few,
 ) -> Result<Option<Intake>, LedgerError> {
     let SourceKind::Ldap(ldap) = &source.kind else { return Ok(None) };
-    Desk::new(config, outside, source, Files::Leave)?.touch(ldap, told, &mut memory.lists, few)
+    Desk::new(config, outside, source, Files::PutAway)?.touch(ldap, told, &mut memory.lists, few)
 }
 
 impl<O: Outside> Desk<'_, O> {

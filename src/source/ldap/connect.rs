@@ -133,6 +133,11 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
+    /// Ends it at once, also where nothing may wait: a runtime that is dropped there is a panic.
+    fn close(self) {
+        self.runtime.shutdown_background();
+    }
+
     /// Connects, turns to TLS where that is configured, and signs in.
     ///
     /// # Errors

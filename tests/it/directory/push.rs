@@ -10,7 +10,7 @@ use rosterd::clock::Stopwatch;
 
 use super::Directory;
 use super::proxy::{Fault, Proxy};
-use super::reader::{groups, world};
+use super::reader::{groups, read_from, world};
 use super::samba::Samba;
 use super::slapd::Slapd;
 use crate::world::{Daemon, World, people, until};
@@ -68,6 +68,7 @@ on_both!(
     many_changes_are_few_readings,
     a_person_alone_is_looked_at_alone,
     a_group_that_changes_is_read_alone,
+    what_is_configured_anew_is_listened_to_anew,
     what_one_person_can_not_tell_is_read_whole,
     the_status_says_whether_it_is_told
 );
@@ -232,6 +233,19 @@ fn a_group_that_changes_is_read_alone(directory: &mut impl Serves) {
     assert_eq!(proxy.connections(), 0, "everything was read");
     let synced = listening.world.run_to(0, &["sync"]);
     assert!(!synced.stderr.contains("is the roster now"), "{synced:?}");
+}
+
+fn what_is_configured_anew_is_listened_to_anew(directory: &mut impl Serves) {
+    let listening = Listening::at(directory, &directory.tls_url());
+    for (person, wanted) in [(7, people([0, 1, 2, 3, 4, 7])), (8, people([0, 1, 2, 3, 4, 7, 8]))] {
+        directory.join(&listening.group, &directory.person(person));
+        listening.soon("the joiner has a seat", &wanted);
+    }
+    let keys = format!("{NEVER}page_size = 300\n{}", groups(&[&listening.group]));
+    read_from(&listening.world, directory, &directory.tls_url(), &keys);
+    until("it is told of changes anew", || listening.told() == 2);
+    directory.leave(&listening.group, &directory.person(0));
+    listening.soon("the leaver has none", &people([1, 2, 3, 4, 7, 8]));
 }
 
 fn what_one_person_can_not_tell_is_read_whole(directory: &mut impl Serves) {

@@ -9,6 +9,14 @@ use crate::source::ldap::directory::Directory;
 #[derive(Debug, Default)]
 pub struct Few(Option<Connection>);
 
+impl Drop for Few {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            connection.close();
+        }
+    }
+}
+
 impl Few {
     /// What the server that tells of changes says when it is asked this, and which server that is, as it stands in the
     /// configuration. `None`: it does not say, and whoever reads everything will hear why.
