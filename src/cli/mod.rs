@@ -43,7 +43,8 @@ use failure::Failure;
 
 /// Keeps SecureMailMerge licences in step with where people are listed.
 ///
-/// Sources (CSV files and directories) say who should have a licence; rosterd assigns and unassigns them, and remembers what it did.
+/// Sources (CSV files and directories) say who should have a licence; rosterd assigns and unassigns them, and remembers
+/// what it did.
 #[derive(Debug, Parser)]
 #[command(name = "rosterd", version, propagate_version = true, after_help = after_help(), max_term_width = 100)]
 struct Cli {
