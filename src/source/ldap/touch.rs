@@ -142,7 +142,7 @@ impl Touch<'_> {
     fn is_plain(&self, id: &str, entry: &RawEntry) -> bool {
         let lists = self.again.lists;
         let Ok(name) = Key::of_text(&entry.dn) else { return false };
-        // A group that named nobody by this name before named somebody: this one, or one who is gone.
+        // Where a group listed this name before, it was somebody else's, or led to nobody.
         let is_new = || (0..lists.groups().len()).all(|place| lists.names(place).binary_search(&name).is_err());
         let is_listed = |group: &Dn| {
             let place = lists.groups().iter().position(|known| known.is_read && known.dn == *group);
