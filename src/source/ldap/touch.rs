@@ -193,7 +193,10 @@ impl Touch<'_> {
         if !settled.snapshot.bad_rows.is_empty() || !settled.shared.is_empty() {
             return Ok(None);
         }
-        let disabled = std::mem::take(&mut settled.disabled);
+        let mut disabled = std::mem::take(&mut settled.disabled);
+        // As in a whole reading: who is in no group any more and has a disabled account is gone for the account.
+        let people = members.people.iter().filter(|person| person.disabled && !config.include_disabled);
+        disabled.extend(people.map(|person| Box::from(person.id)));
         let mut snapshot = settled.finish(members);
         let entries = snapshot.entries.fetch(&snapshot.rows)?;
         Ok(Some(Touched { ids: self.ids, entries, disabled, news: self.news }))
@@ -442,6 +445,21 @@ mod tests {
             lists.take(touched.news);
             let nothing = again(&mut fake, &config, &lists, &told).unwrap();
             assert_eq!((nothing.ids.len(), nothing.entries.len()), (0, 0), "it is known by now");
+        }
+    }
+
+    #[test]
+    fn who_leaves_all_groups_and_is_disabled_at_once_is_gone_for_the_account() {
+        for is_active_directory in [false, true] {
+            let (mut fake, config) = (directory(is_active_directory), two_groups());
+            let (_, _, lists) = whole(&mut fake, &config, &[]);
+            let mut told = Told::default();
+            for group in [1, 2] {
+                make(&mut fake, &Edit::Member { group, person: 3 }, &mut told);
+            }
+            make(&mut fake, &Edit::Disabled(3), &mut told);
+            let touched = again(&mut fake, &config, &lists, &told).unwrap();
+            assert_eq!((touched.entries.len(), touched.disabled), (0, [uuid(13)].into()));
         }
     }
 
