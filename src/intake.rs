@@ -20,12 +20,13 @@ use crate::fleet::Fleet;
 use crate::ledger::{Acceptance, Ledger, LedgerError, SourceRecord};
 use crate::outside::Outside;
 use crate::report::text::{count, moment};
+use crate::report::unusable::{ENTRIES, ROWS, unusable};
 use crate::roster::change::{self, Difference, Merge};
 use crate::roster::{Entry, EntryKey, Fingerprint, Hasher, Parts, Reason};
 use crate::source::csv_source::{self, CsvSource, Found, Look, Seen, Verdict};
 use crate::source::ldap::{self, connect};
 use crate::source::{
-    BadRow, Delta, DeltaFile, Edit, Evidence, FileDone, FileMark, Incomplete, Known, Reading, Row, Snapshot, csv,
+    Delta, DeltaFile, Edit, Evidence, FileDone, FileMark, Incomplete, Known, Reading, Row, Snapshot, csv,
 };
 use crate::telemetry::{Masked, Progress, chain};
 
@@ -455,7 +456,7 @@ impl<'a, O: Outside> Desk<'a, O> {
     fn enter(&self, acceptance: Acceptance) -> Result<Intake, LedgerError> {
         let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
         let file = acceptance.evidence.file.clone().unwrap_or_default();
-        let complaint = complaint(&acceptance.bad_rows, &file);
+        let complaint = unusable(&acceptance.bad_rows, self.nouns(), &file, |reason| Masked(reason).to_string());
         // What was read may be older than what another process took in meanwhile.
         if !self.outside.blocking_on_ledger(move |ledger, now| ledger.accept(&acceptance, now))? {
             return Ok(Intake::Settling(MEANWHILE));
@@ -469,6 +470,11 @@ impl<'a, O: Outside> Desk<'a, O> {
             warn!(source = %name, bad_rows, "{name}: {complaint}");
         }
         Ok(Intake::Accepted { changes })
+    }
+
+    /// What a source of this kind is made of.
+    fn nouns(&self) -> [&'static str; 2] {
+        if matches!(self.source.kind, SourceKind::Ldap(_)) { ENTRIES } else { ROWS }
     }
 
     fn not_believed(&self, evidence: &Evidence, why: &str) -> Incomplete {
@@ -611,16 +617,6 @@ fn short_hash(text: &str) -> String {
 fn link_of(source: &Source) -> String {
     let SourceKind::Csv(csv) = &source.kind else { return String::new() };
     std::fs::read_link(&csv.path).map(|target| format!(" link={}", target.display())).unwrap_or_default()
-}
-
-/// What is to be said of a file's rows that can't be used: how many, the first of them, and where all of them stand.
-fn complaint(bad_rows: &[BadRow], file: &str) -> Option<String> {
-    const SHOWN_MAX: usize = 3;
-    let number = u64::try_from(bad_rows.len()).ok().filter(|number| *number > 0)?;
-    let shown = bad_rows.iter().take(SHOWN_MAX).map(|row| format!("{}: {}", row.origin, Masked(&row.reason)));
-    let shown = shown.collect::<Vec<_>>().join("; ");
-    let more = if bad_rows.len() > SHOWN_MAX { "; `rosterd plan --json` lists all of them" } else { "" };
-    Some(format!("{} of {file} can't be used: {shown}{more}", count(number, "row", "rows")))
 }
 
 /// The stored entries that a delta's edits may meet: by address and route, and by stable id.

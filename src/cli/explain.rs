@@ -88,11 +88,12 @@ fn view(
     let pending = candidate.member.as_ref().filter(|member| member.state == MemberState::Pending);
     let (place, waiting) = pending.map(|member| queue_place(name, member, ledger)).transpose()?.unzip();
     let sources = subscription.sources.iter().filter_map(|source| config.sources.get(source));
+    let source_views = sources.map(|source| source_view(source, &candidate, ledger)).collect::<Result<_, _>>()?;
     Ok(View {
         subscription: name.clone(),
         policy: subscription.policy.clone(),
         candidate,
-        sources: sources.map(|source| source_view(source, address, ledger)).collect::<Result<_, _>>()?,
+        sources: source_views,
         seats,
         pending: waiting.unwrap_or(0),
         place,
@@ -122,7 +123,7 @@ fn queue_place(subscription: &str, member: &Member, ledger: &Ledger) -> Result<(
     Ok((place.place(), pending))
 }
 
-fn source_view(source: &Source, address: &Address, ledger: &Ledger) -> Result<SourceView, LedgerError> {
+fn source_view(source: &Source, candidate: &Candidate, ledger: &Ledger) -> Result<SourceView, LedgerError> {
     let place = match &source.kind {
         SourceKind::Csv(csv) => csv.path.display().to_string(),
         SourceKind::Ldap(ldap) => ldap.urls.first().map(ToString::to_string).unwrap_or_default(),
@@ -133,7 +134,11 @@ fn source_view(source: &Source, address: &Address, ledger: &Ledger) -> Result<So
         Some(record) => (record.accepted_at, record.problem.map(|(words, _)| words), record.bad_rows),
         None => (None, None, Vec::new()),
     };
-    bad_rows.retain(|row| row.address.as_ref() == Some(address));
+    let entries = candidate.entries.iter().filter(|(name, _)| *name == source.name);
+    let ids: Vec<&str> = entries.filter_map(|(_, entry)| entry.stable_id.as_deref()).collect();
+    bad_rows.retain(|row| {
+        row.address.as_ref() == Some(&candidate.address) || row.stable_id.as_deref().is_some_and(|id| ids.contains(&id))
+    });
     Ok(SourceView { name: source.name.clone(), place, accepted_at, problem, bad_rows, evidence })
 }
 

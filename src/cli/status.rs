@@ -7,7 +7,8 @@ use crate::clock::{self, Timestamp};
 use crate::config::{Config, SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::ledger::{Ledger, LedgerError};
-use crate::report::status::{PushStatus, SourceStatus, Status, SubscriptionStatus};
+use crate::report::status::{SourceStatus, Status, SubscriptionStatus};
+use crate::report::unusable::{ENTRIES, ROWS};
 
 /// Seats, members by state, last and next run, problems and holds
 #[derive(Debug, clap::Args)]
@@ -62,9 +63,11 @@ fn sources(
 ) -> Result<Vec<SourceStatus>, LedgerError> {
     let wanted = |name: &&String| subscriptions.iter().any(|subscription| subscription.sources.contains(name));
     let of_one = |name: &String| {
-        let listens = matches!(config.sources.get(name).map(|it| &it.kind), Some(SourceKind::Ldap(ldap)) if ldap.push);
-        let push = if listens { ledger.push(name)? } else { None };
-        Ok(SourceStatus { name: name.clone(), push: push.map(PushStatus::from) })
+        let kind = config.sources.get(name).map(|source| &source.kind);
+        let push = if matches!(kind, Some(SourceKind::Ldap(ldap)) if ldap.push) { ledger.push(name)? } else { None };
+        let nouns = if matches!(kind, Some(SourceKind::Ldap(_))) { ENTRIES } else { ROWS };
+        let bad_rows = ledger.source(name)?.map(|record| record.bad_rows).unwrap_or_default();
+        Ok(SourceStatus::new(name, push, nouns, &bad_rows))
     };
     config.sources.keys().filter(wanted).map(of_one).collect()
 }

@@ -12,3 +12,4 @@ pub mod members;
 pub mod similar;
 pub mod status;
 pub mod text;
+pub mod unusable;

@@ -6,12 +6,13 @@ use uuid::Uuid;
 
 use super::drift;
 use super::text::{Columns, Style, count, either, moment, moment_and_distance, number, plain, relative, sentence};
+use super::unusable::unusable;
 use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::{Subscription, SubscriptionType};
 use crate::drift::Drift;
 use crate::ledger::{MemberState, PushRecord, RunOutcome, RunRecord, Seats, StoredHold, SubscriptionRecord};
-use crate::source::Push;
+use crate::source::{BadRow, Push};
 
 /// What `status --json` says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +27,11 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceStatus {
     pub name: String,
+    /// How many of the roster's rows or entries can't be used.
+    pub bad_rows: u64,
+    /// What is said of these, as a fragment.
+    #[serde(skip)]
+    pub unusable: Option<String>,
     /// Of a directory that a daemon listens to.
     pub push: Option<PushStatus>,
 }
@@ -51,9 +57,28 @@ impl From<PushRecord> for PushStatus {
 }
 
 impl SourceStatus {
+    /// `nouns` is what a source of its kind is made of.
+    pub fn new(name: &str, push: Option<PushRecord>, nouns: [&str; 2], bad_rows: &[BadRow]) -> SourceStatus {
+        SourceStatus {
+            name: name.to_owned(),
+            bad_rows: bad_rows.len() as u64,
+            unusable: unusable(bad_rows, nouns, "its roster", plain),
+            push: push.map(PushStatus::from),
+        }
+    }
+
+    /// Whom a row that can't be used is about keeps what they have, and is given nothing.
+    fn told_of_unusable(&self) -> Option<String> {
+        let words = self.unusable.as_ref()?;
+        Some(format!(
+            "source {}: {words}. Who has a licence keeps it; who has none gets none until that is mended.",
+            self.name
+        ))
+    }
+
     /// Nobody has to do anything: it is looked at by schedule all the same. A reason that the problem of a subscription is
     /// already is not told again.
-    fn told(&self, subscriptions: &[SubscriptionStatus], now: Timestamp) -> Option<String> {
+    fn told_of_push(&self, subscriptions: &[SubscriptionStatus], now: Timestamp) -> Option<String> {
         let push = self.push.as_ref()?;
         let (name, since) = (&self.name, moment_and_distance(push.since, now));
         if let Some(server) = &push.server {
@@ -295,7 +320,9 @@ fn problem(record: &SubscriptionRecord, sources: &[(String, String)]) -> Option<
 impl Status {
     /// Whether anything is left that a person may want to see.
     pub fn is_left(&self) -> bool {
-        self.brake.is_some() || self.subscriptions.iter().any(SubscriptionStatus::is_left)
+        self.brake.is_some()
+            || self.subscriptions.iter().any(SubscriptionStatus::is_left)
+            || self.sources.iter().any(|source| source.bad_rows > 0)
     }
 
     /// A table, and below it what a person should know; above it what stops everything.
@@ -304,8 +331,9 @@ impl Status {
         let mut text = banner.unwrap_or_default();
         text.push_str(&self.table(now, style));
         let sentences = self.subscriptions.iter().flat_map(|one| one.sentences(now)).map(|words| style.yellow(&words));
-        let of_sources = self.sources.iter().filter_map(|source| source.told(&self.subscriptions, now));
-        for (place, words) in sentences.chain(of_sources).enumerate() {
+        let unusable = self.sources.iter().filter_map(SourceStatus::told_of_unusable).map(|words| style.yellow(&words));
+        let push = self.sources.iter().filter_map(|source| source.told_of_push(&self.subscriptions, now));
+        for (place, words) in sentences.chain(unusable).chain(push).enumerate() {
             text.push_str(if place == 0 { "\n" } else { "" });
             text.push_str(&words);
             text.push('\n');
@@ -411,6 +439,7 @@ mod tests {
     use super::*;
     use crate::ledger::Trigger;
     use crate::plan::{Hold, Removal};
+    use crate::report::unusable::{ENTRIES, ROWS};
     use crate::roster::{Reason, When};
 
     fn at(text: &str) -> Timestamp {
@@ -568,13 +597,13 @@ mod tests {
         let source = |name: &str, push: Push, since: &str| {
             let owner = crate::ledger::Owner(String::new());
             let push = Some(PushRecord { push, since: at(since), owner }.into());
-            SourceStatus { name: name.to_owned(), push }
+            SourceStatus { push, ..SourceStatus::new(name, None, ROWS, &[]) }
         };
         let gone = "ldaps://dc2 can't be reached: refused. Does it run?";
         let sources = vec![
             source("ad", Push::By("ldaps://dc1".into()), "2026-11-23T08:00:00Z"),
             source("far", Push::Not(gone.into()), "2026-11-23T06:00:00Z"),
-            SourceStatus { name: "hr".into(), push: None },
+            SourceStatus::new("hr", None, ROWS, &[]),
         ];
         let status = Status { brake: None, subscriptions: vec![contoso()], sources };
         assert!(!status.is_left());
@@ -591,8 +620,22 @@ mod tests {
             source far: not told of changes since 2026-11-23 06:00 UTC (2 hours ago), so it is looked at by schedule alone.
             ");
         let json = serde_json::to_value(&status).unwrap();
-        insta::assert_snapshot!(json["sources"][1], @r#"{"name":"far","push":{"reason":"ldaps://dc2 can't be reached: refused. Does it run?","server":null,"since":"2026-11-23T06:00:00Z"}}"#);
-        insta::assert_snapshot!(json["sources"][2], @r#"{"name":"hr","push":null}"#);
+        insta::assert_snapshot!(json["sources"][1], @r#"{"bad_rows":0,"name":"far","push":{"reason":"ldaps://dc2 can't be reached: refused. Does it run?","server":null,"since":"2026-11-23T06:00:00Z"}}"#);
+        insta::assert_snapshot!(json["sources"][2], @r#"{"bad_rows":0,"name":"hr","push":null}"#);
+    }
+
+    #[test]
+    fn who_is_in_a_roster_and_can_t_be_given_a_licence_is_told_of() {
+        let jane = BadRow {
+            origin: "CN=Jane,DC=x, member of CN=Staff,DC=x".to_owned(),
+            reason: "it has no address: nothing in mail".to_owned(),
+            stable_id: Some("4a7f".to_owned()),
+            address: None,
+        };
+        let sources = vec![SourceStatus::new("ad", None, ENTRIES, &[jane])];
+        let status = Status { brake: None, subscriptions: vec![contoso()], sources };
+        assert!(status.is_left(), "somebody who should have a licence has none");
+        insta::assert_snapshot!(status.render(now(), Style::PLAIN).lines().next_back().unwrap(), @"source ad: 1 entry of its roster can't be used: CN=Jane,DC=x, member of CN=Staff,DC=x: it has no address: nothing in mail. Who has a licence keeps it; who has none gets none until that is mended.");
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn status_has_the_documented_shape() {
     assert_eq!(keys(&one["members"]), sorted(&words));
     assert_eq!(keys(&one["hold"]), sorted(&["digest", "removals", "reason", "since"]));
     assert_eq!(one["hold"]["removals"], 20);
+    assert_eq!(keys(&told["sources"][0]), sorted(&["name", "bad_rows", "push"]));
     let run = ["id", "started_at", "finished_at", "trigger", "outcome", "requests", "assigned", "unassigned"];
     assert_eq!(keys(&one["last_run"]), sorted(&run));
     assert_eq!(one["last_run"]["outcome"], "incomplete");

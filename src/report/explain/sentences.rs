@@ -476,7 +476,13 @@ impl Case<'_> {
                 because.extend(self.departure());
                 because.extend(past.map(|line| self.ended_by(line)));
                 because.extend(self.why_not_desired());
-                vec![format!("Add it to {}, and it is given a licence.", self.sources("or"))]
+                let mut changes = vec![format!("Add it to {}, and it is given a licence.", self.sources("or"))];
+                if self.view.sources.iter().any(|source| source.evidence.is_some()) {
+                    changes.push(
+                        "Where it is in a group there and its account is disabled, enable the account.".to_owned(),
+                    );
+                }
+                changes
             }
         };
         let words = if self.is_wanted() { "has no licence yet." } else { "has no licence." };

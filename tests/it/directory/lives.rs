@@ -93,7 +93,8 @@ fn whoever_is_disabled_or_deleted_gives_the_seat_back(directory: &impl Directory
     directory.disable(&directory.person(1));
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people([0, 2, 3, 4]));
-    assert!(world.run(&["explain", &people([1])[0]]).stdout.contains("disabled"));
+    let told = world.run(&["explain", &people([1])[0]]).stdout;
+    assert!(told.contains("disabled") && told.contains("enable the account"), "{told}");
     directory.delete(&directory.person(3));
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people([0, 2, 4]));

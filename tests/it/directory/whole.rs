@@ -309,6 +309,11 @@ fn addresses_are_as_people_have_them() {
     assert_eq!(world.assigned(), [people([0]), people(2..5)].concat());
     let plan = world.run(&["plan", "--json"]).stdout;
     assert!(plan.contains("it has no address: nothing in mail, proxyAddresses and userPrincipalName"), "{plan}");
+    let status = world.run_to(3, &["status"]).stdout;
+    let held = "source hr: 1 entry of its roster can't be used: uid=p00000,";
+    assert!(status.contains(held) && status.contains("Who has a licence keeps it"), "{status}");
+    let told = world.run(&["explain", "p00000@contoso.com"]).stdout;
+    assert!(told.contains("it has no address: nothing in mail"), "{told}");
     let told = world.run(&["explain", "p00002@contoso.com"]).stdout;
     for uid in ["uid=p00001,", "uid=p00002,"] {
         assert!(told.contains(uid), "both are shown: {told}");
@@ -316,5 +321,6 @@ fn addresses_are_as_people_have_them() {
     slapd.set(&slapd.person(0), "mail", &["p00000@contoso.com"]);
     slapd.leave(&group, &slapd.person(1));
     world.run_to(0, &["sync"]);
+    world.run_to(0, &["status"]);
     assert_eq!(world.assigned(), [people([0]), people(2..5)].concat(), "the other one of the two is still in");
 }
