@@ -14,7 +14,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use self::ask::{Asker, Next};
-use self::draft::{Directory, Draft, From};
+use self::draft::{Directory, Draft, People};
 use self::files::{New, Place};
 use super::check::{Finding, ill, try_key, try_sources};
 use super::context::{Context, runtime, world};
@@ -195,7 +195,7 @@ fn folder(draft: &mut Draft, args: &InitArgs, place: &Place, asker: &mut Asker, 
         if !path.exists() && asker.agrees(&format!("{} is not there. Make it?", path.display()))? {
             new.make_folder(&path)?;
         }
-        draft.source = From::Csv(path.clone());
+        draft.source = People::Csv(path.clone());
         let tried = match std::fs::read_dir(&path) {
             Err(cause) if !path.is_file() => vec![ill(path.display().to_string(), format!("can't be read: {cause}"))],
             _ => try_it(draft, place, Part::Source),
@@ -237,7 +237,7 @@ fn directory(
         };
         let ca_file = ca_file.map(|file| std::path::absolute(&file).unwrap_or(file));
         let start_tls = args.start_tls;
-        draft.source = From::Directory(Directory { urls, bind_dn, password, groups, ca_file, start_tls });
+        draft.source = People::Directory(Directory { urls, bind_dn, password, groups, ca_file, start_tls });
         if settle(asker, &try_it(draft, place, Part::Source))? {
             return Ok(());
         }
@@ -307,8 +307,8 @@ fn next_steps(written: &[PathBuf], draft: &Draft, place: &Place) -> String {
     let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
     let config = if place.is_usual() { String::new() } else { format!(" --config {}", place.main().display()) };
     let feed = match &draft.source {
-        From::Csv(folder) => format!("  put a CSV with a column email into {}\n", folder.display()),
-        From::Directory(_) => String::new(),
+        People::Csv(folder) => format!("  put a CSV with a column email into {}\n", folder.display()),
+        People::Directory(_) => String::new(),
     };
     let service = if place.is_usual() { "systemctl enable --now rosterd" } else { "rosterd run" };
     let service = if place.is_usual() { service.to_owned() } else { format!("{service}{config}") };

@@ -152,8 +152,8 @@ impl fmt::Display for SeatDays {
 }
 
 impl Serialize for SeatDays {
+    #[expect(clippy::cast_precision_loss, reason = "a number with two decimals, far below 2^53 hundredths")]
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[expect(clippy::cast_precision_loss, reason = "a number with two decimals, far below 2^53 hundredths")]
         serializer.serialize_f64(self.hundredths() as f64 / 100.0)
     }
 }

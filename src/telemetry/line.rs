@@ -4,7 +4,8 @@
 use std::fmt::{self, Write as _};
 
 use chrono::SecondsFormat;
-use serde_json::{Map, Value};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::Context;
@@ -117,16 +118,22 @@ impl Line {
 
     /// One object: `timestamp`, `level`, `target`, `message`, and the fields beside them.
     pub(super) fn json(&self) -> String {
-        let mut object = Map::new();
-        let mut put = |name: &str, value: Value| drop(object.insert(name.to_owned(), value));
-        put("timestamp", self.at.to_rfc3339_opts(SecondsFormat::Millis, true).into());
-        put("level", self.level.as_str().into());
-        put("target", self.target.into());
-        put("message", self.message.as_str().into());
+        // A line whose fields can't be written would be a mistake here, and nothing that could be logged.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("timestamp", &self.at.to_rfc3339_opts(SecondsFormat::Millis, true))?;
+        object.serialize_entry("level", self.level.as_str())?;
+        object.serialize_entry("target", self.target)?;
+        object.serialize_entry("message", &self.message)?;
         for (name, value) in &self.fields.0 {
-            put(name, value.clone());
+            object.serialize_entry(name, value)?;
         }
-        format!("{}\n", Value::Object(object))
+        object.end()
     }
 }
 

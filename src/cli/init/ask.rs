@@ -175,7 +175,9 @@ fn typed(keys: &mut dyn Iterator<Item = io::Result<u8>>) -> Result<Zeroizing<Str
             }
             CTRL_C | CTRL_D => return Err(nothing_written()),
             CTRL_U => bytes.clear(),
-            8 | 127 => drop(bytes.pop()),
+            8 | 127 => {
+                bytes.pop();
+            }
             byte => bytes.push(byte),
         }
     }

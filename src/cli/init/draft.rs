@@ -18,14 +18,14 @@ pub(super) struct Draft {
     pub(super) id: Uuid,
     pub(super) api_key: PathBuf,
     pub(super) timezone: Tz,
-    pub(super) source: From,
+    pub(super) source: People,
     base_url: Option<String>,
     ledger: PathBuf,
 }
 
 /// Where the list of people comes from.
 #[derive(Debug)]
-pub(super) enum From {
+pub(super) enum People {
     Csv(PathBuf),
     Directory(Directory),
 }
@@ -49,7 +49,7 @@ impl Draft {
             id: Uuid::nil(),
             api_key: PathBuf::new(),
             timezone: Tz::UTC,
-            source: From::Csv(place.folder().to_owned()),
+            source: People::Csv(place.folder().to_owned()),
             base_url: args.base_url.clone(),
             ledger: place.ledger(),
         }
@@ -87,10 +87,10 @@ include = [\"clients/*.toml\"]
     pub(super) fn tables(&self) -> String {
         let Draft { name, kind, id, api_key, timezone, .. } = self;
         let source = match &self.source {
-            From::Csv(_) => format!("{name}-csv"),
-            From::Directory(_) => format!("{name}-directory"),
+            People::Csv(_) => format!("{name}-csv"),
+            People::Directory(_) => format!("{name}-directory"),
         };
-        let mut text = format!("[subscriptions.{}]\n", key(name));
+        let mut text = format!("[subscriptions.{}]\n", name);
         let _ = writeln!(text, "type = {}\nid = \"{id}\"", quoted(kind.label()));
         let _ = writeln!(text, "# Only the owner of this file may read it.\napi_key = {{ file = {} }}", path(api_key));
         let _ = writeln!(text, "sources = [{}]", quoted(&source));
@@ -103,9 +103,9 @@ include = [\"clients/*.toml\"]
             text,
             "# Who never gets a seat, and who never loses one:\n#exclude = [\"svc-*\"]\n#protect = [\"ceo@contoso.com\"]\n"
         );
-        let _ = writeln!(text, "[sources.{}]", key(&source));
+        let _ = writeln!(text, "[sources.{}]", source);
         match &self.source {
-            From::Csv(folder) => {
+            People::Csv(folder) => {
                 let _ = writeln!(
                     text,
                     "kind = \"csv\"\n# Each new file that is dropped here is the whole roster.\npath = {}",
@@ -113,7 +113,7 @@ include = [\"clients/*.toml\"]
                 );
                 text.push_str("# Where the export has names of its own for its columns:\n#columns = { email = \"Dienstadresse\", id = \"Personalnummer\" }\n");
             }
-            From::Directory(directory) => text.push_str(&directory.keys()),
+            People::Directory(directory) => text.push_str(&directory.keys()),
         }
         text
     }
@@ -149,12 +149,6 @@ fn path(path: &Path) -> String {
     quoted(&path.display().to_string())
 }
 
-/// A name as a key of a table, quoted where TOML wants that.
-fn key(name: &str) -> String {
-    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
-}
-
 /// A name that is easy to say, and good for a file.
 pub(super) fn name(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -177,7 +171,7 @@ mod tests {
     use super::*;
     use crate::config;
 
-    fn draft(source: From) -> Draft {
+    fn draft(source: People) -> Draft {
         Draft {
             name: "contoso".to_owned(),
             kind: SubscriptionType::Paddle,
@@ -196,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_was_said() {
-        let config = load(&draft(From::Csv("/srv/a \"b\" \\ c".into())).whole());
+        let config = load(&draft(People::Csv("/srv/a \"b\" \\ c".into())).whole());
         let subscription = &config.subscriptions["contoso"];
         assert_eq!((subscription.id, subscription.policy.timezone), (Uuid::from_u128(7), chrono_tz::Europe::Berlin));
         assert_eq!(config.ledger, config::LedgerUrl::Sqlite("/var/lib/rosterd/rosterd.db".into()));
@@ -214,7 +208,7 @@ mod tests {
             ca_file: Some("/etc/ssl/contoso.pem".into()),
             start_tls: false,
         };
-        let config = load(&draft(From::Directory(directory)).whole());
+        let config = load(&draft(People::Directory(directory)).whole());
         let config::SourceKind::Ldap(ldap) = &config.sources["contoso-directory"].kind else { panic!() };
         assert_eq!((ldap.urls.len(), ldap.groups.len()), (2, 1));
         assert_eq!(ldap.groups[0].dn.to_string(), "CN=A\\, B,DC=contoso,DC=com");
