@@ -69,7 +69,7 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
-    for (what, folder) in folders(config) {
+    for (folder, what) in folders(config) {
         // In a folder such as /tmp nobody takes away what is another's.
         if mode_of_folder(&folder).is_some_and(|mode| mode & 0o1002 == 0o002) {
             warnings.push(format!(

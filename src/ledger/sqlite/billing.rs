@@ -57,15 +57,16 @@ impl Ledger {
             let mut statement = connection.prepare_cached(sql)?;
             let mut rows = statement.query(params![id, Ms(end)])?;
             while let Some(row) = rows.next()? {
+                let detail: Option<String> = row.get(3)?;
                 let turn = match row.get::<_, Word<Event>>(2)?.0 {
-                    Event::Assigned => match other_address(row.get_ref(3)?.as_str_or_null()?, "renamed from ") {
+                    Event::Assigned => match other_address(detail.as_deref(), "renamed from ") {
                         Some(from) => Turn::Moves(from),
                         None => Turn::Gains,
                     },
                     Event::Adopted => Turn::Gains,
                     Event::Pending => Turn::Waits,
                     Event::Renamed => {
-                        let Some(to) = other_address(row.get_ref(3)?.as_str_or_null()?, "to ") else { continue };
+                        let Some(to) = other_address(detail.as_deref(), "to ") else { continue };
                         Turn::Renamed(to)
                     }
                     _ => Turn::Loses,
