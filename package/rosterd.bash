@@ -43,6 +43,9 @@ _rosterd() {
             rosterd,history)
                 cmd="rosterd__subcmd__history"
                 ;;
+            rosterd,init)
+                cmd="rosterd__subcmd__init"
+                ;;
             rosterd,ledger)
                 cmd="rosterd__subcmd__ledger"
                 ;;
@@ -57,6 +60,9 @@ _rosterd() {
                 ;;
             rosterd,reject)
                 cmd="rosterd__subcmd__reject"
+                ;;
+            rosterd,report)
+                cmd="rosterd__subcmd__report"
                 ;;
             rosterd,resume)
                 cmd="rosterd__subcmd__resume"
@@ -109,6 +115,9 @@ _rosterd() {
             rosterd__subcmd__help,history)
                 cmd="rosterd__subcmd__help__subcmd__history"
                 ;;
+            rosterd__subcmd__help,init)
+                cmd="rosterd__subcmd__help__subcmd__init"
+                ;;
             rosterd__subcmd__help,ledger)
                 cmd="rosterd__subcmd__help__subcmd__ledger"
                 ;;
@@ -123,6 +132,9 @@ _rosterd() {
                 ;;
             rosterd__subcmd__help,reject)
                 cmd="rosterd__subcmd__help__subcmd__reject"
+                ;;
+            rosterd__subcmd__help,report)
+                cmd="rosterd__subcmd__help__subcmd__report"
                 ;;
             rosterd__subcmd__help,resume)
                 cmd="rosterd__subcmd__help__subcmd__resume"
@@ -179,7 +191,7 @@ _rosterd() {
 
     case "${cmd}" in
         rosterd)
-            opts="-v -h -V --config --log-format --verbose --help --version demo check run sync plan status members explain history approve reject resume undo adopt forget retry ledger sandbox schema completions man help"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version demo init check run sync plan status members explain history report approve reject resume undo adopt forget retry ledger sandbox schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -201,7 +213,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__adopt)
-            opts="-v -h -V --config --log-format --verbose --help --version"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -223,7 +235,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__approve)
-            opts="-v -h -V --yes --digest --config --log-format --verbose --help --version"
+            opts="-v -h -V --yes --digest --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -249,7 +261,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__check)
-            opts="-v -h -V --send-test-alert --json --config --log-format --verbose --help --version"
+            opts="-v -h -V --send-test-alert --json --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -271,7 +283,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__completions)
-            opts="-v -h -V --config --log-format --verbose --help --version bash elvish fish powershell zsh"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -293,7 +305,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__demo)
-            opts="-v -h -V --keep --config --log-format --verbose --help --version"
+            opts="-v -h -V --keep --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -315,7 +327,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__explain)
-            opts="-v -h -V --json --config --log-format --verbose --help --version"
+            opts="-v -h -V --json --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -337,7 +349,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__forget)
-            opts="-v -h -V --config --log-format --verbose --help --version"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -359,7 +371,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__help)
-            opts="demo check run sync plan status members explain history approve reject resume undo adopt forget retry ledger sandbox schema completions man help"
+            opts="demo init check run sync plan status members explain history report approve reject resume undo adopt forget retry ledger sandbox schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -498,6 +510,20 @@ _rosterd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rosterd__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rosterd__subcmd__help__subcmd__ledger)
             opts="accept rename"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -583,6 +609,20 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__help__subcmd__reject)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rosterd__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -709,7 +749,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__history)
-            opts="-v -h -V --since --json --config --log-format --verbose --help --version"
+            opts="-v -h -V --since --json --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -734,8 +774,78 @@ _rosterd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rosterd__subcmd__init)
+            opts="-v -h -V --name --type --id --api-key-file --csv --ldap --bind-dn --bind-password-file --group --ca-file --start-tls --timezone --base-url --yes --anyway --config --log-format --verbose --allow-root --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --csv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ldap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bind-dn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bind-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timezone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --base-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rosterd__subcmd__ledger)
-            opts="-v -h -V --config --log-format --verbose --help --version accept rename help"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version accept rename help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -757,7 +867,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__ledger__subcmd__accept)
-            opts="-v -h -V --yes --config --log-format --verbose --help --version"
+            opts="-v -h -V --yes --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -835,7 +945,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__ledger__subcmd__rename)
-            opts="-v -h -V --config --log-format --verbose --help --version"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -857,7 +967,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__man)
-            opts="-v -h -V --config --log-format --verbose --help --version"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -879,7 +989,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__members)
-            opts="-v -h -V --state --json --config --log-format --verbose --help --version"
+            opts="-v -h -V --state --json --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -905,7 +1015,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__plan)
-            opts="-v -h -V --roster --json --config --log-format --verbose --help --version"
+            opts="-v -h -V --roster --json --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -931,7 +1041,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__reject)
-            opts="-v -h -V --yes --digest --config --log-format --verbose --help --version"
+            opts="-v -h -V --yes --digest --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -956,8 +1066,38 @@ _rosterd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rosterd__subcmd__report)
+            opts="-v -h -V --month --csv --json --html --config --log-format --verbose --allow-root --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --month)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rosterd__subcmd__resume)
-            opts="-v -h -V --yes --config --log-format --verbose --help --version"
+            opts="-v -h -V --yes --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -979,7 +1119,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__retry)
-            opts="-v -h -V --config --log-format --verbose --help --version"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1001,7 +1141,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__run)
-            opts="-v -h -V --config --log-format --verbose --help --version"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1023,7 +1163,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__sandbox)
-            opts="-v -h -V --listen --subscription --api-key --seats --already-assigned --bad-address --not-assigned --no-seats --errors --case --stats-on-402 --latency --rate-limit --fail --drop-before --drop-after --seed --echo --config --log-format --verbose --help --version"
+            opts="-v -h -V --listen --subscription --api-key --seats --already-assigned --bad-address --not-assigned --no-seats --errors --case --stats-on-402 --latency --rate-limit --fail --drop-before --drop-after --seed --echo --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1113,7 +1253,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__schema)
-            opts="-v -h -V --config --log-format --verbose --help --version"
+            opts="-v -h -V --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1135,7 +1275,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__status)
-            opts="-v -h -V --json --config --log-format --verbose --help --version"
+            opts="-v -h -V --json --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1157,7 +1297,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__sync)
-            opts="-v -h -V --json --config --log-format --verbose --help --version"
+            opts="-v -h -V --json --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1179,7 +1319,7 @@ _rosterd() {
             return 0
             ;;
         rosterd__subcmd__undo)
-            opts="-v -h -V --yes --config --log-format --verbose --help --version"
+            opts="-v -h -V --yes --config --log-format --verbose --allow-root --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

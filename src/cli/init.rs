@@ -91,6 +91,7 @@ pub(super) fn run(args: &InitArgs, context: &Context) -> Result<ExitStatus, Fail
         nothing_missing(args)?;
     }
     let mut new = New::default();
+    new.goes_away_on_ctrl_c()?;
     let mut draft = Draft::new(args, &place);
     asker.say(&format!("This writes {}. Ctrl-C ends it, and nothing is written.", place.shown()));
     identity(&mut draft, args, &place, &mut asker, &mut new)?;
@@ -148,7 +149,7 @@ fn identity(
     draft.name = asker.value(said, "A short name for the subscription, such as contoso", None, is_new)?;
     let (mut kind, mut id, mut key) = (args.kind, args.id, args.api_key_file.clone());
     loop {
-        draft.kind = asker.value(kind.take(), "How was it bought: Paddle, Azure or Manual", None, draft::kind)?;
+        draft.kind = asker.value(kind.take(), "How was it bought (Paddle, Azure or Manual)", None, draft::kind)?;
         draft.id = asker.value(id.take(), "The subscription's GUID", None, |text| {
             Uuid::try_parse(text).map_err(|_| "a GUID looks like ff3d3cf5-5388-40a0-915f-970c1d2d972f".to_owned())
         })?;
@@ -168,7 +169,7 @@ fn source(draft: &mut Draft, args: &InitArgs, place: &Place, asker: &mut Asker, 
         (None, true) => None,
     };
     let is_csv =
-        asker.value(said, "Where is the list of people: a csv file, or an ldap directory", Some("csv"), |text| {
+        asker.value(said, "Where is the list of people (csv: files in a folder, ldap: a directory)", Some("csv"), |text| {
             match text.to_lowercase().as_str() {
                 "csv" => Ok(true),
                 "ldap" | "directory" => Ok(false),
@@ -244,7 +245,7 @@ fn directory(
     }
 }
 
-/// A secret's file: the one that was named, or a new one with what is typed.
+/// A secret's file: the one that was named, or one that lies where it would be written, or a new one with what is typed.
 fn secret(
     flag: Option<PathBuf>,
     question: &str,
@@ -254,6 +255,10 @@ fn secret(
 ) -> Result<PathBuf, Failure> {
     if let Some(file) = flag {
         return Ok(std::path::absolute(&file).unwrap_or(file));
+    }
+    if file.exists() && !new.has(file) {
+        asker.say(&format!("{} is there already, and is used.", file.display()));
+        return Ok(file.to_owned());
     }
     let typed = asker.secret(question)?;
     new.write_secret(file, &typed)?;

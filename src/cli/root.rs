@@ -13,8 +13,11 @@ pub(super) fn refuse(verb: &Verb, allowed: bool) -> Result<(), Failure> {
     if allowed || !writes(verb) || !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    Err(Failure::usage("rosterd does not work as root: what it wrote would be root's, and its service could not go on")
-        .hint("as its own user: `sudo -u rosterd rosterd …`; or, where it is root's altogether, --allow-root"))
+    Err(Failure::usage(
+        "rosterd does not work as root: what it wrote would be root's, and the service, which is another user, could \
+         not go on",
+    )
+    .hint("work as that user: `sudo -u rosterd rosterd …`; where all of it is root's, say so with --allow-root"))
 }
 
 fn writes(verb: &Verb) -> bool {

@@ -16,6 +16,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::report::text::number;
 use crate::roster::When;
 
 pub use page::{file_name, page};
@@ -131,6 +132,12 @@ pub struct SeatDays(u128);
 
 impl SeatDays {
     const ONE: u128 = 1_000_000_000;
+
+    /// As a person reads it: `1,234.50`.
+    fn words(self) -> String {
+        let whole = u64::try_from(self.hundredths() / 100).unwrap_or(u64::MAX);
+        format!("{}.{:02}", number(whole), self.hundredths() % 100)
+    }
 
     /// In hundredths, rounded to the nearest.
     fn hundredths(self) -> u128 {

@@ -1,15 +1,18 @@
 //! Where a configuration is written, and the files that become new: they go away again where it comes to nothing.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::draft::Draft;
 use crate::cli::failure::Failure;
 use crate::config::{self, Config};
+use crate::exit::ExitStatus;
 
 /// Where packages have their configuration, and their state.
 const SYSTEM: &str = "/etc/rosterd";
@@ -109,35 +112,61 @@ impl Place {
 /// What was made. It goes away with the value, unless it is kept.
 #[derive(Debug, Default)]
 pub(super) struct New {
+    made: Arc<Mutex<Made>>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
 }
 
 impl New {
+    /// Also when the process is ended by hand.
+    pub(super) fn goes_away_on_ctrl_c(&self) -> Result<(), Failure> {
+        let failed = |cause: io::Error| Failure::new(format!("Ctrl-C can't be waited for: {cause}"));
+        let made = Arc::clone(&self.made);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let mut pressed = {
+            let _inside = runtime.enter();
+            signal(SignalKind::interrupt()).map_err(failed)?
+        };
+        std::thread::spawn(move || {
+            runtime.block_on(pressed.recv());
+            // Held until the end, so that nothing more is made.
+            let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.take_away();
+            eprintln!("\nnothing was written");
+            std::process::exit(ExitStatus::Failed.code().into());
+        });
+        Ok(())
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this file was made here.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.made().files.iter().any(|file| file == path)
+    }
+
     /// A file for its owner's eyes only. One that was written a moment ago is written again.
     pub(super) fn write_secret(&mut self, path: &Path, secret: &SecretString) -> Result<(), Failure> {
-        if let Some(place) = self.files.iter().position(|file| file == path) {
-            let _ = fs::remove_file(self.files.remove(place));
+        let mut made = self.made();
+        if let Some(place) = made.files.iter().position(|file| file == path) {
+            let _ = fs::remove_file(made.files.remove(place));
         }
-        self.write(path, &format!("{}\n", secret.expose_secret()), 0o600)
+        made.write(path, &format!("{}\n", secret.expose_secret()), 0o600)
     }
 
     /// Never one that is there.
     pub(super) fn write(&mut self, path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
-        let failed = |cause: std::io::Error| Failure::new(format!("{} can't be written: {cause}", path.display()));
-        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-            self.make_folder(folder)?;
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
-        self.files.push(path.to_owned());
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+        self.made().write(path, text, mode)
     }
 
     pub(super) fn make_folder(&mut self, path: &Path) -> Result<(), Failure> {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o750).create(path);
-        made.map_err(|cause| Failure::new(format!("{} can't be made: {cause}", path.display())))?;
-        self.folders.push(path.to_owned());
-        Ok(())
+        self.made().make_folder(path)
     }
 
     /// Where root writes for a service that is somebody else: that user owns the secrets and folders, and may read the
@@ -147,25 +176,48 @@ impl New {
         if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
             return;
         }
-        for path in self.files.iter().chain(&self.folders) {
+        let made = self.made();
+        for path in made.files.iter().chain(&made.folders) {
             let user = (path != configuration && Some(path.as_path()) != configuration.parent()).then(|| owner.uid());
             let _ = std::os::unix::fs::chown(path, user, Some(owner.gid()));
         }
     }
 
     /// What was made stays. Gives the files.
-    pub(super) fn keep(mut self) -> Vec<PathBuf> {
-        self.folders.clear();
-        std::mem::take(&mut self.files)
+    pub(super) fn keep(self) -> Vec<PathBuf> {
+        std::mem::take(&mut *self.made()).files
     }
 }
 
 impl Drop for New {
     fn drop(&mut self) {
-        for file in &self.files {
+        self.made().take_away();
+    }
+}
+
+impl Made {
+    fn write(&mut self, path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+        let failed = |cause: io::Error| Failure::new(format!("{} can't be written: {cause}", path.display()));
+        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+            self.make_folder(folder)?;
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+        self.files.push(path.to_owned());
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    }
+
+    fn make_folder(&mut self, path: &Path) -> Result<(), Failure> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o750).create(path);
+        made.map_err(|cause| Failure::new(format!("{} can't be made: {cause}", path.display())))?;
+        self.folders.push(path.to_owned());
+        Ok(())
+    }
+
+    fn take_away(&mut self) {
+        for file in self.files.drain(..) {
             let _ = fs::remove_file(file);
         }
-        for folder in &self.folders {
+        for folder in self.folders.drain(..) {
             // One that is in use stays.
             let _ = fs::remove_dir(folder);
         }

@@ -28,7 +28,7 @@ pub fn page(month: Month, billed: &Billed) -> String {
     let Billed { name, peak_seats, seat_days, joiners, leavers, seats_at_start, seats_at_end, timezone, .. } = billed;
     let figures = [
         ("Peak seats", number(*peak_seats)),
-        ("Seat-days", seat_days.to_string()),
+        ("Seat-days", seat_days.words()),
         ("Joiners", number(*joiners)),
         ("Leavers", number(*leavers)),
         ("Seats at the start", number(*seats_at_start)),
@@ -49,7 +49,7 @@ pub fn page(month: Month, billed: &Billed) -> String {
             thead { tr { th scope="col" { "Day" } th scope="col" { "Peak seats" } th scope="col" { "Seat-days" } } }
             tbody {
                 @for Day { date, peak_seats, seat_days } in &billed.days {
-                    tr { th scope="row" { (date) } td { (number(*peak_seats)) } td { (seat_days) } }
+                    tr { th scope="row" { (date) } td { (number(*peak_seats)) } td { (seat_days.words()) } }
                 }
             }
         }
@@ -126,8 +126,8 @@ mod tests {
         for other in ["http:", "https:", "src=", "href=", "<script", "url(", "@import"] {
             assert!(!page.contains(other), "{other}");
         }
-        assert!(page.contains("<dd>1,200</dd>") && page.contains("<dd>25270.00</dd>"), "{page}");
-        assert!(page.contains(r#"<th scope="row">2026-10-31</th><td>1,200</td><td>1200.00</td>"#), "{page}");
+        assert!(page.contains("<dd>1,200</dd>") && page.contains("<dd>25,270.00</dd>"), "{page}");
+        assert!(page.contains(r#"<th scope="row">2026-10-31</th><td>1,200</td><td>1,200.00</td>"#), "{page}");
         assert!(!page.contains("not over"));
     }
 

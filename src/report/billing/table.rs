@@ -30,7 +30,7 @@ pub fn table(month: Month, billed: &[Billed], style: Style) -> String {
 
 fn row(billed: &Billed) -> Vec<String> {
     let Billed { name, peak_seats, seat_days, joiners, leavers, timezone, .. } = billed;
-    let numbers = [number(*peak_seats), seat_days.to_string(), number(*joiners), number(*leavers)];
+    let numbers = [number(*peak_seats), seat_days.words(), number(*joiners), number(*leavers)];
     [plain(name)].into_iter().chain(numbers).chain([timezone.to_string()]).collect()
 }
 
@@ -68,8 +68,20 @@ mod tests {
     #[test]
     fn a_table_reads_alone() {
         let month = "2026-10".parse().unwrap();
-        insta::assert_snapshot!(table(month, &[billed("contoso", "2026-11-02")], Style::PLAIN), @"");
-        insta::assert_snapshot!(table(month, &[billed("contoso", "2026-10-02")], Style::PLAIN), @"");
+        insta::assert_snapshot!(table(month, &[billed("contoso", "2026-11-02")], Style::PLAIN), @"
+        October 2026
+
+        SUBSCRIPTION  PEAK SEATS  SEAT-DAYS  JOINERS  LEAVERS  TIME ZONE
+        contoso       1,234       38,254.00  0        0        Europe/Berlin
+        ");
+        insta::assert_snapshot!(table(month, &[billed("contoso", "2026-10-02")], Style::PLAIN), @"
+        October 2026
+
+        SUBSCRIPTION  PEAK SEATS  SEAT-DAYS  JOINERS  LEAVERS  TIME ZONE
+        contoso       1,234       1,336.83   0        0        Europe/Berlin
+
+        The month is not over: counted up to 2026-10-02 00:00 UTC.
+        ");
     }
 
     #[test]
@@ -79,11 +91,15 @@ mod tests {
         assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
         assert_eq!(cell("-1,2"), "\"'-1,2\"");
         let month = "2026-10".parse().unwrap();
-        insta::assert_snapshot!(csv(month, &[billed("@sum", "2026-11-02"), billed("b", "2026-10-02")]), @"");
+        insta::assert_snapshot!(csv(month, &[billed("@sum", "2026-11-02"), billed("b", "2026-10-02")]), @"
+        name,peak_seats,seat_days,joiners,leavers,month,timezone,until
+        '@sum,1234,38254.00,0,0,2026-10,Europe/Berlin,
+        b,1234,1336.83,0,0,2026-10,Europe/Berlin,2026-10-02T00:00:00Z
+        ");
     }
 
     #[test]
     fn json_has_the_fields_of_the_interface() {
-        insta::assert_snapshot!(serde_json::to_string(&billed("contoso", "2026-10-02")).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string(&billed("contoso", "2026-10-02")).unwrap(), @r#"{"name":"contoso","peak_seats":1234,"seat_days":1336.83,"joiners":0,"leavers":0,"seats_at_start":1234,"seats_at_end":1234,"timezone":"Europe/Berlin","until":"2026-10-02T00:00:00Z"}"#);
     }
 }

@@ -8,7 +8,7 @@ use crate::world::{ID, World, people};
 
 #[test]
 fn a_directory_is_tried_before_anything_is_written() {
-    let mut slapd = Slapd::start();
+    let slapd = Slapd::start();
     let group = slapd.add_group("staff", &slapd.people([1, 3]));
     let world = World::new(10);
     fs::remove_file(world.path("rosterd.toml")).unwrap();
