@@ -97,6 +97,7 @@ pub fn take_in(
     memory: &mut Memory,
     files: Files,
 ) -> Result<Vec<Intake>, LedgerError> {
+    let _look = tracing::error_span!("look", source = %source.name).entered();
     let csv = match &source.kind {
         SourceKind::Csv(csv) => csv,
         SourceKind::Ldap(ldap) => {

@@ -7,6 +7,7 @@
 //! [`look`](mod@look) is everything up to the plan, [`rim`] what a run writes to and sends with, [`tell`] what is said
 //! of it, [`undo`](mod@undo) the way back.
 
+mod decisions;
 mod look;
 mod rim;
 mod tell;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, debug, error_span};
 
 pub use look::{Seen, look, look_at, next_probe};
 pub use undo::{Reverse, undo};
@@ -92,7 +93,7 @@ pub async fn pass<O: Outside>(
     trigger: Trigger,
     ask_for_seats: bool,
 ) -> Result<Passed, PassError> {
-    let span = info_span!("pass", subscription = %subscription.name, run = tracing::field::Empty);
+    let span = error_span!("pass", subscription = %subscription.name, run = tracing::field::Empty);
     async move {
         let turn = world.looks.acquire().await;
         let looked = look(world, subscription, ask_for_seats).await;
@@ -104,6 +105,7 @@ pub async fn pass<O: Outside>(
         let seen = looked?;
         if seen.nothing_to_do() {
             rim::look_over_fleet(world, &seen).await?;
+            debug!("{}: everything is as it should be", subscription.name);
             let next = seen.next_moments(subscription);
             return Ok(Passed::Quiet { plan: seen.plan, next });
         }
@@ -146,6 +148,7 @@ async fn under_lease<O: Outside>(
         (seen, settled) = rim.settle(seen, ask_for_seats).await?;
         report = rim::sum(&report, settled);
         if report.stopped.is_none() && seen.work.resume.is_empty() {
+            decisions::tell_decisions(&subscription.name, &seen.plan);
             rim.record_plan(&seen).await?;
             // They are planned for; a million of them need not stay while requests are sent.
             seen.input.candidates = Vec::new();

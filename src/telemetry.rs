@@ -1,11 +1,23 @@
-//! Logging: set up once, to standard error; and addresses as logs may show them.
+//! Logging: set up once, to standard error or the journal; and addresses as logs may show them.
 //!
-//! What is logged where: `info` what a person wants to know without having asked, `warn` what somebody should look at,
-//! `error` what failed and is given up, `debug` why a decision was taken (`-v`), `trace` each request without the key
-//! (`-vv`). A failure is logged once, where it is handled. Neither the key nor a request's body is ever logged.
+//! Each level has one meaning:
 //!
-//! Fields have the same name everywhere: `run` is its UUID, `subscription` and `source` are named as the configuration
-//! names them.
+//! | level | what it says |
+//! | --- | --- |
+//! | `error` | Something stands still until it is mended: a person has to do something. |
+//! | `warn` | rosterd goes on, and somebody should look: removals are held, a roster was refused, seats are missing. |
+//! | `info` | What happened, for whoever reads the log of a day: a run that changed something, a roster that was taken in, a trouble that is over. |
+//! | `debug` | What was decided and why, person by person, and what each request came to (`-v`). |
+//! | `trace` | Each request and answer without the key, and each sign from a directory (`-vv`). |
+//!
+//! A failure is logged once, where it is handled. Neither the key nor a request's body is ever logged.
+//!
+//! A line reads alone. Its fields have the same name everywhere: `run` is its UUID, `subscription` and `source` are
+//! named as the configuration names them. A span around a pass, or around a look at a source, gives them to every line.
+//! Spans are of the level `error`, so that no filter takes them away from the lines that it lets through.
+
+mod journal;
+mod line;
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
@@ -13,10 +25,17 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::journal::Journal;
+use self::line::{Fields, Line, TextStyle};
 use crate::address;
+use crate::clock;
 use crate::config::LogFormat;
 
 /// The environment variable that overrides what is logged, in `tracing-subscriber`'s words: `rosterd=debug,reqwest=info`.
@@ -53,13 +72,76 @@ pub fn init(options: Options) -> Result<(), TelemetryError> {
         Err(std::env::VarError::NotUnicode(_)) => return Err(TelemetryError::FilterNotUtf8),
         Ok(_) | Err(std::env::VarError::NotPresent) => EnvFilter::new(default_filter(options.verbosity, options.brief)),
     };
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(BesideBars).with_ansi(colour);
-    match options.format {
-        LogFormat::Text => builder.with_target(options.verbosity > 0).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
+    let lines = Lines { form: Form::of(options) };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().map_err(|_| TelemetryError::Twice)
+}
+
+/// In which form lines are written.
+enum Form {
+    Text(TextStyle),
+    Json,
+    Journal(Journal),
+}
+
+impl Form {
+    /// Whoever asks for JSON gets it from the journal, too.
+    fn of(options: Options) -> Form {
+        if options.format == LogFormat::Json {
+            return Form::Json;
+        }
+        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let style = TextStyle { colour, target: options.verbosity > 0 };
+        Journal::behind_stderr().map_or(Form::Text(style), Form::Journal)
     }
-    .map_err(|_| TelemetryError::Twice)
+
+    /// A log that can't be written is nothing that could be told.
+    fn write(&self, line: &Line) {
+        match self {
+            Form::Text(style) => write_beside_bars(&line.text(*style)),
+            Form::Json => write_beside_bars(&line.json()),
+            Form::Journal(journal) => {
+                if journal.send(line).is_err() {
+                    let style = TextStyle { colour: false, target: false };
+                    write_beside_bars(&format!("{}{}", journal::prefix(line.level), line.text(style)));
+                }
+            }
+        }
+    }
+}
+
+/// Standard error, with the progress bars out of the way while a line is written.
+fn write_beside_bars(text: &str) {
+    // Nobody is left to be told.
+    let _ = bars().suspend(|| io::stderr().write_all(text.as_bytes()));
+}
+
+/// Writes each event as a line, with the fields of the spans around it.
+struct Lines {
+    form: Form,
+}
+
+impl<S> Layer<S> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        self.form.write(&Line::of(event, &context, clock::now()));
+    }
 }
 
 /// Whether addresses stand in logs in clear from now on.
@@ -120,28 +202,6 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
         bars().remove(&self.0);
-    }
-}
-
-/// Standard error, with the progress bars out of the way while a line is written.
-#[derive(Debug, Clone, Copy)]
-struct BesideBars;
-
-impl Write for BesideBars {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        bars().suspend(|| io::stderr().write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
-}
-
-impl MakeWriter<'_> for BesideBars {
-    type Writer = BesideBars;
-
-    fn make_writer(&self) -> BesideBars {
-        *self
     }
 }
 

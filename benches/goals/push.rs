@@ -31,7 +31,7 @@ pub fn pushed(directory: &Directory, rounds: usize) {
     world.sync(false);
     let log = world.path("daemon.log");
     let mut command: Command = world.rosterd("run");
-    command.current_dir(world.path("")).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+    command.current_dir(world.path("")).stdin(Stdio::null()).stdout(Stdio::null());
     let daemon = Daemon(command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap());
     wait("it is told of changes", || fs::read_to_string(&log).unwrap().contains("is told of changes"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

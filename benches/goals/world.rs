@@ -90,14 +90,14 @@ impl World {
 
     pub fn rosterd(&self, verb: &str) -> Command {
         let mut command = Command::new(&self.binary);
-        command.arg(verb);
+        command.arg(verb).env_clear().env("ROSTERD_ALLOW_ROOT", "1");
         command
     }
 
     /// `rosterd sync`.
     pub fn sync(&self, look_for_memory: bool) -> Ran {
         let mut command = self.rosterd("sync");
-        command.current_dir(self.dir.path()).env_clear();
+        command.current_dir(self.dir.path());
         run(command, look_for_memory)
     }
 

@@ -10,7 +10,7 @@ use super::context::{Context, read_ledger, runtime, scratch_ledger, world};
 use super::failure::Failure;
 use super::output::{print, print_json};
 use super::sync::read_sources;
-use crate::config::{SourceKind, Subscription};
+use crate::config::{self, SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::intake::Files;
 use crate::ledger::{Ledger, LedgerError, SourceRecord};
@@ -37,9 +37,9 @@ pub(super) struct CheckArgs {
 
 /// What one try came to.
 #[derive(Debug, Serialize)]
-struct Finding {
+pub(super) struct Finding {
     what: String,
-    ok: bool,
+    pub(super) ok: bool,
     detail: String,
     /// What a person may want to know besides, each a sentence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -49,13 +49,25 @@ struct Finding {
     bad_rows: Vec<String>,
 }
 
+impl Finding {
+    /// As a person reads it, in one line or more.
+    pub(super) fn shown(&self) -> String {
+        let Finding { what, ok, detail, notes, bad_rows } = self;
+        let mut text = format!("{} {what}: {detail}", if *ok { "ok    " } else { "FAILED" });
+        for line in notes.iter().chain(bad_rows) {
+            let _ = write!(text, "\n         {line}");
+        }
+        text
+    }
+}
+
 pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let config = context.config()?;
     if args.send_test_alert {
         return Err(Failure::new("this version only logs alerts: there is no receiver to send one to"));
     }
     let files = config.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
-    let mut findings = vec![well("configuration", files)];
+    let mut findings = vec![Finding { notes: config::readable(&config), ..well("configuration", files) }];
     let ledger = scratch_ledger(&config);
     findings.push(ledger_finding(ledger.as_ref().err()));
     let world = world(config, ledger.or_else(|_| Ok::<_, Failure>(Ledger::scratch(Path::new(""))?))?)?;
@@ -74,7 +86,7 @@ fn well(what: impl Into<String>, detail: impl Into<String>) -> Finding {
     Finding { what: what.into(), ok: true, detail: detail.into(), notes: Vec::new(), bad_rows: Vec::new() }
 }
 
-fn ill(what: impl Into<String>, detail: impl Into<String>) -> Finding {
+pub(super) fn ill(what: impl Into<String>, detail: impl Into<String>) -> Finding {
     Finding { ok: false, ..well(what, detail) }
 }
 
@@ -87,7 +99,7 @@ fn ledger_finding(failure: Option<&Failure>) -> Finding {
 
 /// Reads each source into a copy of the ledger that is thrown away, and moves no file. Where nothing new has come, the
 /// roster that is in force is told.
-async fn try_sources(world: &World) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn try_sources(world: &World) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     let everybody: Vec<Subscription> = world.config.subscriptions.values().cloned().collect();
     let names: Vec<String> = world.config.sources.keys().cloned().collect();
@@ -211,7 +223,7 @@ fn source_finding(name: &str, record: Option<&SourceRecord>, changes: Vec<String
 }
 
 /// An assignment of nobody: the server looks at the key, and changes nothing.
-async fn try_key(world: &World, subscription: &Subscription) -> Finding {
+pub(super) async fn try_key(world: &World, subscription: &Subscription) -> Finding {
     let what = format!("subscription {}", subscription.name);
     let key = match subscription.api_key.read_api_key() {
         Ok(key) => key,
@@ -246,12 +258,5 @@ fn show(findings: &[Finding], json: bool) -> Result<(), Failure> {
     if json {
         return print_json(&serde_json::json!({ "checks": findings }));
     }
-    let mut text = String::new();
-    for Finding { what, ok, detail, notes, bad_rows } in findings {
-        let _ = writeln!(text, "{} {what}: {detail}", if *ok { "ok    " } else { "FAILED" });
-        for line in notes.iter().chain(bad_rows) {
-            let _ = writeln!(text, "         {line}");
-        }
-    }
-    print(&text)
+    print(&findings.iter().map(|finding| finding.shown() + "\n").collect::<String>())
 }

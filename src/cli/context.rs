@@ -46,6 +46,12 @@ impl Context {
         self.load(path, true)
     }
 
+    /// The configuration that was named, or `$ROSTERD_CONFIG`.
+    pub(super) fn config_path(&self) -> Option<PathBuf> {
+        let variable = || std::env::var_os("ROSTERD_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.global.config.clone().or_else(variable)
+    }
+
     fn path(&self) -> Result<PathBuf, Failure> {
         config::find(self.global.config.as_deref()).map_err(|error| Failure::usage(error.to_string()))
     }
@@ -79,7 +85,7 @@ pub(super) fn subscription<'a>(config: &'a Config, name: &str) -> Result<&'a Sub
     config.subscriptions.get(name).ok_or_else(|| unknown_name(name, config.subscriptions.keys().map(String::as_str)))
 }
 
-fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
+pub(super) fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
     const NAMED_MAX: usize = 10;
     let failure = Failure::usage(format!("there is no subscription “{name}” in the configuration"));
     if let Some(near) = nearest(name, known.clone()) {

@@ -14,6 +14,7 @@ mod failure;
 mod forget;
 mod held;
 mod history;
+mod init;
 mod kerberos;
 mod ledger;
 mod man;
@@ -23,8 +24,10 @@ mod on_a_ledger;
 mod output;
 mod plan;
 mod reject;
+mod report;
 mod resume;
 mod retry;
+mod root;
 mod run;
 mod sandbox;
 mod schema;
@@ -78,11 +81,15 @@ struct Global {
     /// Log more: -v decisions, -vv requests
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
+    /// Work as root, who then owns all that is written [also: `ROSTERD_ALLOW_ROOT=1`]
+    #[arg(long, global = true)]
+    allow_root: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::DemoArgs),
+    Init(init::InitArgs),
     Check(check::CheckArgs),
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
@@ -91,6 +98,7 @@ enum Verb {
     Members(members::MembersArgs),
     Explain(explain::ExplainArgs),
     History(history::HistoryArgs),
+    Report(report::ReportArgs),
     Approve(approve::ApproveArgs),
     Reject(reject::RejectArgs),
     Resume(resume::ResumeArgs),
@@ -108,7 +116,8 @@ enum Verb {
 /// Reads the command line, runs the verb, and says how it ended.
 pub fn main() -> ExitStatus {
     let Cli { global, verb } = Cli::parse();
-    run_verb(verb, &Context::new(global)).unwrap_or_else(|failure| {
+    let may_run = root::refuse(&verb, global.allow_root);
+    may_run.and_then(|()| run_verb(verb, &Context::new(global))).unwrap_or_else(|failure| {
         failure.print();
         failure.status
     })
@@ -117,6 +126,7 @@ pub fn main() -> ExitStatus {
 fn run_verb(verb: Verb, context: &Context) -> Result<ExitStatus, Failure> {
     match verb {
         Verb::Demo(args) => demo::run(&args, context),
+        Verb::Init(args) => init::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Run(args) => run::run(&args, context),
         Verb::Sync(args) => sync::run(&args, context),
@@ -125,6 +135,7 @@ fn run_verb(verb: Verb, context: &Context) -> Result<ExitStatus, Failure> {
         Verb::Members(args) => members::run(&args, context),
         Verb::Explain(args) => explain::run(&args, context),
         Verb::History(args) => history::run(&args, context),
+        Verb::Report(args) => report::run(&args, context),
         Verb::Approve(args) => approve::run(&args, context),
         Verb::Reject(args) => reject::run(&args, context),
         Verb::Resume(args) => resume::run(&args, context),
@@ -181,6 +192,8 @@ mod tests {
             "members contoso --state pending --json",
             "explain jane@contoso.com --json",
             "history contoso --since 2d --json",
+            "report --month 2026-10 contoso --csv",
+            "init --yes --name contoso --type paddle --csv drops",
             "approve contoso --yes --digest 0123456789abcdef",
             "reject contoso --yes",
             "resume --yes",

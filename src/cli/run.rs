@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use super::context::{Context, make_ledger, runtime, world};
 use super::failure::Failure;
 use crate::clock;
+use crate::config;
 use crate::daemon::{self, Hangups};
 use crate::exit::ExitStatus;
 
@@ -26,6 +27,9 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitStatus, Failu
     // First of all: until somebody listens, a request to reload would end the process.
     let hangups = runtime.block_on(async { Hangups::new() }).map_err(|error| no_signals(&error))?;
     let config = context.daemon_config()?;
+    for warning in config::readable(&config) {
+        warn!("{warning}");
+    }
     let ledger = make_ledger(&config, clock::now())?;
     let world = world(config, ledger)?;
     let (subscriptions, sources) = (world.config.subscriptions.len(), world.config.sources.len());

@@ -44,6 +44,7 @@ pub use schema::schema;
 pub use secret::{KeyMark, SecretError, SecretRef};
 pub use standing::Standing;
 pub use value::is_loopback;
+pub use warn::readable;
 
 /// The reference configuration: every key, its default, a sentence. Loads as it stands.
 pub const REFERENCE: &str = include_str!("../../config/rosterd.toml");

@@ -185,6 +185,14 @@ pub(super) fn included(main: &File, pattern: &str) -> Result<Vec<PathBuf>, Strin
     Ok(found)
 }
 
+/// Whether a pattern that matches nothing is one of names in a folder that is there.
+pub(super) fn is_for_files_to_come(main: &File, pattern: &str) -> bool {
+    let pattern = Path::new(pattern);
+    let folder = main.path.parent().zip(pattern.parent()).map(|(main, folder)| main.join(folder));
+    let is_glob = pattern.file_name().is_some_and(|name| name.to_string_lossy().contains('*'));
+    is_glob && folder.is_some_and(|folder| folder.is_dir())
+}
+
 enum Step<'a> {
     Enter(&'a std::ffi::OsStr),
     Match(GlobMatcher),

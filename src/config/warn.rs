@@ -1,9 +1,9 @@
 //! What is not wrong with a configuration but worth a word.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{After, Auth, Config, Ldap, SecretRef, SourceKind};
+use super::{After, Auth, Config, Ldap, LedgerUrl, SecretRef, SourceKind};
 
 /// Adds to the warnings what can be told from the whole, each a sentence.
 pub(super) fn about(config: &mut Config) {
@@ -28,7 +28,7 @@ fn not_yet(config: &Config, warnings: &mut Vec<String>) {
 fn loose_ends(config: &Config, warnings: &mut Vec<String>) {
     if config.subscriptions.is_empty() {
         warnings
-            .push("There is no subscription, so there is nothing to do: add a table [subscriptions.NAME].".to_owned());
+            .push("There is no subscription, so there is nothing to do: `rosterd init` adds one, or a table [subscriptions.NAME].".to_owned());
     }
     let named: BTreeSet<_> = config.subscriptions.values().flat_map(|it| &it.sources).collect();
     for source in config.sources.keys().filter(|source| !named.contains(source)) {
@@ -69,6 +69,36 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
+    for (folder, what) in folders(config) {
+        // In a folder such as /tmp nobody takes away what is another's.
+        if mode_of_folder(&folder).is_some_and(|mode| mode & 0o1002 == 0o002) {
+            warnings.push(format!(
+                "Others may write into {}, and put another file in the place of {what}: `chmod o-w` it.",
+                folder.display()
+            ));
+        }
+    }
+}
+
+/// Of which files everybody on this machine may read who the clients are and where their keys lie: nothing to be told with
+/// each command.
+pub fn readable(config: &Config) -> Vec<String> {
+    let told = |path: &&PathBuf| mode(path).is_some_and(|mode| mode & 0o004 != 0);
+    let told = config.files.iter().filter(told);
+    told.map(|path| format!("Everybody on this machine may read {}: `chmod o-r` it.", path.display())).collect()
+}
+
+/// The folders in which a file of somebody else's would do harm, each once, with what stands there.
+fn folders(config: &Config) -> BTreeMap<PathBuf, String> {
+    let ledger = match &config.ledger {
+        LedgerUrl::Sqlite(path) => Some(("the ledger".to_owned(), path.as_path())),
+        LedgerUrl::Postgres(_) => None,
+    };
+    let files = config.files.iter().map(|path| ("the configuration".to_owned(), path.as_path()));
+    let all = secrets(config).into_iter().chain(files).chain(ledger);
+    let folder =
+        |path: &Path| path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")).to_owned();
+    all.map(|(what, path)| (folder(path), what)).collect()
 }
 
 /// The files of the secrets that this version uses, with what they are.
@@ -98,6 +128,17 @@ fn in_file(what: String, secret: &SecretRef) -> Option<(String, &Path)> {
 fn mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.permissions().mode())
+}
+
+#[cfg(unix)]
+fn mode_of_folder(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir).map(|meta| meta.permissions().mode())
+}
+
+#[cfg(not(unix))]
+fn mode_of_folder(_: &Path) -> Option<u32> {
+    None
 }
 
 #[cfg(not(unix))]

@@ -354,7 +354,7 @@ impl Daemon {
                 KeySeen::Readable(key) => self.frozen.is_another(&name, key),
             };
             if thaws {
-                info!("{name}: tried again at once: its key is another one, or was accepted");
+                info!(subscription = %name, "{name}: tried again at once: its key is another one, or was accepted");
                 self.frozen.thaw(&name);
                 self.subscriptions.thaw(&name, now);
             }
@@ -390,7 +390,7 @@ impl Daemon {
 
     fn failed(&mut self, about: &str, what: &str, now: Timestamp) -> Went {
         if self.troubles.is_news(about, what, now) {
-            error!("{about}: {what}");
+            error!(subscription = %about, "{about}: {what}");
         }
         Went::Wrong(RETRY)
     }

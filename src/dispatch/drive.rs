@@ -12,6 +12,7 @@ use crate::clock::Stopwatch;
 use crate::ledger::LedgerError;
 use crate::licensing::wire::Answer;
 use crate::member::IntentId;
+use crate::report::text::count;
 use crate::telemetry::Masked;
 
 /// Where steps become durable: the ledger, for one subscription and run.
@@ -113,11 +114,15 @@ async fn pause(time: Duration, shutdown: &CancellationToken) {
 
 fn log(subscription: &str, request: &Request, answer: &Answer) {
     let (method, addresses, attempt) = (request.operation.method(), request.addresses.len(), request.attempt);
+    let what = count(addresses as u64, "address", "addresses");
     match answer {
-        Answer::Done { .. } => tracing::debug!(subscription, method, addresses, attempt, "accepted"),
+        Answer::Done { .. } => {
+            tracing::debug!(subscription, method, addresses, attempt, "{subscription}: {method} of {what} accepted");
+        }
         other => {
             let words = format!("{other:?}");
-            tracing::debug!(subscription, method, addresses, attempt, answer = %Masked(&words), "not accepted");
+            let answer = Masked(&words);
+            tracing::debug!(subscription, method, addresses, attempt, %answer, "{subscription}: {method} of {what} not accepted");
         }
     }
 }

@@ -32,6 +32,7 @@ pub fn told(
     few: &mut Few,
 ) -> Result<Option<Intake>, LedgerError> {
     let SourceKind::Ldap(ldap) = &source.kind else { return Ok(None) };
+    let _look = tracing::error_span!("look", source = %source.name).entered();
     Desk::new(config, outside, source, Files::PutAway)?.touch(ldap, told, &mut memory.lists, few)
 }
 

@@ -94,9 +94,9 @@ impl Client {
         operation: Operation,
         addresses: &[Address],
     ) -> Answer {
-        tracing::trace!(method = operation.method(), %id, addresses = %list(addresses), "request");
+        tracing::trace!(method = operation.method(), %id, addresses = %list(addresses), "request to the licensing server");
         let answer = self.exchange(kind, id, key, operation, addresses).await;
-        tracing::trace!(method = operation.method(), %id, answer = %Masked(&format!("{answer:?}")), "answer");
+        tracing::trace!(method = operation.method(), %id, answer = %Masked(&format!("{answer:?}")), "answer of the licensing server");
         answer
     }
 

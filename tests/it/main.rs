@@ -9,11 +9,15 @@
 //! - `files`: what may lie in a drop folder.
 //! - `fuzz`: the inputs that fuzzing began with, and what it found.
 //! - `hostile`: an operator who does everything wrong.
+//! - `init`: a configuration from a few questions.
 //! - `interface`: what other programs hold on to.
+//! - `logs`: what the log says, and in which form.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
+//! - `package`: what the Debian package carries, and its unit.
 //! - `power`: the power is cut at any moment.
 //! - `readme`: what the README shows is what there is.
 //! - `reload`: a configuration that changes while the daemon runs.
+//! - `report`: a month, for invoices.
 //! - `restored`: a ledger that was put back from a copy.
 //! - `rounds`: killed at any moment, and started again.
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
@@ -32,11 +36,15 @@ mod examples;
 mod files;
 mod fuzz;
 mod hostile;
+mod init;
 mod interface;
+mod logs;
 mod main_job;
+mod package;
 mod power;
 mod readme;
 mod reload;
+mod report;
 mod restored;
 mod rounds;
 mod safety;

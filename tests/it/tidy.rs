@@ -51,6 +51,7 @@ const TOUCHES: &[&str] = &[
     "clock.rs",
     "exit.rs",
     "telemetry.rs",
+    "telemetry/",
     "pass.rs",
     "pass/",
     "fleet.rs",

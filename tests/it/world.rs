@@ -125,6 +125,8 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
         command.args(arguments).current_dir(self.dir.path());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        // All of a test's world is whosever the test is, also root's.
+        command.env("ROSTERD_ALLOW_ROOT", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

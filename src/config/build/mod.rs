@@ -128,7 +128,8 @@ fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warning
                 let complaint = Complaint::new(says, "write globs relative to this file, such as \"clients/*.toml\"");
                 problems.push(Problem::at(main, pattern.span(), complaint));
             }
-            Ok(paths) if paths.is_empty() => {
+            // A folder that is still empty is one for clients to come.
+            Ok(paths) if paths.is_empty() && !raw::is_for_files_to_come(main, text) => {
                 warnings.push(format!("include = \"{text}\" in {} matches no file.", main.shown.display()));
             }
             Ok(paths) => {

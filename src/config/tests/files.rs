@@ -110,6 +110,9 @@ fn an_include_that_matches_nothing_is_a_warning_and_a_pattern_that_can_not_be_is
     let warnings = config.unwrap().warnings;
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].contains("matches no file"), "{warnings:?}");
+    let for_clients =
+        folder(&[("rosterd.toml", &format!("include = [\"clients/*.toml\"]{GOOD}")), ("clients/x.txt", "")]);
+    assert_eq!(load_in(&for_clients).unwrap().warnings, [""; 0], "the folder is there for clients to come");
     let text = format!("include = [\"**/*.toml\", \"[.toml\", \"*.toml\"]{GOOD}");
     insta::assert_snapshot!(refused(&folder(&[("rosterd.toml", &text)])), @r#"
     error: `**` is not understood here; name each folder, as in "clients/*/*.toml"

@@ -4,6 +4,7 @@
 //! Each room holds the verbs of one subject; [`books`] alone writes members. Every verb goes through [`Ledger::read`],
 //! [`Ledger::write`] or [`Ledger::fenced`], which open its transaction and give its errors their names.
 
+mod billing;
 mod books;
 mod brake;
 mod drift;

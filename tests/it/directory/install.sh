@@ -6,7 +6,7 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 
-packages="openssl util-linux slapd ldap-utils samba-ad-dc samba-ad-provision ldb-tools dnsmasq-base \
+packages="openssl util-linux systemd slapd ldap-utils samba-ad-dc samba-ad-provision ldb-tools dnsmasq-base \
     krb5-user libsasl2-modules-gssapi-mit libkrb5-dev libclang-dev"
 # shellcheck disable=SC2086
 if dpkg -s $packages > /dev/null 2>&1; then

@@ -5,6 +5,7 @@
 //! - `dns`: a name server, and a machine that asks it.
 //! - `faults`: what breaks on the way, and nobody loses a licence.
 //! - `fixtures`: the servers start, serve what was put into them, and are gone afterwards.
+//! - `init`: a configuration from a few questions.
 //! - `install`: the programs, installed where they are missing.
 //! - `kerberos`: tickets instead of passwords.
 //! - `limits`: how long is waited, and what happens between two answers.
@@ -25,7 +26,8 @@ mod discovery;
 mod dns;
 mod faults;
 mod fixtures;
-mod install;
+mod init;
+pub(crate) mod install;
 mod job;
 #[cfg(feature = "gssapi")]
 mod kerberos;
