@@ -8,6 +8,7 @@ use crate::alert;
 use crate::brake::Brake;
 use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Stop};
+use crate::dispatch::stop::{GIVES_NO_ANSWER, WAS_STOPPED};
 use crate::ledger::{LedgerError, Member, MemberState, RunOutcome, SubscriptionRecord};
 use crate::outside::Outside;
 use crate::plan::{Hold, Plan};
@@ -25,7 +26,7 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
                 "the licensing server does not accept the key of {name}{words}; put the key from the owner's page into its file"
             ))
         }
-        Some(Stop::Unreachable { cause }) => Some(format!("the licensing server gives no answer that counts: {cause}")),
+        Some(Stop::Unreachable { cause }) => Some(format!("{GIVES_NO_ANSWER}: {cause}")),
         Some(Stop::Redirect { target }) => Some(format!(
             "the licensing server redirects to {target}, which is never followed because the request holds the key; is licensing.base_url right?"
         )),
@@ -34,7 +35,7 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
              nothing can be sent; which limit on requests stands between?"
                 .to_owned(),
         ),
-        Some(Stop::Shutdown) => Some("rosterd was stopped, or configured anew, in the middle of the run; the next one goes on".to_owned()),
+        Some(Stop::Shutdown) => Some(format!("{WAS_STOPPED}; the next one goes on")),
     };
     let left = report.pending + report.quarantined + report.unknown > 0
         || plan.hold.is_some()

@@ -25,13 +25,13 @@ mod discovery;
 mod dns;
 mod faults;
 mod fixtures;
-mod install;
+pub(crate) mod install;
 mod job;
 #[cfg(feature = "gssapi")]
 mod kerberos;
 mod limits;
 mod lives;
-mod pki;
+pub(crate) mod pki;
 mod proxy;
 mod push;
 mod reader;
