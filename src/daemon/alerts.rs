@@ -48,7 +48,7 @@ impl Daemon {
             Err(cause) => {
                 // Whether the ledger took the receivers in is not known.
                 self.alerts.known = None;
-                drop(self.ledger_failed(&cause, now));
+                self.ledger_failed(&cause, now);
                 return;
             }
         };
@@ -64,7 +64,7 @@ impl Daemon {
     pub(super) fn alerts_sent(&mut self, mark: &str, sent: Option<Result<usize, LedgerError>>, now: Timestamp) {
         self.alerts.sending.remove(mark);
         if let Some(Err(cause)) = sent {
-            drop(self.ledger_failed(&cause, now));
+            self.ledger_failed(&cause, now);
         }
     }
 }
