@@ -271,9 +271,9 @@ fn drift(facts: &Facts<'_>) -> Option<(Cause, Option<Timestamp>)> {
     let drift = facts.record.drift.as_ref()?;
     let found = drift.newest?;
     let fresh = facts.now - found.by < SHOWN;
-    let detail = match drift::problem(facts.subscription, facts.record, facts.now) {
-        Some(problem) => problem,
-        None if fresh && found.change > 0 => drift::found(facts.subscription, facts.record, &found),
+    let (detail, missed) = match drift::problem(facts.subscription, facts.record, facts.now) {
+        Some(problem) => (problem, true),
+        None if fresh && found.change > 0 => (drift::found(facts.subscription, facts.record, &found), false),
         None => return None,
     };
     let by = drift.shortfall.map_or(found.by, |shortfall| shortfall.by.max(found.by));
@@ -281,7 +281,7 @@ fn drift(facts: &Facts<'_>) -> Option<(Cause, Option<Timestamp>)> {
         event: AlertEvent::Drift,
         since: Some(drift.shortfall.and_then(|shortfall| shortfall.after).unwrap_or(found.by).min(found.by)),
         mark: Mark::Found(found.by),
-        words: words::drift(facts.subscription, &sentence(&detail)),
+        words: words::drift(facts.subscription, &sentence(&detail), missed),
     };
     Some((cause, Some(by + SHOWN)))
 }

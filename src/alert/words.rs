@@ -60,11 +60,10 @@ pub(super) fn seats_exhausted(subscription: &Subscription, seats: &Seats<'_>) ->
     Words {
         headline: cut(&format!("{name}: {wait} for a licence, {state}{coming}: {verdict}")),
         done:
-            "rosterd has given out every free seat, by priority and then by the time of waiting, and takes none from \
-               anybody else."
+            "It has given out every free seat, by priority and then by time of waiting, and takes none away from anybody."
                 .to_owned(),
         to_do: format!("{to_do} Nothing else: whoever waits is given a seat within {probe} of the purchase."),
-        otherwise: "They wait until somebody leaves.".to_owned(),
+        otherwise: "They go on waiting until somebody leaves.".to_owned(),
         ..Words::default()
     }
 }
@@ -76,20 +75,17 @@ fn weekday(subscription: &Subscription, at: Timestamp) -> String {
 
 pub(super) fn key_rejected(subscription: &Subscription, problem: &str, counts: MemberCounts) -> Words {
     let name = &subscription.name;
-    let place = match &subscription.api_key {
-        SecretRef::File(path) => format!("the file {}", path.display()),
-        SecretRef::Env(name) => format!("the environment variable {name}, and start rosterd anew"),
-        SecretRef::Credential(name) => format!("the credential {name}, and start rosterd anew"),
-        SecretRef::Inline(_) => "the configuration".to_owned(),
+    let then = match &subscription.api_key {
+        SecretRef::Env(_) | SecretRef::Credential(_) => ", and start rosterd anew.",
+        _ => ". It is tried as soon as it is changed.",
     };
+    let said =
+        problem.split_once(" (").and_then(|(_, rest)| rest.rsplit_once(')')).map(|(said, _)| sentence(&plain(said)));
     Words {
         headline: cut(&format!("{name}: the licensing server does not accept the key")),
-        detail: problem_sentence(name, problem),
-        done: "rosterd sends nothing for this subscription but a try now and then; nobody lost a licence by it."
-            .to_owned(),
-        to_do: format!(
-            "Copy the key from the subscription's page and put it into {place}. It is tried as soon as it is another."
-        ),
+        detail: said.map(|said| format!("It says: {said}")).unwrap_or_default(),
+        done: format!("It sends nothing for {name} but a try now and then. Nobody lost a licence by it."),
+        to_do: format!("Copy the key from the subscription's page into {}{then}", subscription.api_key),
         otherwise: stands_still(counts),
         ..Words::default()
     }
@@ -101,14 +97,13 @@ pub(super) fn run_failed(subscription: &Subscription, problem: &str, counts: Mem
         "Look whether the licensing server can be reached from this machine (a firewall, a proxy, the network). It is \
          tried again by itself until it answers."
     } else {
-        "Do what the message says. The next run tries again by itself."
+        "Mend what is said above. The next run tries again by itself."
     };
-    let problem = problem_sentence(name, problem);
-    let (first, rest) = first_sentence(&problem);
+    let (headline, detail) = headline_and_rest(name, &problem_sentence(name, problem));
     Words {
-        headline: cut(&format!("{name}: {first}")),
-        detail: rest,
-        done: "rosterd stopped the run and wrote down what was done; nobody lost a licence by it.".to_owned(),
+        headline,
+        detail,
+        done: "It stopped the run and wrote down what had been done. Nobody lost a licence by it.".to_owned(),
         to_do: to_do.to_owned(),
         otherwise: stands_still(counts),
         ..Words::default()
@@ -139,7 +134,7 @@ pub(super) fn removals_held(subscription: &Subscription, hold: &Hold) -> Words {
     Words {
         headline: cut(&format!("{name}: {} held until a person decides", count(n, "removal is", "removals are"))),
         detail: hold.reasons.iter().map(|reason| sentence(&plain(reason))).collect::<Vec<_>>().join(" "),
-        done: "Nobody lost a licence, and joiners are served.".to_owned(),
+        done: "It took no licence away, and serves joiners.".to_owned(),
         to_do,
         otherwise: "They keep their licences, and the seats stay taken.".to_owned(),
         ..Words::default()
@@ -151,7 +146,7 @@ pub(super) fn quarantined(subscription: &Subscription, n: u64) -> Words {
     let addresses = count(n, "address is", "addresses are");
     Words {
         headline: cut(&format!("{name}: {addresses} quarantined and can't be given a licence")),
-        done: "rosterd set them aside, and everybody else is served.".to_owned(),
+        done: "It set them aside, and serves everybody else.".to_owned(),
         to_do: format!(
             "Correct them where they come from; `rosterd members {name} --state quarantined` says why each is. What the \
              server refused is tried again after `rosterd retry {name}`."
@@ -161,28 +156,35 @@ pub(super) fn quarantined(subscription: &Subscription, n: u64) -> Words {
     }
 }
 
-pub(super) fn drift(subscription: &Subscription, detail: &str) -> Words {
+/// `missed`: licences are gone, rather than more of them taken.
+pub(super) fn drift(subscription: &Subscription, words: &str, missed: bool) -> Words {
     let name = &subscription.name;
-    let (first, rest) = first_sentence(detail);
+    let (headline, detail) = headline_and_rest(name, words);
+    let otherwise = if missed {
+        "Whoever lost a licence that way stays without one, though rosterd counts them as served."
+    } else {
+        "Those seats stay taken, and rosterd gives them to nobody."
+    };
     Words {
-        headline: cut(&format!("{name}: {first}")),
-        detail: rest,
-        done: "rosterd changed nothing because of it.".to_owned(),
-        to_do: "Ask who else assigns or unassigns licences of this subscription.".to_owned(),
+        headline,
+        detail,
+        done: "It changed nothing because of it.".to_owned(),
+        to_do: format!("Ask who else assigns or unassigns licences of {name}."),
+        otherwise: otherwise.to_owned(),
         ..Words::default()
     }
 }
 
 pub(super) fn source_failed(facts: &SourceFacts<'_>, problem: &str) -> Words {
     let SourceFacts { name, roster, subscriptions, .. } = facts;
-    let (first, rest) = first_sentence(&sentence(&plain(problem)));
+    let (headline, detail) = headline_and_rest(&format!("source {name}"), &sentence(&plain(problem)));
     let done = match roster {
         Some((entries, at)) => format!(
-            "The roster of before stays in force ({}, taken in {}); nobody loses a licence by this.",
+            "It keeps to the roster of before ({}, accepted at {}). Nobody loses a licence by this.",
             count(*entries, "person", "people"),
             moment(*at)
         ),
-        None => "It has never been read whole, so that nobody has a licence by it; nobody loses one either.".to_owned(),
+        None => "Nothing: there is no roster of before. Nobody loses a licence by this.".to_owned(),
     };
     let mut names: Vec<String> = subscriptions.iter().take(SUBSCRIPTIONS_NAMED_MAX).cloned().collect();
     let others = subscriptions.len().saturating_sub(SUBSCRIPTIONS_NAMED_MAX);
@@ -191,10 +193,10 @@ pub(super) fn source_failed(facts: &SourceFacts<'_>, problem: &str) -> Words {
     }
     let whose = if names.is_empty() { String::new() } else { format!(" in {}", list(&names, "and")) };
     Words {
-        headline: cut(&format!("source {name}: {first}")),
-        detail: rest,
+        headline,
+        detail,
         done,
-        to_do: "Do what the message says. The source is looked at again by itself.".to_owned(),
+        to_do: "Mend what is said above. The source is looked at again by itself.".to_owned(),
         otherwise: format!("Whoever joined since gets no licence{whose}, and whoever left keeps theirs."),
         ..Words::default()
     }
@@ -204,7 +206,7 @@ pub(super) fn removals_stopped(brake: &Brake) -> Words {
     Words {
         headline: "Removals are stopped everywhere until a person decides".to_owned(),
         detail: sentence(&plain(&brake.reason)),
-        done: "Nobody loses a licence meanwhile, and joiners are served.".to_owned(),
+        done: "It takes no licence away meanwhile, and serves joiners.".to_owned(),
         to_do: "`rosterd status` says what is wrong. Mend it, then say `rosterd resume`.".to_owned(),
         otherwise: "Leavers keep their licences in every subscription, and the seats stay taken.".to_owned(),
         ..Words::default()
@@ -215,7 +217,7 @@ pub(super) fn restored(restored: &Restored) -> Words {
     Words {
         headline: "The ledger may not be the newest: no licence is taken back until a person decides".to_owned(),
         detail: first_upper(&sentence(&plain(&restored.cause()))),
-        done: "Nobody loses a licence meanwhile, and joiners are served.".to_owned(),
+        done: "It takes no licence away meanwhile, and serves joiners.".to_owned(),
         to_do: "Put the newest copy of the ledger in its place, or say `rosterd ledger accept` to believe this one."
             .to_owned(),
         otherwise: "Leavers keep their licences in every subscription, and the seats stay taken.".to_owned(),
@@ -242,8 +244,8 @@ pub(super) fn over(subject: &Subject, event: AlertEvent, since: Timestamp, now: 
         Subject::Source(name) => format!("source {name}: "),
         Subject::Fleet | Subject::Ledger => String::new(),
     };
-    let lasted = (now - since).to_std().map(span).unwrap_or_default();
-    let lasted = if lasted.is_empty() { String::new() } else { format!(" and lasted {lasted}") };
+    let lasted = (now - since).to_std().ok().filter(|lasted| lasted.as_secs() >= 60);
+    let lasted = lasted.map(|lasted| format!(" and lasted {}", span(lasted))).unwrap_or_default();
     Words {
         headline: cut(&format!("{name}{what}")),
         detail: format!("It began at {}{lasted}.", moment(since)),
@@ -258,17 +260,23 @@ fn problem_sentence(name: &str, problem: &str) -> String {
     sentence(problem.strip_prefix(&format!("{name}: ")).unwrap_or(&problem))
 }
 
-/// A headline, and the whole where that says more: the first sentence of a text without its stop.
-fn first_sentence(text: &str) -> (String, String) {
-    let end = text.match_indices(['.', '?', ';']).find(|(at, _)| text[at + 1..].starts_with(' ')).map(|(at, _)| at);
+/// The first sentence of a text as a headline about this, and what comes after it; all of it where the headline is cut.
+fn headline_and_rest(about: &str, text: &str) -> (String, String) {
+    let end = text.match_indices(['.', '?', ';']).find(|(at, _)| text[at + 1..].starts_with(' '));
+    let (first, rest) = end.map_or((text, ""), |(at, _)| (&text[..=at], &text[at + 2..]));
     // A question stays one.
-    let first =
-        text[..end.map_or(text.len(), |at| at + usize::from(text[at..].starts_with('?')))].trim_end_matches('.');
-    let is_all = end.is_none() && first.chars().count() < HEADLINE_MAX;
-    (first.to_owned(), if is_all { String::new() } else { first_upper(text) })
+    let whole = format!("{about}: {}", first.trim_end_matches(['.', ';']));
+    let headline = cut(&whole);
+    let rest = if headline == whole { rest } else { text };
+    (headline, first_upper(rest))
 }
 
+/// With a capital, where it begins with a word and not with a name.
 fn first_upper(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    if word == "rosterd" || !word.chars().all(|c| c.is_ascii_lowercase()) {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
@@ -279,4 +287,32 @@ fn cut(headline: &str) -> String {
     }
     let kept: String = headline.chars().take(HEADLINE_MAX - 1).collect();
     format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &str) -> (String, String) {
+        headline_and_rest("source hr", text)
+    }
+
+    #[test]
+    fn a_headline_is_the_first_sentence_and_the_rest_goes_on_from_there() {
+        let said = |headline: &str, rest: &str| (headline.to_owned(), rest.to_owned());
+        assert_eq!(split("a.csv names nobody."), said("source hr: a.csv names nobody", ""));
+        assert_eq!(
+            split("a.csv has no e-mail column; its columns are \"x\". Name one."),
+            said("source hr: a.csv has no e-mail column", "Its columns are \"x\". Name one.")
+        );
+        assert_eq!(
+            split("Is it there? b.csv is."),
+            said("source hr: Is it there?", "b.csv is."),
+            "a name stays as it is"
+        );
+        let long = format!("{}. It goes on.", "a".repeat(300));
+        let (headline, rest) = split(&long);
+        assert!(headline.ends_with('…') && headline.chars().count() == HEADLINE_MAX);
+        assert!(rest.to_lowercase() == long.to_lowercase(), "all of it, where the headline is cut: {rest}");
+    }
 }

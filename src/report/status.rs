@@ -598,7 +598,8 @@ mod tests {
             source ad: ldaps://dc1 tells of changes since 2026-11-23 08:00 UTC (5 minutes ago).
             source far: not told of changes since 2026-11-23 06:00 UTC (2 hours ago), so it is looked at by schedule alone.
             ");
-        let json = serde_json::to_value(&status).unwrap();
+        let mut json = serde_json::to_value(&status).unwrap();
+        json.sort_all_objects();
         insta::assert_snapshot!(json["sources"][1], @r#"{"name":"far","push":{"reason":"ldaps://dc2 can't be reached: refused. Does it run?","server":null,"since":"2026-11-23T06:00:00Z"}}"#);
         insta::assert_snapshot!(json["sources"][2], @r#"{"name":"hr","push":null}"#);
     }
@@ -621,7 +622,8 @@ mod tests {
             ");
         let calm = Status { subscriptions: Vec::new(), ..status.clone() };
         assert!(calm.is_left(), "though nothing is held yet");
-        let json = serde_json::to_value(&calm).unwrap();
+        let mut json = serde_json::to_value(&calm).unwrap();
+        json.sort_all_objects();
         insta::assert_snapshot!(json["brake"], @r#"{"reason":"Seven of ten are in trouble.","since":"2026-11-23T08:00:00Z"}"#);
     }
 

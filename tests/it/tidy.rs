@@ -13,7 +13,6 @@ use rosterd::exit::ExitStatus;
 const DECIDES: &[&str] = &[
     "address.rs",
     "alert/cause.rs",
-    "alert/line.rs",
     "alert/news.rs",
     "alert/render.rs",
     "alert/signature.rs",

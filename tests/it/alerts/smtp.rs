@@ -44,7 +44,6 @@ pub(crate) struct Smtp {
     pub port: u16,
     mails: Arc<Mutex<Vec<Mail>>>,
     commands: Arc<Mutex<Vec<String>>>,
-    mood: Arc<Mutex<Mood>>,
 }
 
 impl Smtp {
@@ -56,17 +55,12 @@ impl Smtp {
         let tls = Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = Smtp { port, mails: Arc::default(), commands: Arc::default(), mood: Arc::new(Mutex::new(mood)) };
-        let (mails, commands, mood) =
-            (Arc::clone(&server.mails), Arc::clone(&server.commands), Arc::clone(&server.mood));
+        let server = Smtp { port, mails: Arc::default(), commands: Arc::default() };
+        let (mails, commands) = (Arc::clone(&server.mails), Arc::clone(&server.commands));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let session = Session {
-                    tls: Arc::clone(&tls),
-                    mails: Arc::clone(&mails),
-                    commands: Arc::clone(&commands),
-                    mood: *mood.lock().unwrap(),
-                };
+                let session =
+                    Session { tls: Arc::clone(&tls), mails: Arc::clone(&mails), commands: Arc::clone(&commands), mood };
                 thread::spawn(move || session.serve(stream, implicit));
             }
         });
@@ -80,10 +74,6 @@ impl Smtp {
     /// Every line that was read outside of messages.
     pub(crate) fn commands(&self) -> Vec<String> {
         self.commands.lock().unwrap().clone()
-    }
-
-    pub(crate) fn is_now(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
     }
 }
 
