@@ -3,7 +3,7 @@
 
 use tracing::error;
 
-use crate::alert;
+use crate::alert::line;
 use crate::brake::{Brake, judge};
 use crate::clock::Timestamp;
 use crate::config::{BrakeLimits, Config, Subscription};
@@ -33,7 +33,7 @@ impl Fleet {
         let Some(reason) = judge(limits, fleet, &ledger.troubles(now)?) else { return Ok(()) };
         let brake = Brake { since: now, reason };
         if ledger.put_on_brake(&brake)? {
-            error!("{}", alert::removals_stopped(&brake));
+            error!("{}", line::removals_stopped(&brake));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use crate::address::Address;
-use crate::alert;
+use crate::alert::line;
 use crate::clock::Timestamp;
 use crate::config::{After, Config, Csv, Ldap, Mode, Source, SourceKind};
 use crate::fleet::Fleet;
@@ -489,7 +489,7 @@ impl<'a, O: Outside> Desk<'a, O> {
     fn refuse(&self, why: Incomplete) -> Result<Intake, LedgerError> {
         let known = self.record.as_ref().and_then(|record| record.problem.as_ref()).map(|(problem, _)| problem);
         if known != Some(&why.reason) {
-            warn!(source = %self.source.name, "{}", alert::source_failed(&self.source.name, &why.reason));
+            warn!(source = %self.source.name, "{}", line::source_failed(&self.source.name, &why.reason));
         }
         // Also where it is no news: whoever noted it may have died before.
         let fleet = Fleet::of(self.config);

@@ -1,106 +1,195 @@
-//! What is worth telling a person, in words that say what happened, to whom, what rosterd did, and what is to be done.
+//! What is worth telling a person, in words that say what happened, to whom, what rosterd did, what is to be done, and
+//! what happens if nobody does it.
 //!
-//! This version logs these; they are written once for each new cause.
+//! A *cause* is a fact that stands in the ledger: somebody waits for a seat that is not there, a key is not accepted.
+//! [`cause`] derives the causes of one subject from what is known of it, and [`news`] says what of them a receiver is to
+//! hear: what is new, what is another now, a reminder, and that it is over. Both are pure. [`look`] does that for the
+//! subjects that something touched, which the ledger marks by itself, so that nothing is looked at where nothing
+//! happens; what is to be told goes into the ledger's outbox in the transaction that notes that it was told. [`deliver`]
+//! takes it from there: in order for each receiver and cause, again and again until it has arrived, with an id that
+//! stays the same. [`receiver`] knows the receivers, [`render`] puts an alert into their words, [`signature`] signs it,
+//! and [`send`] sends it once. [`line`] says the same in the log's one line, receivers or none.
 
-use crate::brake::Brake;
-use crate::ledger::{Member, Seats};
-use crate::plan::Hold;
-use crate::report::text::count;
-use crate::telemetry::Masked;
-
-/// How many people an alert names; the rest is a number.
-const NAMED_MAX: usize = 20;
-
-/// How many seats have to be bought so that everybody who waits has one.
-pub fn shortage(seats: Option<Seats>, pending: u64) -> u64 {
-    pending.saturating_sub(seats.map_or(0, |seats| seats.free()))
-}
-
-/// Seats ran out: exactly how many are missing, and for whom, first in the queue first.
-pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, pending: &[Member]) -> String {
-    let number = pending.len() as u64;
-    let free = match seats {
-        Some(seats) => format!("{} of {} free", seats.free(), count(seats.available, "seat is", "seats are")),
-        None => "no seat is free".to_owned(),
-    };
-    let mut queue: Vec<&Member> = pending.iter().collect();
-    queue.sort_by_key(|member| (member.priority, member.waiting_since, member.address.clone()));
-    let mut names: Vec<String> =
-        queue.iter().take(NAMED_MAX).map(|member| Masked(member.address.spelling()).to_string()).collect();
-    if queue.len() > NAMED_MAX {
-        names.push(format!("{} more", queue.len() - NAMED_MAX));
-    }
-    format!(
-        "{subscription}: {} for a licence, {free}: buy {}. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: {}",
-        count(number, "person waits", "people wait"),
-        shortage(seats, number),
-        names.join(", "),
-    )
-}
-
-/// A guard stopped removals.
-pub fn removals_held(subscription: &str, hold: &Hold) -> String {
-    format!(
-        "{subscription}: {} until a person decides. {} Nobody loses a licence meanwhile. Look with `rosterd plan {subscription}`, then `rosterd approve {subscription}` or `rosterd reject {subscription}`.",
-        count(hold.removals.len() as u64, "removal is held", "removals are held"),
-        hold.reasons.join(" "),
-    )
-}
-
-/// The server's count moved without rosterd's doing. `words` are [`crate::report::drift::found`]'s.
-pub fn drift(subscription: &str, words: &str) -> String {
-    format!("{subscription}: {words}")
-}
-
-/// The fleet's brake was put on.
-pub fn removals_stopped(brake: &Brake) -> String {
-    format!(
-        "{} Nobody loses a licence meanwhile, and joiners are served. `rosterd status` says what is wrong.",
-        brake.words()
-    )
-}
-
-/// A source could not be read whole and sound.
-pub fn source_failed(source: &str, why: &str) -> String {
-    let why = why.trim_end_matches('.');
-    let stop = if why.ends_with('?') { "" } else { "." };
-    format!("{source}: {why}{stop} The roster of before stays in force; nobody loses a licence by this.")
-}
+pub mod cause;
+pub mod counts;
+pub mod deliver;
+pub mod line;
+pub mod look;
+pub mod news;
+pub mod receiver;
+pub mod render;
+pub mod send;
+pub mod signature;
+mod words;
 
 #[cfg(test)]
-mod tests {
-    use chrono::DateTime;
+mod tests;
 
-    use super::*;
-    use crate::address::Address;
-    use crate::ledger::MemberState;
+use std::fmt;
 
-    fn waiting(address: &str, priority: i32, since: i64) -> Member {
-        Member {
-            address: Address::parse(address).unwrap(),
-            state: MemberState::Pending,
-            since: DateTime::from_timestamp(since, 0).unwrap(),
-            reason: "no seat is free".into(),
-            priority,
-            has_seat: false,
-            waiting_since: DateTime::from_timestamp(since, 0),
-            departure: None,
-            kept: false,
-            refused: false,
-            claim: None,
+use serde::{Deserialize, Serialize};
+
+use receiver::Receiver;
+
+use crate::clock::Timestamp;
+use crate::config::AlertEvent;
+
+/// What a cause is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    Subscription(String),
+    Source(String),
+    /// All subscriptions together.
+    Fleet,
+    /// The ledger itself.
+    Ledger,
+}
+
+impl Subject {
+    /// As the ledger keeps it. `None` where the text is no subject.
+    pub fn parse(text: &str) -> Option<Subject> {
+        match text.split_once('/') {
+            Some(("subscription", name)) => Some(Subject::Subscription(name.to_owned())),
+            Some(("source", name)) => Some(Subject::Source(name.to_owned())),
+            None if text == "fleet" => Some(Subject::Fleet),
+            None if text == "ledger" => Some(Subject::Ledger),
+            _ => None,
         }
     }
 
-    #[test]
-    fn a_full_subscription_names_the_seats_to_buy_and_the_queue_in_order() {
-        let seats = Seats { available: 10, assigned: 9, as_of: DateTime::UNIX_EPOCH };
-        let queue = [
-            waiting("late@contoso.com", 100, 9),
-            waiting("early@contoso.com", 100, 5),
-            waiting("boss@contoso.com", 1, 9),
-        ];
-        insta::assert_snapshot!(seats_exhausted("contoso", Some(seats), &queue), @"contoso: 3 people wait for a licence, 1 of 10 seats are free: buy 2. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: b***@contoso.com, e***@contoso.com, l***@contoso.com");
-        assert_eq!(shortage(None, 2), 2);
-        assert_eq!(shortage(Some(seats), 1), 0);
+    pub fn subscription(&self) -> Option<&str> {
+        match self {
+            Subject::Subscription(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    pub fn source(&self) -> Option<&str> {
+        match self {
+            Subject::Source(name) => Some(name),
+            _ => None,
+        }
     }
 }
+
+/// As [`Subject::parse`] reads it.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Subscription(name) => write!(f, "subscription/{name}"),
+            Subject::Source(name) => write!(f, "source/{name}"),
+            Subject::Fleet => f.write_str("fleet"),
+            Subject::Ledger => f.write_str("ledger"),
+        }
+    }
+}
+
+/// Why a cause is told now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    New,
+    /// Its meaning is another: see [`cause::Mark`].
+    Changed,
+    Reminder,
+    Over,
+    /// It tells of nothing: somebody wants to know whether it arrives.
+    Test,
+}
+
+impl Phase {
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::New => "new",
+            Phase::Changed => "changed",
+            Phase::Reminder => "reminder",
+            Phase::Over => "over",
+            Phase::Test => "test",
+        }
+    }
+}
+
+/// The words of a cause. Sentences, but for the headline, which has no stop at its end. Empty where there is nothing to
+/// say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Words {
+    /// What happened, to whom, in one line that reads alone in a mailbox.
+    pub headline: String,
+    /// What there is to know besides.
+    pub detail: String,
+    /// The people concerned, the first of them …
+    pub people: Vec<String>,
+    /// … and how many others.
+    pub others: u64,
+    /// What rosterd did about it.
+    pub done: String,
+    /// What the person has to do.
+    pub to_do: String,
+    /// What happens if nobody does anything.
+    pub otherwise: String,
+}
+
+impl Words {
+    /// The same with each text put through this.
+    #[must_use]
+    pub fn map(&self, each: impl Fn(&str) -> String) -> Words {
+        let Words { headline, detail, people, others, done, to_do, otherwise } = self;
+        Words {
+            headline: each(headline),
+            detail: each(detail),
+            people: people.iter().map(|one| each(one)).collect(),
+            others: *others,
+            done: each(done),
+            to_do: each(to_do),
+            otherwise: each(otherwise),
+        }
+    }
+}
+
+/// What one receiver is told of one cause at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Stays the same however often it is sent.
+    pub id: String,
+    /// The same in all that is told of a cause, from its beginning to its end.
+    pub cause: String,
+    pub phase: Phase,
+    pub event: AlertEvent,
+    pub subject: Subject,
+    /// Since when the cause stands, or stood.
+    pub since: Timestamp,
+    /// The moment of which this tells.
+    pub at: Timestamp,
+    pub words: Words,
+    /// How many earlier ones of this cause were left out, because the receiver could not be reached for so long.
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+impl Alert {
+    /// One that tells of nothing, to see whether it arrives.
+    pub fn test(receiver: &Receiver, now: Timestamp) -> Alert {
+        let id = &blake3::hash(format!("{} {}", receiver.mark, now.timestamp_micros()).as_bytes()).to_hex()[..24];
+        Alert {
+            id: format!("msg_{id}"),
+            cause: format!("test{id}"),
+            phase: Phase::Test,
+            event: AlertEvent::SeatsExhausted,
+            subject: Subject::Fleet,
+            since: now,
+            at: now,
+            words: Words {
+                headline: "A test of rosterd's alerts: nothing is wrong".to_owned(),
+                detail: "Somebody ran `rosterd check --send-test-alert`. What needs a person is told here.".to_owned(),
+                to_do: "Nothing.".to_owned(),
+                ..Words::default()
+            },
+            left_out: 0,
+        }
+    }
+}
+
+/// How many people an alert names; the rest is a number.
+const NAMED_MAX: usize = 20;

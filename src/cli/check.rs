@@ -10,6 +10,10 @@ use super::context::{Context, read_ledger, runtime, scratch_ledger, world};
 use super::failure::Failure;
 use super::output::{print, print_json};
 use super::sync::read_sources;
+use crate::alert::Alert;
+use crate::alert::receiver::Receiver;
+use crate::alert::send::{self, Sent};
+use crate::clock;
 use crate::config::{self, SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::intake::Files;
@@ -63,8 +67,8 @@ impl Finding {
 
 pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let config = context.config()?;
-    if args.send_test_alert {
-        return Err(Failure::new("this version only logs alerts: there is no receiver to send one to"));
+    if args.send_test_alert && config.alerts.is_empty() {
+        return Err(Failure::usage("there is no receiver to send a test alert to").hint("add a table [[alerts]]"));
     }
     let files = config.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
     let mut findings = vec![Finding { notes: config::readable(&config), ..well("configuration", files) }];
@@ -75,6 +79,9 @@ pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Fai
         findings.extend(try_sources(&world).await?);
         for subscription in world.config.subscriptions.values() {
             findings.push(try_key(&world, subscription).await);
+        }
+        for receiver in Receiver::all(&world.config) {
+            findings.push(try_receiver(&world, &receiver, args.send_test_alert).await);
         }
         Ok::<_, Failure>(())
     })?;
@@ -251,6 +258,22 @@ pub(super) async fn try_key(world: &World, subscription: &Subscription) -> Findi
         Answer::NotSent { cause } | Answer::Lost { cause } => {
             ill(what, format!("no answer from the licensing server: {cause}"))
         }
+    }
+}
+
+/// Sends a test alert, or says what would be done with one.
+async fn try_receiver(world: &World, receiver: &Receiver, sends: bool) -> Finding {
+    let what = format!("alerts, {}", receiver.label);
+    if !sends {
+        return match send::examine(receiver).await {
+            Ok(would) => well(what, would),
+            Err(why) => ill(what, why),
+        };
+    }
+    let now = clock::now();
+    match send::send(receiver, &Alert::test(receiver, now), &world.config.licensing, now).await {
+        Sent::Arrived(said) => well(what, format!("the test alert was taken: {said}")),
+        Sent::Refused(why) | Sent::Failed(why, _) => ill(what, format!("the test alert was not taken: {why}")),
     }
 }
 

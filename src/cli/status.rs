@@ -3,17 +3,20 @@
 use super::context::{Context, read_ledger, subscriptions};
 use super::failure::Failure;
 use super::output::{print, print_json, style};
+use crate::alert::receiver::Receiver;
 use crate::clock::{self, Timestamp};
 use crate::config::{Config, SourceKind, Subscription};
 use crate::exit::ExitStatus;
 use crate::ledger::{Ledger, LedgerError};
+use crate::report::alerts::ReceiverStatus;
 use crate::report::status::{SourceStatus, Status, SubscriptionStatus};
 use crate::report::unusable::{ENTRIES, ROWS};
 
 /// Seats, members by state, last and next run, problems and holds
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit status: 3 where something is left: pending, held, quarantined or unknown members, or a problem.")]
+Exit status: 3 where something is left: pending, held, quarantined or unknown members, or a problem,
+also one of a receiver of alerts.")]
 pub(super) struct StatusArgs {
     /// Subscriptions [default: all]
     #[arg(value_name = "NAME")]
@@ -52,7 +55,27 @@ pub(super) fn gather(
         brake: ledger.brake()?,
         subscriptions: subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()?,
         sources: sources(config, subscriptions, ledger)?,
+        alerts: receivers(config, ledger)?,
     })
+}
+
+/// The receivers of alerts that are configured, in the order in which they are.
+fn receivers(config: &Config, ledger: &Ledger) -> Result<Vec<ReceiverStatus>, LedgerError> {
+    if config.alerts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = ledger.receivers()?;
+    let of_one = |receiver: Receiver| {
+        let known = known.iter().find(|known| known.mark == receiver.mark);
+        ReceiverStatus {
+            kind: receiver.configured.way.kind(),
+            receiver: receiver.label,
+            waiting: known.map_or(0, |known| known.waiting),
+            problem: known.and_then(|known| known.problem.clone()),
+            failing_since: known.and_then(|known| known.failing_since),
+        }
+    };
+    Ok(Receiver::all(config).into_iter().map(of_one).collect())
 }
 
 /// The sources of these subscriptions.

@@ -12,6 +12,7 @@ use super::context::{Context, make_ledger, runtime, subscriptions, world};
 use super::failure::Failure;
 use super::output::{Output, print_json};
 use super::run::end_on_signals;
+use crate::alert::deliver;
 use crate::clock;
 use crate::config::{Source, Subscription};
 use crate::dispatch::machine::Report;
@@ -37,6 +38,8 @@ pub(super) struct SyncArgs {
     pub(super) json: bool,
 }
 
+/// Alerts are sent for no longer than this; what is left waits for the next run, or for the daemon.
+const ALERTS_PATIENCE: Duration = Duration::from_secs(20);
 /// Waits longer than this are said.
 const SAID_AFTER: Duration = Duration::from_secs(5);
 
@@ -66,7 +69,9 @@ pub(super) fn run(args: &SyncArgs, context: &Context) -> Result<ExitStatus, Fail
     let (sources_well, mut lines) = runtime()?.block_on(async {
         end_on_signals(world.shutdown.clone())?;
         let sources_well = read_sources(&world, &chosen, Files::PutAway).await?;
-        Ok::<_, Failure>((sources_well, pass_all(&world, chosen).await))
+        let lines = pass_all(&world, chosen).await;
+        deliver::finish(&world, ALERTS_PATIENCE).await;
+        Ok::<_, Failure>((sources_well, lines))
     })?;
     let brake = world.outside.ledger.blocking_with(|ledger| ledger.brake())?;
     world.outside.ledger.close();

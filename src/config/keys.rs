@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::AlertEvent;
+
 /// One table of the configuration.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -532,15 +534,15 @@ const ANY_ALERT: &[Key] = &[
     key("remind_every", within(1000, YEAR), "How often to remind while nothing has changed.").or(r#""24h""#),
 ];
 
-const EVENTS: &[&str] = &[
-    "seats-exhausted",
-    "key-rejected",
-    "removals-held",
-    "source-failed",
-    "members-quarantined",
-    "drift",
-    "run-failed",
-];
+const EVENTS: &[&str] = &{
+    let mut words = [""; AlertEvent::ALL.len()];
+    let mut place = 0;
+    while place < words.len() {
+        words[place] = AlertEvent::ALL[place].word();
+        place += 1;
+    }
+    words
+};
 
 const ALERT_KIND: &str = "How to tell: \"smtp\", \"slack\", \"teams\", \"webhook\" or \"command\".";
 
@@ -551,7 +553,12 @@ static SMTP: Table = Table {
             key("kind", Kind::Word(&["smtp"]), ALERT_KIND).required(),
             key("to", Kind::Addresses, "Who gets the message.").required(),
             key("from", Kind::Address, "The sender's address.").required(),
-            key("server", Kind::SmtpUrl, "The mail server: smtp://host:587 (StartTLS) or smtps://host:465.").required(),
+            key(
+                "server",
+                Kind::SmtpUrl,
+                "The mail server: smtp://host:587 (with StartTLS, but on this machine) or smtps://host:465.",
+            )
+            .required(),
             key("username", Kind::Text, "The name for the mail server, with password."),
             key("password", Kind::Secret, "The password for the mail server."),
         ],

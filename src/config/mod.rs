@@ -5,6 +5,7 @@
 //! their place, and `redact` keeps secrets out of what is shown; `standing` tells whether the files have changed since. The reference file `config/rosterd.toml` is embedded,
 //! and tests hold it and the code together.
 
+mod alert;
 mod build;
 mod check;
 mod diagnose;
@@ -36,6 +37,7 @@ use crate::address::{Address, without_case};
 use crate::source::ldap::dn::Dn;
 use crate::source::ldap::filter::Filter;
 
+pub use alert::{Alert, AlertEvent, AlertKind, Login, Way};
 pub use build::{Read, load, load_str, read};
 pub use diagnose::{Problem, Problems};
 pub use raw::{NotFound, find};
@@ -500,10 +502,4 @@ pub struct Group {
 pub struct Heartbeat {
     pub url: SecretRef,
     pub every: Duration,
-}
-
-/// Where alerts go. This version only logs them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alert {
-    pub kind: String,
 }

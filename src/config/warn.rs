@@ -3,26 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{After, Auth, Config, Ldap, LedgerUrl, SecretRef, SourceKind};
+use super::{After, Auth, Config, Ldap, LedgerUrl, SecretRef, SourceKind, Way};
 
 /// Adds to the warnings what can be told from the whole, each a sentence.
 pub(super) fn about(config: &mut Config) {
     let mut warnings = Vec::new();
-    not_yet(config, &mut warnings);
     loose_ends(config, &mut warnings);
     shared_folders(config, &mut warnings);
     permissions(config, &mut warnings);
     config.warnings.append(&mut warnings);
-}
-
-/// What is understood and not done by this version.
-fn not_yet(config: &Config, warnings: &mut Vec<String>) {
-    if !config.alerts.is_empty() {
-        warnings.push("Alerts are only logged by this version: [[alerts]] is not used yet.".to_owned());
-    }
-    if config.heartbeat.is_some() {
-        warnings.push("This version fetches no heartbeat yet: [heartbeat] is not used.".to_owned());
-    }
 }
 
 fn loose_ends(config: &Config, warnings: &mut Vec<String>) {
@@ -114,7 +103,23 @@ fn secrets(config: &Config) -> Vec<(String, &Path)> {
             Auth::Gssapi { keytab } => Some((format!("the keytab of `{name}`"), keytab.as_deref()?)),
         }
     });
-    keys.chain(token).filter_map(|(what, secret)| in_file(what, secret)).chain(directories).collect()
+    let heartbeat = config.heartbeat.iter().map(|it| ("the address of [heartbeat]".to_owned(), &it.url));
+    let alerts = config.alerts.iter().flat_map(|alert| of_alert(&alert.way));
+    let all = keys.chain(token).chain(heartbeat).chain(alerts);
+    all.filter_map(|(what, secret)| in_file(what, secret)).chain(directories).collect()
+}
+
+fn of_alert(way: &Way) -> Vec<(String, &SecretRef)> {
+    let named = |what: &str, secret| (format!("{what} of [[alerts]] ({})", way.kind().word()), secret);
+    match way {
+        Way::Smtp { login, .. } => login.iter().map(|login| named("the password", &login.password)).collect(),
+        Way::Slack { url } | Way::Teams { url } => vec![named("the address", url)],
+        Way::Webhook { url, secret } => {
+            let secret = secret.iter().map(|secret| named("the secret", secret));
+            std::iter::once(named("the address", url)).chain(secret).collect()
+        }
+        Way::Command { .. } => Vec::new(),
+    }
 }
 
 fn in_file(what: String, secret: &SecretRef) -> Option<(String, &Path)> {

@@ -1,7 +1,7 @@
 //! Subscriptions that are frozen because of their key, and which of them are looked at next: whether the key is another
 //! by now.
 //!
-//! Few are looked at with each heartbeat, each in its turn: when a whole fleet is frozen its keys are no load. What counts
+//! Few are looked at with each tick, each in its turn: when a whole fleet is frozen its keys are no load. What counts
 //! is what a key is, not when its file was written: files are replaced, rewritten, and swapped behind a link.
 
 use std::collections::BTreeMap;

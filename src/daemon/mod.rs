@@ -1,13 +1,15 @@
 //! The daemon: looks at sources and subscriptions when they are due, many at once, none in another's way.
 //!
-//! One loop takes events as they come and notes them in two agendas ([`wake`]); a heartbeat each second asks the agendas
+//! One loop takes events as they come and notes them in two agendas ([`wake`]); a tick each second asks the agendas
 //! what is due by the calendar, so that a suspended machine or a clock that was set is noticed within seconds. Passes
 //! are [`tasks`] of their own, looks at sources ([`eye`]) have a [`thread`] each; the loop itself waits for nothing but
 //! events. A configuration that has changed comes into force at one moment ([`reload`]).
 
+mod alerts;
 mod change;
 mod eye;
 mod frozen;
+mod heartbeat;
 mod keys;
 mod reload;
 pub mod schedule;
@@ -33,8 +35,10 @@ use crate::intake::Intake;
 use crate::ledger::{Ledger, LedgerError, Trigger};
 use crate::pass::{self, Moments, PassError, Passed, World};
 use crate::telemetry::chain;
+use alerts::Alerts;
 use eye::Eye;
 use frozen::Frozen;
+use heartbeat::Heartbeat;
 use keys::{KeySeen, look_at_keys};
 pub use reload::Hangups;
 use reload::Reload;
@@ -45,7 +49,7 @@ use wake::{Agenda, Backoff, Went};
 
 /// Hints that wait for the loop. One that finds the queue full is left out: there is a look soon anyway.
 const HINTS_MAX: usize = 1024;
-/// The heartbeat goes by the calendar: while a clock that was set back catches up it is silent, and this stands in.
+/// The ticks go by the calendar: while a clock that was set back catches up they are silent, and this stands in.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 /// So many sources are looked at at once …
 const SOURCES_AT_ONCE: usize = 32;
@@ -62,7 +66,7 @@ const LEDGER_RETRY: Backoff = Backoff { first: Duration::from_secs(2), longest: 
 /// A look sees the starts and ends of the next fifteen hours, so there is one more often than that, whatever the
 /// schedule: a date takes effect at its moment.
 const LOOK_AT_LEAST: TimeDelta = TimeDelta::hours(12);
-/// With each heartbeat so many keys of frozen subscriptions are looked at: each within a second where few are frozen,
+/// With each tick so many keys of frozen subscriptions are looked at: each within a second where few are frozen,
 /// within a minute where ten thousand are.
 const KEYS_AT_ONCE: usize = 256;
 /// What is said of the ledger is said of it, and not of each subscription that met it.
@@ -71,8 +75,8 @@ const THE_LEDGER: &str = "the ledger";
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    #[error("the heartbeat can't be started")]
-    Heartbeat(#[from] JobSchedulerError),
+    #[error("the daemon's clock can't be started")]
+    Ticks(#[from] JobSchedulerError),
 }
 
 /// What comes from outside: it says nothing but that a look may be worth while.
@@ -99,6 +103,9 @@ enum Event {
     /// A person asked for the configuration to be read again.
     Hangup,
     ConfigSeen(reload::Seen),
+    AlertsLookedAt(Result<Vec<String>, LedgerError>),
+    AlertsSent(String, Option<Result<usize, LedgerError>>),
+    Beaten(Result<(), String>),
 }
 
 /// Runs until `world.shutdown` is cancelled, then finishes and records the requests in flight. `ready` is called when
@@ -106,10 +113,10 @@ enum Event {
 /// again.
 ///
 /// # Errors
-/// When the heartbeat can't be started. Nothing that happens later ends the daemon.
+/// When the ticks can't be started. Nothing that happens later ends the daemon.
 pub async fn run(world: World, hangups: Option<Hangups>, ready: impl FnOnce()) -> Result<(), DaemonError> {
     let (hints, inbox) = mpsc::channel(HINTS_MAX);
-    let mut heartbeat = heartbeat(hints.clone()).await?;
+    let mut ticks = ticks(hints.clone()).await?;
     let shutdown = world.shutdown.clone();
     let mut daemon = Daemon::new(world, hints, inbox, hangups);
     daemon.watch().await;
@@ -119,8 +126,8 @@ pub async fn run(world: World, hangups: Option<Hangups>, ready: impl FnOnce()) -
         daemon.note(event, clock::now());
     }
     info!("stopping: no new request starts, those in flight are finished and recorded");
-    if let Err(cause) = heartbeat.shutdown().await {
-        warn!("the heartbeat did not end cleanly: {cause}");
+    if let Err(cause) = ticks.shutdown().await {
+        warn!("the daemon's clock did not end cleanly: {cause}");
     }
     daemon.end().await;
     Ok(())
@@ -128,7 +135,7 @@ pub async fn run(world: World, hangups: Option<Hangups>, ready: impl FnOnce()) -
 
 /// A tick each second. The scheduler is used for this alone: due times are computed from the calendar in each
 /// subscription's zone (`schedule`), because it fixes a zone's offset when a job is made.
-async fn heartbeat(hints: mpsc::Sender<Hint>) -> Result<JobScheduler, JobSchedulerError> {
+async fn ticks(hints: mpsc::Sender<Hint>) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     let job = Job::new_async("* * * * * *", move |_, _| {
         // A full queue wakes the loop anyway.
@@ -157,6 +164,8 @@ struct Daemon {
     turns: Arc<Semaphore>,
     troubles: Troubles,
     reload: Reload,
+    alerts: Alerts,
+    heartbeat: Heartbeat,
 }
 
 impl Daemon {
@@ -179,6 +188,8 @@ impl Daemon {
             turns: Arc::new(Semaphore::new(SOURCES_AT_ONCE)),
             troubles: Troubles::default(),
             reload,
+            alerts: Alerts::new(),
+            heartbeat: Heartbeat::new(),
         }
     }
 
@@ -215,6 +226,9 @@ impl Daemon {
             Some((_, Ok(asked))) = self.asking.next() => Event::Asked(asked),
             Some((_, Ok(seen))) = self.keys.next() => Event::KeysSeen(seen),
             Some((_, Ok(seen))) = self.reload.looks.next() => Event::ConfigSeen(seen),
+            Some((_, Ok(due))) = self.alerts.looks.next() => Event::AlertsLookedAt(due),
+            Some((mark, sent)) = self.alerts.sends.next() => Event::AlertsSent(mark, sent.ok()),
+            Some((_, Ok(fetched))) = self.heartbeat.fetches.next() => Event::Beaten(fetched),
             Some(()) = reload::hangup(&mut self.reload.hangups) => Event::Hangup,
             () = sleep(SILENCE_MAX) => Event::Hint(Hint::Tick),
         }
@@ -226,6 +240,8 @@ impl Daemon {
                 self.ask();
                 self.look_at_keys();
                 self.look_at_config();
+                self.look_at_alerts();
+                self.beat(now);
             }
             Event::Hint(Hint::Stirred(source)) => self.sources.want(&source, now, Trigger::Roster),
             // Whoever gave it up has seen to the rest.
@@ -236,6 +252,9 @@ impl Daemon {
             Event::KeysSeen(seen) => self.keys_seen(seen, now),
             Event::Hangup => self.hung_up(),
             Event::ConfigSeen(seen) => self.config_seen(seen, now),
+            Event::AlertsLookedAt(due) => self.alerts_looked_at(due, now),
+            Event::AlertsSent(mark, sent) => self.alerts_sent(&mark, sent, now),
+            Event::Beaten(fetched) => self.beaten(fetched, now),
         }
         self.start_due(now);
     }

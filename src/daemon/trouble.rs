@@ -23,6 +23,11 @@ impl Troubles {
         true
     }
 
+    /// Whether something is wrong with this.
+    pub(super) fn is_known(&self, about: &str) -> bool {
+        self.0.contains_key(about)
+    }
+
     /// Whether something was wrong with this. It is not any more.
     pub(super) fn is_over(&mut self, about: &str) -> bool {
         self.0.remove(about).is_some()

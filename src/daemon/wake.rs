@@ -60,6 +60,10 @@ struct Item {
     due: Timestamp,
     trigger: Trigger,
     running: bool,
+    /// When it was last begun; `None`: never.
+    begun: Option<Timestamp>,
+    /// Whether it was ever finished.
+    seen: bool,
     /// Something happened during the pass: look once more after it.
     again: Option<Trigger>,
     /// In a row.
@@ -76,7 +80,17 @@ impl Agenda {
             self.queue.remove(&(item.due, name.to_owned()));
             (item.due, item.trigger) = (due, trigger);
         } else {
-            let item = Item { due, trigger, running: false, again: None, failures: 0, frozen: false, leaves: false };
+            let item = Item {
+                due,
+                trigger,
+                running: false,
+                begun: None,
+                seen: false,
+                again: None,
+                failures: 0,
+                frozen: false,
+                leaves: false,
+            };
             self.items.insert(name.to_owned(), item);
         }
         if !self.items[name].running {
@@ -154,7 +168,7 @@ impl Agenda {
         while let Some(first) = self.queue.first().filter(|(at, _)| *at <= now).cloned() {
             self.queue.remove(&first);
             if let Some(item) = self.items.get_mut(&first.1) {
-                item.running = true;
+                (item.running, item.begun) = (true, Some(now));
                 due.push((first.1, item.trigger));
             }
         }
@@ -169,11 +183,26 @@ impl Agenda {
         }
     }
 
+    /// Whether each item has been looked at, however that went.
+    pub fn all_seen(&self) -> bool {
+        self.items.values().all(|item| item.seen)
+    }
+
+    /// When the item fell due that has waited longest for its turn.
+    pub fn waits_since(&self) -> Option<Timestamp> {
+        self.queue.first().map(|(due, _)| *due)
+    }
+
+    /// When the item was begun that is being looked at for longest.
+    pub fn under_way_since(&self) -> Option<Timestamp> {
+        self.items.values().filter(|item| item.running).filter_map(|item| item.begun).min()
+    }
+
     /// An item has been looked at; its next moment is the earliest of `next`, unless something happened meanwhile. After
     /// a failure it is tried again by the backoff alone.
     pub fn finished(&mut self, name: &str, now: Timestamp, went: Went, next: &[(Timestamp, Trigger)]) {
         let Some(item) = self.items.get_mut(name) else { return };
-        item.running = false;
+        (item.running, item.seen) = (false, true);
         if item.leaves {
             self.remove(name);
             return;

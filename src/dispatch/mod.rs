@@ -8,7 +8,7 @@ mod offenders;
 mod renames;
 mod retry;
 mod seats;
-mod stop;
+pub mod stop;
 pub mod turns;
 mod wording;
 

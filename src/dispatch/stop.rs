@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How a subscription's problem begins where no answer came that counts.
+pub const GIVES_NO_ANSWER: &str = "the licensing server gives no answer that counts";
+/// How it begins where the run was stopped from this side, and needs nobody.
+pub const WAS_STOPPED: &str = "rosterd was stopped, or configured anew, in the middle of the run";
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {

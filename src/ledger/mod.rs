@@ -225,6 +225,10 @@ pub enum Event {
     Resumed,
     /// A person believes a ledger that may not be the newest.
     LedgerAccepted,
+    /// An alert has arrived.
+    AlertSent,
+    /// A receiver of alerts can't be reached for long.
+    AlertFailed,
 }
 
 /// Why the ledger can't be used. The sentences say what to do.

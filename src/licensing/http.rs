@@ -174,13 +174,13 @@ fn is_plain(base_url: &Url) -> Result<bool, ClientError> {
     }
 }
 
-fn proxy(url: &Url) -> Result<Proxy, ClientError> {
+pub(crate) fn proxy(url: &Url) -> Result<Proxy, ClientError> {
     let host = url.host_str().unwrap_or("no host").to_owned();
     Proxy::all(url.clone()).map_err(|cause| ClientError::Proxy { host, cause: cause.without_url() })
 }
 
 /// The certificates of a PEM file, at least one.
-fn certificates(path: &Path) -> Result<Vec<Certificate>, ClientError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>, ClientError> {
     let pem = std::fs::read(path).map_err(|cause| ClientError::CaUnreadable { path: path.to_owned(), cause })?;
     let certificates =
         Certificate::from_pem_bundle(&pem).map_err(|cause| ClientError::CaInvalid { path: path.to_owned(), cause })?;

@@ -4,10 +4,11 @@ use tracing::{debug, error, info, warn};
 
 use super::World;
 use super::look::Seen;
-use crate::alert;
+use crate::alert::line;
 use crate::brake::Brake;
 use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Stop};
+use crate::dispatch::stop::{GIVES_NO_ANSWER, WAS_STOPPED};
 use crate::ledger::{LedgerError, Member, MemberState, RunOutcome, SubscriptionRecord};
 use crate::outside::Outside;
 use crate::plan::{Hold, Plan};
@@ -25,7 +26,7 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
                 "the licensing server does not accept the key of {name}{words}; put the key from the owner's page into its file"
             ))
         }
-        Some(Stop::Unreachable { cause }) => Some(format!("the licensing server gives no answer that counts: {cause}")),
+        Some(Stop::Unreachable { cause }) => Some(format!("{GIVES_NO_ANSWER}: {cause}")),
         Some(Stop::Redirect { target }) => Some(format!(
             "the licensing server redirects to {target}, which is never followed because the request holds the key; is licensing.base_url right?"
         )),
@@ -34,7 +35,7 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
              nothing can be sent; which limit on requests stands between?"
                 .to_owned(),
         ),
-        Some(Stop::Shutdown) => Some("rosterd was stopped, or configured anew, in the middle of the run; the next one goes on".to_owned()),
+        Some(Stop::Shutdown) => Some(format!("{WAS_STOPPED}; the next one goes on")),
     };
     let left = report.pending + report.quarantined + report.unknown > 0
         || plan.hold.is_some()
@@ -91,7 +92,7 @@ pub(super) fn tell(subscription: &str, before: &Seen, report: &Report, problem: 
     let is_known = |hold: &Hold| held.is_some_and(|old| old.digest == hold.digest && (!old.braked || hold.braked));
     let news = |hold: &&Hold| !is_known(hold) && !by_brake_alone(hold);
     if let Some(hold) = before.plan.hold.as_ref().filter(news) {
-        warn!("{}", alert::removals_held(subscription, hold));
+        warn!("{}", line::removals_held(subscription, hold));
     }
     // Who waits for another reason than a seat is in the problem.
     if report.stopped.is_none() {
@@ -118,7 +119,7 @@ pub(super) fn tell_drift(subscription: &Subscription, known: &SubscriptionRecord
     let newest = |record: &SubscriptionRecord| record.drift.as_ref().and_then(|drift| drift.newest);
     let missed = |record: &SubscriptionRecord| record.drift.as_ref().is_some_and(|drift| drift.shortfall.is_some());
     if let Some(found) = newest(after).filter(|found| newest(known).as_ref() != Some(found)) {
-        warn!("{}", alert::drift(name, &drift::found(subscription, after, &found)));
+        warn!("{}", line::drift(name, &drift::found(subscription, after, &found)));
     }
     if missed(known) && !missed(after) {
         info!("{name}: no seat is missed any more");
@@ -133,10 +134,10 @@ fn tell_seats(subscription: &str, before: &Seen, after: &After) {
     let SubscriptionRecord { seats, full_since, .. } = &before.record;
     // Nobody has said yet that no seat is free: who waits was not asked for.
     let is_known = seats.is_some() || full_since.is_some();
-    let was = if is_known { alert::shortage(*seats, before.pending) } else { 0 };
-    let shortage = alert::shortage(after.record.seats, after.pending.len() as u64);
+    let was = if is_known { line::shortage(*seats, before.pending) } else { 0 };
+    let shortage = line::shortage(after.record.seats, after.pending.len() as u64);
     if shortage > 0 && shortage != was {
-        warn!("{}", alert::seats_exhausted(subscription, after.record.seats, &after.pending));
+        warn!("{}", line::seats_exhausted(subscription, after.record.seats, &after.pending));
     } else if before.pending > 0 && after.pending.is_empty() {
         info!("{subscription}: nobody waits for a licence any more");
     }

@@ -3,6 +3,7 @@
 //! Everything here is pure: facts and the moment come in, text or a serialisable value comes out. Addresses stand in
 //! clear, because a person asked for them; logs and alerts mask them elsewhere.
 
+pub mod alerts;
 pub mod billing;
 pub mod difference;
 pub mod drift;

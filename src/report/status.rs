@@ -4,6 +4,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Wi
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::alerts::ReceiverStatus;
 use super::drift;
 use super::text::{Columns, Style, count, either, moment, moment_and_distance, number, plain, relative, sentence};
 use super::unusable::unusable;
@@ -22,6 +23,8 @@ pub struct Status {
     pub subscriptions: Vec<SubscriptionStatus>,
     /// Those of the subscriptions.
     pub sources: Vec<SourceStatus>,
+    /// The receivers of alerts.
+    pub alerts: Vec<ReceiverStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -323,6 +326,7 @@ impl Status {
         self.brake.is_some()
             || self.subscriptions.iter().any(SubscriptionStatus::is_left)
             || self.sources.iter().any(|source| source.bad_rows > 0)
+            || self.alerts.iter().any(|receiver| receiver.problem.is_some())
     }
 
     /// A table, and below it what a person should know; above it what stops everything.
@@ -331,9 +335,10 @@ impl Status {
         let mut text = banner.unwrap_or_default();
         text.push_str(&self.table(now, style));
         let sentences = self.subscriptions.iter().flat_map(|one| one.sentences(now)).map(|words| style.yellow(&words));
+        let of_alerts = self.alerts.iter().filter_map(|receiver| receiver.told(now)).map(|words| style.yellow(&words));
         let unusable = self.sources.iter().filter_map(SourceStatus::told_of_unusable).map(|words| style.yellow(&words));
         let push = self.sources.iter().filter_map(|source| source.told_of_push(&self.subscriptions, now));
-        for (place, words) in sentences.chain(unusable).chain(push).enumerate() {
+        for (place, words) in sentences.chain(of_alerts).chain(unusable).chain(push).enumerate() {
             text.push_str(if place == 0 { "\n" } else { "" });
             text.push_str(&words);
             text.push('\n');
@@ -513,7 +518,7 @@ mod tests {
 
     #[test]
     fn json_is_as_the_interface_has_it() {
-        let status = Status { brake: None, subscriptions: vec![contoso()], sources: Vec::new() };
+        let status = Status { brake: None, subscriptions: vec![contoso()], sources: Vec::new(), alerts: Vec::new() };
         insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap(), @r#"
             {
               "brake": null,
@@ -551,7 +556,8 @@ mod tests {
                   "next_run": "2026-11-23T08:15:00Z"
                 }
               ],
-              "sources": []
+              "sources": [],
+              "alerts": []
             }
             "#);
     }
@@ -567,7 +573,8 @@ mod tests {
 
     #[test]
     fn plain_text_lines_up_and_says_what_is_left() {
-        let status = Status { brake: None, subscriptions: vec![contoso(), fabrikam()], sources: Vec::new() };
+        let status =
+            Status { brake: None, subscriptions: vec![contoso(), fabrikam()], sources: Vec::new(), alerts: Vec::new() };
         assert!(status.is_left());
         insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
             subscription  seats used  as of          assigned  pending  leaving  quarantined  unknown  last run                 next run
@@ -584,7 +591,7 @@ mod tests {
 
     #[test]
     fn when_all_is_well_there_is_the_table_alone() {
-        let status = Status { brake: None, subscriptions: vec![contoso()], sources: Vec::new() };
+        let status = Status { brake: None, subscriptions: vec![contoso()], sources: Vec::new(), alerts: Vec::new() };
         assert!(!status.is_left());
         insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
             subscription  seats used  as of          assigned  pending  last run                 next run
@@ -605,7 +612,7 @@ mod tests {
             source("far", Push::Not(gone.into()), "2026-11-23T06:00:00Z"),
             SourceStatus::new("hr", None, ROWS, &[]),
         ];
-        let status = Status { brake: None, subscriptions: vec![contoso()], sources };
+        let status = Status { brake: None, subscriptions: vec![contoso()], sources, alerts: Vec::new() };
         assert!(!status.is_left());
         let told = |status: &Status| status.render(now(), Style::PLAIN).lines().skip(3).collect::<Vec<_>>().join("\n");
         insta::assert_snapshot!(told(&status), @r"
@@ -634,7 +641,7 @@ mod tests {
             address: None,
         };
         let sources = vec![SourceStatus::new("ad", None, ENTRIES, &[jane])];
-        let status = Status { brake: None, subscriptions: vec![contoso()], sources };
+        let status = Status { brake: None, subscriptions: vec![contoso()], sources, alerts: Vec::new() };
         assert!(status.is_left(), "somebody who should have a licence has none");
         insta::assert_snapshot!(status.render(now(), Style::PLAIN).lines().next_back().unwrap(), @"source ad: 1 entry of its roster can't be used: CN=Jane,DC=x, member of CN=Staff,DC=x: it has no address: nothing in mail. Who has a licence keeps it; who has none gets none until that is mended.");
     }
@@ -645,7 +652,8 @@ mod tests {
         let mut held = fabrikam().hold.unwrap();
         (held.reason, held.braked) = (brake.in_short(), true);
         let contoso = SubscriptionStatus { hold: Some(held), ..contoso() };
-        let status = Status { brake: Some(brake), subscriptions: vec![contoso], sources: Vec::new() };
+        let status =
+            Status { brake: Some(brake), subscriptions: vec![contoso], sources: Vec::new(), alerts: Vec::new() };
         insta::assert_snapshot!(status.render(now(), Style::PLAIN), @r"
             Removals are stopped everywhere since 2026-11-23 08:00 UTC. Seven of ten are in trouble. `rosterd resume` lets them go on.
 
@@ -663,7 +671,8 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_a_table() {
-        let status = Status { brake: None, subscriptions: vec![contoso(), fabrikam()], sources: Vec::new() };
+        let status =
+            Status { brake: None, subscriptions: vec![contoso(), fabrikam()], sources: Vec::new(), alerts: Vec::new() };
         let style = Style { terminal: true, colour: false, width: Some(120) };
         insta::assert_snapshot!(status.render(now(), style), @r"
             ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
 //! One binary for all tests of the whole: it links once.
 //!
+//! - `alerts`: what needs a person arrives where they look.
 //! - `answers`: what a licensing server may say, byte by byte, and what comes of it.
 //! - `brake`: what stops removals everywhere, and what lets them go on.
 //! - `daemon`: what wakes it, what goes wrong beside it, and how it ends.
@@ -27,6 +28,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod alerts;
 mod answers;
 mod brake;
 mod daemon;

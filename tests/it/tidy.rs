@@ -12,6 +12,11 @@ use rosterd::exit::ExitStatus;
 /// What decides: synchronous functions of values. A folder ends with a slash. The longest entry that fits a file counts.
 const DECIDES: &[&str] = &[
     "address.rs",
+    "alert/cause.rs",
+    "alert/news.rs",
+    "alert/render.rs",
+    "alert/signature.rs",
+    "alert/words.rs",
     "brake.rs",
     "member.rs",
     "drift.rs",

@@ -3,6 +3,7 @@
 //! [`super::check`] has looked at each value by itself and has complained; what is read here a second time is known to
 //! be sound or is left out quietly. What only several values together can get wrong is complained about here.
 
+mod alert;
 mod source;
 mod subscription;
 mod values;
@@ -17,8 +18,8 @@ use toml::de::DeTable;
 use super::check::Check;
 use super::diagnose::{Complaint, Problem, Problems};
 use super::keys::{self, Kind};
-use super::raw::{self, File, Stamp, Value};
-use super::{Alert, BrakeLimits, Config, Heartbeat, Http, Licensing, Log, Standing, warn};
+use super::raw::{self, File, Stamp};
+use super::{BrakeLimits, Config, Heartbeat, Http, Licensing, Log, Standing, warn};
 use values::{Values, empty};
 
 /// Reads and checks a configuration.
@@ -284,24 +285,5 @@ impl<'a> Build<'a> {
         }
         let values = self.section("heartbeat")?;
         Some(Heartbeat { url: values.get("url", |at| at.secret_url())?, every: values.duration("every")? })
-    }
-
-    fn alerts(&mut self) -> Option<Vec<Alert>> {
-        let list = self.root.get("alerts").and_then(|value| value.get_ref().as_array());
-        let elements = list.into_iter().flat_map(|list| list.iter());
-        elements.map(|element| self.alert(element)).collect()
-    }
-
-    fn alert(&mut self, element: &'a Value<'a>) -> Option<Alert> {
-        let values = element.get_ref().as_table()?;
-        let kind = values.get("kind")?.get_ref().as_str()?;
-        let (kind, _) = keys::ALERTS.iter().find(|(name, _)| *name == kind)?;
-        for (one, other) in [("username", "password"), ("password", "username")] {
-            if values.contains_key(one) && !values.contains_key(other) {
-                let says = format!("`{one}` is here without `{other}`");
-                self.complain(self.main, element.span(), says, format!("add {other}, or leave both out"));
-            }
-        }
-        Some(Alert { kind: (*kind).to_owned() })
     }
 }

@@ -114,14 +114,29 @@ fn places_are_understood_in_their_usual_forms() {
 
 #[test]
 fn what_is_not_done_yet_is_said_once_each() {
-    let config = good(&format!(
-        "[[alerts]]\nkind = \"slack\"\nurl = \"https://x.example/y\"\n[[alerts]]\nkind = \"command\"\ncommand = [\"x\"]\n{GOOD}"
-    ));
-    assert_eq!(config.warnings.len(), 1);
-    assert_eq!(config.alerts.len(), 2);
     let config = good(&format!("[http]\nlisten = \"[::1]:80\"{GOOD}"));
     assert!(config.warnings.len() == 1 && config.warnings[0].contains("dashboard"), "{:?}", config.warnings);
     assert_eq!(good(&format!("[http]\nlisten = \"off\"{GOOD}")).warnings, [""; 0]);
+}
+
+#[test]
+fn a_receiver_of_alerts_has_all_events_and_a_reminder_each_day_unless_it_says_otherwise() {
+    let alerts = |text: &str| good(&format!("{text}\n{GOOD}")).alerts;
+    let command = |events: Vec<AlertEvent>, hours| Alert {
+        way: Way::Command { command: vec!["page".to_owned(), "-x".to_owned()] },
+        ca_file: None,
+        events,
+        remind_every: Duration::from_hours(hours),
+    };
+    let plain = "[[alerts]]\nkind = \"command\"\ncommand = [\"page\", \"-x\"]";
+    assert_eq!(alerts(plain), [command(AlertEvent::ALL.to_vec(), 24)]);
+    let some = "events = [\"drift\", \"seats-exhausted\"]\nremind_every = \"2h\"";
+    assert_eq!(alerts(&format!("{plain}\n{some}")), [command(vec![AlertEvent::SeatsExhausted, AlertEvent::Drift], 2)]);
+    let smtp = "[[alerts]]\nkind = \"smtp\"\nto = [\"it@contoso.com\"]\nfrom = \"r@contoso.com\"\nserver = \"smtp://localhost\"";
+    assert!(matches!(&alerts(smtp)[0].way, Way::Smtp { login: None, .. }));
+    let login = format!("{smtp}\nusername = \"r\"\npassword = {{ env = \"P\" }}\n{GOOD}");
+    assert!(good(&login).warnings[0].contains("without TLS"));
+    assert_eq!(good(&login.replace("localhost", "mail.contoso.com")).warnings, [""; 0]);
 }
 
 #[test]

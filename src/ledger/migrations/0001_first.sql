@@ -33,6 +33,8 @@ CREATE TABLE source (
   accepted_at INTEGER,
   problem TEXT,
   problem_since INTEGER,
+  -- Whether the problem may be over by itself.
+  problem_passing INTEGER NOT NULL DEFAULT 0,
   -- When it last began to have a problem; stays when that is over.
   failed_at INTEGER,
   -- Whether it tells a daemon of its changes, since when, and which daemon. Null: none has listened.
@@ -253,3 +255,101 @@ CREATE TRIGGER history_stays BEFORE UPDATE ON history
 BEGIN SELECT RAISE (ABORT, 'history can only be appended to'); END;
 CREATE TRIGGER history_is_kept BEFORE DELETE ON history
 BEGIN SELECT RAISE (ABORT, 'history can only be appended to'); END;
+
+-- ---- alerts
+
+-- What is to be looked at for what is worth telling: subscriptions, sources, the fleet, the ledger. Whatever changes what a
+-- cause rests on marks its subject here, in the same transaction, whoever does it.
+CREATE TABLE alert_look (
+  subject TEXT PRIMARY KEY,
+  -- From when on. 0: at once. Null: nothing calls for a look.
+  at INTEGER,
+  -- Counts the marks: a look that one overtook tells nothing.
+  seq INTEGER NOT NULL DEFAULT 1
+) WITHOUT ROWID, STRICT;
+CREATE INDEX alert_look_at ON alert_look (at) WHERE at IS NOT NULL;
+
+CREATE TRIGGER alert_of_subscription
+AFTER UPDATE OF hold, problem, key_rejected, seats_available, seats_assigned, full_since, drift ON subscription
+WHEN OLD.hold IS NOT NEW.hold OR OLD.problem IS NOT NEW.problem OR OLD.key_rejected IS NOT NEW.key_rejected
+  OR OLD.seats_available IS NOT NEW.seats_available OR OLD.seats_assigned IS NOT NEW.seats_assigned
+  OR OLD.full_since IS NOT NEW.full_since OR OLD.drift IS NOT NEW.drift
+BEGIN
+  INSERT INTO alert_look (subject, at) VALUES ('subscription/' || NEW.name, 0)
+  ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1;
+END;
+CREATE TRIGGER alert_of_members AFTER UPDATE OF members ON member_count
+WHEN NEW.state IN ('pending', 'quarantined') AND OLD.members <> NEW.members
+BEGIN
+  INSERT INTO alert_look (subject, at) SELECT 'subscription/' || name, 0 FROM subscription WHERE id = NEW.subscription_id
+  ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1;
+END;
+CREATE TRIGGER alert_of_first_members AFTER INSERT ON member_count WHEN NEW.state IN ('pending', 'quarantined')
+BEGIN
+  INSERT INTO alert_look (subject, at) SELECT 'subscription/' || name, 0 FROM subscription WHERE id = NEW.subscription_id
+  ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1;
+END;
+-- A subscription that somebody works on is looked at when that is over.
+CREATE TRIGGER alert_of_lease AFTER UPDATE OF owner ON lease WHEN NEW.owner = '' AND OLD.owner <> ''
+BEGIN
+  UPDATE alert_look SET at = 0, seq = seq + 1
+  WHERE subject = 'subscription/' || NEW.subscription AND at IS NOT NULL;
+END;
+CREATE TRIGGER alert_of_source AFTER UPDATE OF problem ON source WHEN OLD.problem IS NOT NEW.problem
+BEGIN
+  INSERT INTO alert_look (subject, at) VALUES ('source/' || NEW.name, 0)
+  ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1;
+END;
+CREATE TRIGGER alert_of_brake AFTER UPDATE OF since ON brake WHEN OLD.since IS NOT NEW.since
+BEGIN
+  INSERT INTO alert_look (subject, at) VALUES ('fleet', 0)
+  ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1;
+END;
+CREATE TRIGGER alert_of_ledger AFTER UPDATE OF restored ON generation WHEN OLD.restored IS NOT NEW.restored
+BEGIN
+  INSERT INTO alert_look (subject, at) VALUES ('ledger', 0)
+  ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1;
+END;
+
+-- Who is told.
+CREATE TABLE receiver (
+  mark TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  label TEXT NOT NULL,
+  -- Why nothing reaches it, and since when. Null: it can be reached as far as is known.
+  problem TEXT,
+  failing_since INTEGER,
+  -- In a row.
+  failures INTEGER NOT NULL DEFAULT 0,
+  -- Not tried before this.
+  next_at INTEGER NOT NULL DEFAULT 0,
+  -- Whether the history says already that it can't be reached for long.
+  told_long INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID, STRICT;
+
+-- What each receiver was told of causes that are not over.
+CREATE TABLE alert_told (
+  subject TEXT NOT NULL,
+  receiver TEXT NOT NULL REFERENCES receiver (mark),
+  event TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  -- What it meant then.
+  mark TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (subject, receiver, event)
+) WITHOUT ROWID, STRICT;
+
+-- What waits to be sent. A row ends in the transaction that records that it has arrived.
+CREATE TABLE alert_outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  receiver TEXT NOT NULL REFERENCES receiver (mark),
+  subject TEXT NOT NULL,
+  event TEXT NOT NULL,
+  alert TEXT NOT NULL,
+  failures INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER NOT NULL DEFAULT 0,
+  -- Why the receiver refuses this very one.
+  problem TEXT
+) STRICT;
+CREATE INDEX alert_outbox_cause ON alert_outbox (receiver, subject, event, id);

@@ -4,6 +4,7 @@
 //! Each room holds the verbs of one subject; [`books`] alone writes members. Every verb goes through [`Ledger::read`],
 //! [`Ledger::write`] or [`Ledger::fenced`], which open its transaction and give its errors their names.
 
+mod alerts;
 mod billing;
 mod books;
 mod brake;
@@ -47,6 +48,7 @@ use super::{Lease, LedgerError, Restored, migrations};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::roster::Hasher;
 
+pub use alerts::{Noted, ReceiverRecord, Waiting};
 pub use planning::{Candidates, Look, Seen};
 
 type Result<T> = std::result::Result<T, LedgerError>;

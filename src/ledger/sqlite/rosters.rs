@@ -204,10 +204,10 @@ impl Ledger {
         self.write(|transaction| {
             let id = make_source(transaction, source)?;
             let sql = "
-                UPDATE source SET problem = ?2, problem_since = coalesce(problem_since, ?3),
+                UPDATE source SET problem = ?2, problem_passing = ?4, problem_since = coalesce(problem_since, ?3),
                   failed_at = CASE WHEN problem IS NULL THEN ?3 ELSE failed_at END
                 WHERE id = ?1 AND problem IS NOT ?2";
-            if transaction.execute(sql, params![id, why.reason, Ms(now)])? == 0 {
+            if transaction.execute(sql, params![id, why.reason, Ms(now), why.passing])? == 0 {
                 return Ok(());
             }
             let detail = format!("{source}: {}", why.reason);

@@ -33,7 +33,7 @@ mod job;
 mod kerberos;
 mod limits;
 mod lives;
-mod pki;
+pub(crate) mod pki;
 mod proxy;
 mod push;
 mod reader;

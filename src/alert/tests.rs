@@ -1,0 +1,312 @@
+//! Alerts from their cause to their receivers, on a ledger in memory and with the time as an argument.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use fastrand::Rng;
+
+use super::look::{look, set_receivers};
+use super::receiver::Receiver;
+use super::{Alert, Phase, Subject};
+use crate::brake::Brake;
+use crate::clock::Timestamp;
+use crate::config::{AlertEvent, Config, load_str};
+use crate::ledger::{Ledger, Owner};
+use crate::source::Incomplete;
+
+const WORLD: &str = r#"
+[subscriptions.contoso]
+type = "Manual"
+id = "ff3d3cf5-5388-40a0-915f-970c1d2d972f"
+api_key = { file = "contoso.key" }
+sources = ["hr"]
+[sources.hr]
+kind = "csv"
+path = "drops"
+"#;
+const PAGER: &str =
+    "[[alerts]]\nkind = \"command\"\ncommand = [\"page\"]\nremind_every = \"2h\"\nevents = [\"source-failed\"]\n";
+const MAIL: &str = "[[alerts]]\nkind = \"smtp\"\nto = [\"it@contoso.com\"]\nfrom = \"r@contoso.com\"\nserver = \"smtp://mail.contoso.com\"\n";
+
+fn config(receivers: &str) -> Config {
+    load_str(Path::new("/etc/rosterd/rosterd.toml"), &format!("{receivers}{WORLD}")).unwrap()
+}
+
+fn ledger() -> Ledger {
+    Ledger::scratch(Path::new("")).unwrap()
+}
+
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minutes)
+}
+
+fn look_all(ledger: &mut Ledger, config: &Config, now: Timestamp) {
+    set_receivers(ledger, config).unwrap();
+    while look(ledger, config, now).unwrap() {}
+}
+
+/// Takes everything that waits for a receiver, in order.
+fn take_all(ledger: &mut Ledger, receiver: &Receiver, now: Timestamp) -> Vec<Alert> {
+    let owner = Owner::this_process();
+    let mark = &receiver.mark;
+    let lease = ledger.acquire_receiver(mark, &owner, Duration::from_mins(2), now).unwrap().unwrap();
+    let mut all = Vec::new();
+    while let Some(waiting) = ledger.next_alert(mark, now).unwrap() {
+        ledger.alert_arrived(&lease, mark, &waiting, now).unwrap();
+        all.push(waiting.alert);
+    }
+    ledger.release(lease).unwrap();
+    all
+}
+
+fn told(alerts: &[Alert]) -> Vec<(Phase, String)> {
+    alerts.iter().map(|alert| (alert.phase, alert.words.headline.clone())).collect()
+}
+
+#[test]
+fn a_source_that_fails_is_told_once_again_after_a_while_and_when_it_is_well() {
+    let (mut ledger, config) = (ledger(), config(PAGER));
+    let pager = &Receiver::all(&config)[0];
+    look_all(&mut ledger, &config, at(0));
+    assert_eq!(take_all(&mut ledger, pager, at(0)), []);
+    let fail = |ledger: &mut Ledger, why: &str, minutes| {
+        ledger.refuse("hr", &Incomplete::lasting(why), at(minutes)).unwrap();
+        look_all(ledger, &config, at(minutes));
+    };
+    fail(&mut ledger, "staff-1.csv has no e-mail column. Name one.", 1);
+    fail(&mut ledger, "staff-2.csv has no e-mail column. Name one.", 2);
+    let new = (Phase::New, "source hr: staff-1.csv has no e-mail column".to_owned());
+    assert_eq!(told(&take_all(&mut ledger, pager, at(2))), [new], "another number is no other matter");
+    fail(&mut ledger, "staff-2.csv names nobody.", 3);
+    let changed = (Phase::Changed, "source hr: staff-2.csv names nobody".to_owned());
+    assert_eq!(told(&take_all(&mut ledger, pager, at(3))), [changed.clone()]);
+    look_all(&mut ledger, &config, at(122));
+    assert_eq!(take_all(&mut ledger, pager, at(122)), []);
+    look_all(&mut ledger, &config, at(123));
+    assert_eq!(told(&take_all(&mut ledger, pager, at(123))), [(Phase::Reminder, changed.1)]);
+    ledger.source_well("hr").unwrap();
+    look_all(&mut ledger, &config, at(124));
+    let over = take_all(&mut ledger, pager, at(124));
+    assert_eq!(told(&over), [(Phase::Over, "source hr: it can be read again".to_owned())]);
+    assert_eq!(over[0].words.detail, "It began at 2024-10-04 00:01 UTC and lasted 2 hours.");
+    let mut sent = 0;
+    ledger
+        .for_each_history(&[], None, &mut |line| sent += i32::from(line.event == crate::ledger::Event::AlertSent))
+        .unwrap();
+    assert_eq!(sent, 4, "each that has arrived stands in the history");
+}
+
+#[test]
+fn what_may_be_well_by_itself_is_told_when_it_is_not() {
+    let (mut ledger, config) = (ledger(), config(PAGER));
+    let pager = &Receiver::all(&config)[0];
+    ledger.refuse("hr", &Incomplete::passing("The share is away."), at(0)).unwrap();
+    look_all(&mut ledger, &config, at(0));
+    look_all(&mut ledger, &config, at(9));
+    assert_eq!(take_all(&mut ledger, pager, at(9)), []);
+    look_all(&mut ledger, &config, at(10));
+    assert_eq!(take_all(&mut ledger, pager, at(10)).len(), 1);
+}
+
+#[test]
+fn a_new_receiver_hears_what_stands_and_what_waits_for_one_that_is_gone_ends() {
+    let mut ledger = ledger();
+    let (one, two) = (config(PAGER), config(&format!("{MAIL}{PAGER}")));
+    let receivers = Receiver::all(&two);
+    look_all(&mut ledger, &one, at(0));
+    ledger.refuse("hr", &Incomplete::lasting("It is empty."), at(1)).unwrap();
+    ledger.put_on_brake(&Brake { since: at(1), reason: "Much is wrong.".into() }).unwrap();
+    look_all(&mut ledger, &one, at(1));
+    look_all(&mut ledger, &two, at(2));
+    let waiting = |ledger: &Ledger| -> Vec<(String, u64)> {
+        ledger.receivers().unwrap().into_iter().map(|receiver| (receiver.label, receiver.waiting)).collect()
+    };
+    assert_eq!(waiting(&ledger), [("command page".to_owned(), 1), ("mail to it@contoso.com".to_owned(), 2)]);
+    look_all(&mut ledger, &config(MAIL), at(3));
+    assert_eq!(waiting(&ledger), [("mail to it@contoso.com".to_owned(), 2)]);
+    let alerts = take_all(&mut ledger, &receivers[0], at(4));
+    assert_eq!(
+        alerts.iter().map(|alert| alert.event).collect::<Vec<_>>(),
+        [AlertEvent::RemovalsHeld, AlertEvent::SourceFailed]
+    );
+}
+
+#[test]
+fn one_alert_that_is_refused_keeps_no_other_back_but_those_of_its_cause() {
+    let (mut ledger, config) = (ledger(), config(MAIL));
+    let mail = &Receiver::all(&config)[0];
+    look_all(&mut ledger, &config, at(0));
+    ledger.refuse("hr", &Incomplete::lasting("It is empty."), at(1)).unwrap();
+    look_all(&mut ledger, &config, at(1));
+    let lease =
+        ledger.acquire_receiver(&mail.mark, &Owner::this_process(), Duration::from_hours(1), at(1)).unwrap().unwrap();
+    let first = ledger.next_alert(&mail.mark, at(1)).unwrap().unwrap();
+    assert!(ledger.alert_refused(&lease, &first, "552", at(10)).unwrap());
+    ledger.source_well("hr").unwrap();
+    ledger.put_on_brake(&Brake { since: at(2), reason: "Much is wrong.".into() }).unwrap();
+    look_all(&mut ledger, &config, at(2));
+    let other = ledger.next_alert(&mail.mark, at(3)).unwrap().unwrap();
+    assert_eq!(other.alert.subject, Subject::Fleet);
+    ledger.alert_arrived(&lease, &mail.mark, &other, at(3)).unwrap();
+    assert!(ledger.next_alert(&mail.mark, at(3)).unwrap().is_none(), "that it is over comes after that it began");
+    assert_eq!(ledger.receivers().unwrap()[0].problem.as_deref(), Some("552"));
+    ledger.release(lease).unwrap();
+    assert_eq!(take_all(&mut ledger, mail, at(10)).len(), 2);
+    assert_eq!(ledger.receivers().unwrap()[0].problem, None);
+}
+
+#[test]
+fn a_receiver_that_fails_is_left_alone_and_one_process_at_a_time_sends() {
+    let (mut ledger, config) = (ledger(), config(PAGER));
+    let pager = &Receiver::all(&config)[0].mark;
+    look_all(&mut ledger, &config, at(0));
+    ledger.refuse("hr", &Incomplete::lasting("It is empty."), at(1)).unwrap();
+    look_all(&mut ledger, &config, at(1));
+    let take = |ledger: &mut Ledger, minutes| {
+        ledger.acquire_receiver(pager, &Owner::this_process(), Duration::from_mins(2), at(minutes)).unwrap()
+    };
+    let lease = take(&mut ledger, 1).unwrap();
+    assert!(take(&mut ledger, 1).is_none(), "another one sends");
+    assert!(ledger.receiver_failed(&lease, pager, "no answer", at(5), at(1)).unwrap());
+    assert!(!ledger.receiver_failed(&lease, pager, "no answer", at(5), at(2)).unwrap(), "it is said once");
+    assert!(ledger.receiver_failed(&lease, pager, "refused", at(5), at(2)).unwrap());
+    assert_eq!(ledger.receivers_due(at(4)).unwrap(), [""; 0]);
+    assert_eq!(ledger.receivers_due(at(5)).unwrap(), [pager.clone()]);
+    assert_eq!(ledger.receivers_due(at(-3000)).unwrap(), [pager.clone()], "the clock was ahead then");
+    ledger.receiver_failed(&lease, pager, "refused", at(99), at(62)).unwrap();
+    ledger.receiver_failed(&lease, pager, "refused", at(99), at(63)).unwrap();
+    let mut long = Vec::new();
+    let mut failed = |line: crate::ledger::HistoryLine| {
+        if line.event == crate::ledger::Event::AlertFailed {
+            long.push(line.detail);
+        }
+    };
+    ledger.for_each_history(&[], None, &mut failed).unwrap();
+    assert_eq!(long, ["command page: nothing arrives there since 2024-10-04 00:01 UTC: refused"]);
+}
+
+/// A receiver as it would be: it knows what it has seen by its id.
+#[derive(Default)]
+struct Inbox {
+    seen: HashMap<String, Alert>,
+    /// In order of arrival, each once.
+    all: Vec<Alert>,
+}
+
+impl Inbox {
+    fn take(&mut self, alert: &Alert) {
+        match self.seen.get(&alert.id) {
+            Some(known) => assert_eq!(known, alert, "one id is one alert"),
+            None => {
+                self.seen.insert(alert.id.clone(), alert.clone());
+                self.all.push(alert.clone());
+            }
+        }
+    }
+
+    /// What has to be true of what has arrived, whatever happened. `begun` and `over`: how often a look saw each.
+    fn check(&self, remind_every: TimeDelta, begun: &BTreeMap<Subject, (u64, u64)>) {
+        let mut causes: BTreeMap<(String, String), Vec<&Alert>> = BTreeMap::new();
+        for alert in &self.all {
+            causes.entry((alert.subject.to_string(), alert.cause.clone())).or_default().push(alert);
+        }
+        for alerts in causes.values() {
+            let left_out = alerts.iter().any(|alert| alert.left_out > 0);
+            for (place, pair) in alerts.windows(2).enumerate() {
+                assert!(pair[0].at < pair[1].at, "in order, and none twice: {place}");
+                assert_ne!(pair[0].phase, Phase::Over);
+                assert_ne!(pair[1].phase, Phase::New);
+                assert!(pair[1].phase != Phase::Reminder || pair[1].at - pair[0].at >= remind_every);
+            }
+            assert!(alerts[0].phase == Phase::New || left_out || self.left_out(&alerts[0].subject) > 0);
+        }
+        for (subject, (begun, over)) in begun {
+            let number =
+                |phase| self.all.iter().filter(|it| it.subject == *subject && it.phase == phase).count() as u64;
+            let arrived = number(Phase::New) + number(Phase::Over);
+            assert!(arrived <= begun + over && begun + over <= arrived + self.left_out(subject), "{subject}");
+        }
+    }
+
+    fn left_out(&self, subject: &Subject) -> u64 {
+        self.all.iter().filter(|alert| alert.subject == *subject).map(|alert| alert.left_out).sum()
+    }
+}
+
+/// A day on which a receiver can't be reached, with the process killed again and again: before it looks, before it sends,
+/// and after a message has arrived and before that is written down.
+fn live_through_a_day(seed: u64) {
+    let mut rng = Rng::with_seed(seed);
+    let (mut ledger, config) = (ledger(), config(&MAIL.replace("[[alerts]]\n", "[[alerts]]\nremind_every = \"2h\"\n")));
+    let mail = &Receiver::all(&config)[0];
+    let subjects = [Subject::Source("hr".into()), Subject::Fleet];
+    let (mut fails, mut known) = ([false; 2], [false; 2]);
+    let (mut inbox, mut begun) = (Inbox::default(), BTreeMap::<Subject, (u64, u64)>::new());
+    let restless = rng.bool();
+    let (mut minutes, down) = (0, 60..60 + 24 * 60);
+    look_all(&mut ledger, &config, at(0));
+    while minutes < 30 * 60 || known != [false; 2] {
+        minutes += rng.i64(1..40);
+        let (now, over) = (at(minutes), minutes >= 30 * 60);
+        for place in 0..2 {
+            let turns = if over { fails[place] } else { rng.u8(0..if restless { 3 } else { 40 }) == 0 };
+            if turns {
+                fails[place] = !fails[place];
+                match (place, fails[place]) {
+                    (0, true) => ledger.refuse("hr", &Incomplete::lasting("It is empty."), now).unwrap(),
+                    (0, false) => ledger.source_well("hr").unwrap(),
+                    (_, true) => drop(ledger.put_on_brake(&Brake { since: now, reason: "Much.".into() }).unwrap()),
+                    (_, false) => drop(ledger.release_brake("ann", now).unwrap()),
+                }
+            }
+        }
+        let is_killed = |rng: &mut Rng| !over && rng.u8(0..5) == 0;
+        if is_killed(&mut rng) {
+            continue;
+        }
+        look_all(&mut ledger, &config, now);
+        for (place, subject) in subjects.iter().enumerate() {
+            let counts = begun.entry(subject.clone()).or_default();
+            match (known[place], fails[place]) {
+                (false, true) => counts.0 += 1,
+                (true, false) => counts.1 += 1,
+                _ => {}
+            }
+        }
+        known = fails;
+        // What a dead process held is free at once.
+        let lease = ledger.acquire_receiver(&mail.mark, &Owner::this_process(), Duration::from_secs(1), now).unwrap();
+        let lease = lease.unwrap();
+        while let Some(waiting) = ledger.next_alert(&mail.mark, now).unwrap() {
+            if down.contains(&minutes) {
+                let next = now + TimeDelta::minutes(rng.i64(1..15));
+                ledger.receiver_failed(&lease, &mail.mark, "down", next, now).unwrap();
+                break;
+            }
+            inbox.take(&waiting.alert);
+            if is_killed(&mut rng) {
+                break;
+            }
+            ledger.alert_arrived(&lease, &mail.mark, &waiting, now).unwrap();
+        }
+        assert!(ledger.receivers().unwrap()[0].waiting <= 2 * 12, "a day does not fill the disk");
+    }
+    assert_eq!(ledger.receivers().unwrap()[0].waiting, 0);
+    inbox.check(TimeDelta::hours(2), &begun);
+    for subject in &subjects {
+        let last = inbox.all.iter().rfind(|alert| alert.subject == *subject);
+        assert!(last.is_none_or(|last| last.phase == Phase::Over), "the last word is that it is over");
+    }
+}
+
+#[test]
+fn every_alert_arrives_once_though_the_receiver_is_down_for_a_day_and_the_process_dies() {
+    for seed in 0..300 {
+        if let Err(panic) = std::panic::catch_unwind(|| live_through_a_day(seed)) {
+            let why = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+            panic!("seed {seed}: {why}");
+        }
+    }
+}
