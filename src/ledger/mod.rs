@@ -6,6 +6,7 @@
 
 pub mod handle;
 pub mod lease;
+pub mod listing;
 pub mod migrations;
 pub mod operation;
 pub mod sqlite;

@@ -8,6 +8,7 @@ mod books;
 mod brake;
 mod drift;
 mod generation;
+mod listing;
 mod names;
 mod past;
 mod people;

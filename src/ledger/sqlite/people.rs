@@ -56,7 +56,7 @@ impl Ledger {
             let detail = decided(hold, by);
             books.tell_of_all(Event::Rejected, &detail)?;
             books.close()?;
-            let sql = "UPDATE subscription SET hold = NULL, hold_since = NULL WHERE id = ?1";
+            let sql = "UPDATE subscription SET hold = NULL, hold_in_short = NULL, hold_since = NULL WHERE id = ?1";
             transaction.execute(sql, [subscription])?;
             Ok(())
         })

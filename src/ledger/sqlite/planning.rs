@@ -172,7 +172,7 @@ impl Ledger {
     }
 }
 
-fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
+pub(super) fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
     let seats = match moment_or_none(row, 2)? {
         Some(as_of) => Some(Seats { available: counted(row, 0)?, assigned: counted(row, 1)?, as_of }),
         None => None,
