@@ -6,6 +6,7 @@
 pub mod difference;
 pub mod drift;
 pub mod explain;
+pub mod forecast;
 pub mod history;
 pub mod hold;
 pub mod members;

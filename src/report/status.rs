@@ -1,10 +1,13 @@
 //! How the subscriptions stand: seats, members by state, runs, and what needs a person.
 
+use std::collections::HashMap;
+
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::drift;
+use super::forecast::{Forecast, Outlook};
 use super::text::{Columns, Style, count, either, moment, moment_and_distance, number, plain, relative, sentence};
 use crate::brake::Brake;
 use crate::clock::Timestamp;
@@ -83,6 +86,8 @@ pub struct SubscriptionStatus {
     pub problem: Option<String>,
     /// `None` until the server's count has been held against the members.
     pub drift: Option<DriftStatus>,
+    /// `None` until a stats answer has been seen.
+    pub forecast: Option<Forecast>,
     /// What is no problem and worth knowing, fragments.
     #[serde(skip)]
     pub facts: Vec<String>,
@@ -194,11 +199,19 @@ impl SubscriptionStatus {
                 .chain(drift)
                 .reduce(|one, other| format!("{one} {other}")),
             drift: record.drift.as_ref().map(DriftStatus::from),
+            forecast: None,
             facts: drift::facts(subscription, record),
             restored: record.restored.is_some(),
             last_run: record.last_run.clone(),
             next_run: subscription.schedule.next_after(now),
         }
+    }
+
+    /// With when the seats run out: `held` is how many were held at each of [`super::forecast::moments`].
+    #[must_use]
+    pub fn with_forecast(mut self, held: &[Option<u64>], now: Timestamp) -> SubscriptionStatus {
+        self.forecast = self.seats.map(|seats| Forecast::new(held, seats, now));
+        self
     }
 
     /// Whether something is left that a person may want to see.
@@ -215,6 +228,7 @@ impl SubscriptionStatus {
             pending(self.members.pending, self.seats),
             self.quarantined(),
             self.unknown(),
+            self.forecast.as_ref().filter(|forecast| forecast.is_soon(now)).map(Forecast::words),
         ];
         let facts = self.facts.iter().map(|fact| sentence(fact));
         parts.into_iter().flatten().chain(facts).map(|words| format!("{}: {words}", self.name)).collect()
@@ -293,6 +307,12 @@ fn problem(record: &SubscriptionRecord, sources: &[(String, String)]) -> Option<
 }
 
 impl Status {
+    /// When the seats of each subscription run out, by name, where that is known.
+    pub fn forecasts(&self) -> HashMap<String, Forecast> {
+        let known = |one: &SubscriptionStatus| Some((one.name.clone(), one.forecast.clone()?));
+        self.subscriptions.iter().filter_map(known).collect()
+    }
+
     /// Whether anything is left that a person may want to see.
     pub fn is_left(&self) -> bool {
         self.brake.is_some() || self.subscriptions.iter().any(SubscriptionStatus::is_left)
@@ -379,7 +399,7 @@ macro_rules! state {
     };
 }
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     words("subscription", |one, _| one.name.clone()),
     words("seats used", |one, _| match one.seats {
         Some(seats) => format!("{} of {}", number(seats.assigned), number(seats.available)),
@@ -392,6 +412,13 @@ const COLUMNS: [Column; 11] = [
     state!(leaving, true),
     state!(quarantined, true),
     state!(unknown, true),
+    Column {
+        title: "seats last until",
+        cell: |one, _| one.forecast.as_ref().map_or_else(|| "-".to_owned(), Forecast::in_short),
+        is_number: false,
+        only_if_any: true,
+        any: |one| one.forecast.as_ref().is_some_and(|forecast| forecast.outlook == Outlook::RunsOut),
+    },
     words("last run", |one, now| one.last_run.as_ref().map_or_else(|| "never".to_owned(), |run| last_run(run, now))),
     words("next run", |one, now| one.next_run.map_or_else(|| "-".to_owned(), |at| relative(at, now))),
 ];
@@ -435,6 +462,7 @@ mod tests {
             hold: None,
             problem: None,
             drift: None,
+            forecast: None,
             facts: Vec::new(),
             restored: false,
             last_run: Some(RunRecord {
