@@ -50,7 +50,7 @@ fn a_status_is_gathered() {
     let config = config(folder.path());
     let ledger = ledger(&config);
     let subscriptions = context::subscriptions(&config, &[]).unwrap();
-    let status = status::gather(&config, &subscriptions, &ledger, at(NOW)).unwrap();
+    let status = facts::status(&config, &subscriptions, &ledger, at(NOW)).unwrap();
     assert_eq!(status.subscriptions[0].members.assigned, 1);
     assert!(!status.is_left());
 }

@@ -212,6 +212,8 @@ pub enum Event {
     Held,
     Approved,
     Rejected,
+    /// A person wants the sources read and a run made.
+    Asked,
     RosterAccepted,
     RosterRefused,
     SeatsChanged,

@@ -19,6 +19,7 @@
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
 //! - `tidy`: facts about the code itself.
 //! - `together`: many subscriptions under one daemon, and its end.
+//! - `web`: what is served over HTTP, who may read and who may act.
 //! - `world`: the small world that the others build.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
@@ -42,4 +43,5 @@ mod rounds;
 mod safety;
 mod tidy;
 mod together;
+mod web;
 mod world;

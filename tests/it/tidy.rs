@@ -42,6 +42,8 @@ const DECIDES: &[&str] = &[
     "sandbox/faults.rs",
     "sandbox/reply.rs",
     "sandbox/state.rs",
+    "web/session.rs",
+    "web/throttle.rs",
 ];
 
 /// What touches the world, or ties together what does.
@@ -57,6 +59,10 @@ const TOUCHES: &[&str] = &[
     "intake.rs",
     "intake/",
     "outside.rs",
+    "facts.rs",
+    "metrics.rs",
+    "person.rs",
+    "web/",
     "alert/",
     "cli/",
     "config/",

@@ -253,3 +253,8 @@ CREATE TRIGGER history_stays BEFORE UPDATE ON history
 BEGIN SELECT RAISE (ABORT, 'history can only be appended to'); END;
 CREATE TRIGGER history_is_kept BEFORE DELETE ON history
 BEGIN SELECT RAISE (ABORT, 'history can only be appended to'); END;
+
+-- ---- metrics
+
+-- Who waits longest for a seat.
+CREATE INDEX member_waits ON member (subscription_id, coalesce(waiting_since, since)) WHERE state = 'pending';
