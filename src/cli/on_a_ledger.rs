@@ -50,7 +50,7 @@ fn a_status_is_gathered() {
     let config = config(folder.path());
     let ledger = ledger(&config);
     let subscriptions = context::subscriptions(&config, &[]).unwrap();
-    let status = status::gather(&config, &subscriptions, &ledger, at(NOW)).unwrap();
+    let status = facts::status(&config, &subscriptions, &ledger, at(NOW)).unwrap();
     assert_eq!(status.subscriptions[0].members.assigned, 1);
     assert!(!status.is_left());
 }
@@ -61,7 +61,7 @@ fn an_explanation_is_gathered() {
     let config = config(folder.path());
     let ledger = ledger(&config);
     let told = |address: &str| {
-        let input = explain::gather(address, &config, &ledger, at(NOW)).unwrap();
+        let input = facts::explained(address, &config, &ledger, at(NOW)).unwrap();
         explained(&input).render(Style::PLAIN)
     };
     let jane = told("jane@contoso.com");

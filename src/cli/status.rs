@@ -3,11 +3,9 @@
 use super::context::{Context, read_ledger, subscriptions};
 use super::failure::Failure;
 use super::output::{print, print_json, style};
-use crate::clock::{self, Timestamp};
-use crate::config::{Config, SourceKind, Subscription};
+use crate::clock;
 use crate::exit::ExitStatus;
-use crate::ledger::{Ledger, LedgerError};
-use crate::report::status::{PushStatus, SourceStatus, Status, SubscriptionStatus};
+use crate::facts;
 
 /// Seats, members by state, last and next run, problems and holds
 #[derive(Debug, clap::Args)]
@@ -26,59 +24,11 @@ pub(super) fn run(args: &StatusArgs, context: &Context) -> Result<ExitStatus, Fa
     let config = context.config()?;
     let subscriptions = subscriptions(&config, &args.names)?;
     let now = clock::now();
-    let status = gather(&config, &subscriptions, &read_ledger(&config)?, now)?;
+    let status = facts::status(&config, &subscriptions, &read_ledger(&config)?, now)?;
     if args.json {
         print_json(&status)?;
     } else {
         print(&status.render(now, style()))?;
     }
     Ok(if status.is_left() { ExitStatus::Left } else { ExitStatus::Done })
-}
-
-pub(super) fn gather(
-    config: &Config,
-    subscriptions: &[&Subscription],
-    ledger: &Ledger,
-    now: Timestamp,
-) -> Result<Status, LedgerError> {
-    let of_one = |subscription: &&Subscription| {
-        let name = &subscription.name;
-        let problems = source_problems(config, subscription, ledger)?;
-        let record = ledger.subscription(name)?;
-        Ok(SubscriptionStatus::new(subscription, &record, &ledger.member_counts(name)?, &problems, now))
-    };
-    Ok(Status {
-        brake: ledger.brake()?,
-        subscriptions: subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()?,
-        sources: sources(config, subscriptions, ledger)?,
-    })
-}
-
-/// The sources of these subscriptions.
-fn sources(
-    config: &Config,
-    subscriptions: &[&Subscription],
-    ledger: &Ledger,
-) -> Result<Vec<SourceStatus>, LedgerError> {
-    let wanted = |name: &&String| subscriptions.iter().any(|subscription| subscription.sources.contains(name));
-    let of_one = |name: &String| {
-        let listens = matches!(config.sources.get(name).map(|it| &it.kind), Some(SourceKind::Ldap(ldap)) if ldap.push);
-        let push = if listens { ledger.push(name)? } else { None };
-        Ok(SourceStatus { name: name.clone(), push: push.map(PushStatus::from) })
-    };
-    config.sources.keys().filter(wanted).map(of_one).collect()
-}
-
-/// The problems of a subscription's sources, each with the source's name.
-fn source_problems(
-    config: &Config,
-    subscription: &Subscription,
-    ledger: &Ledger,
-) -> Result<Vec<(String, String)>, LedgerError> {
-    let mut problems = Vec::new();
-    for name in subscription.sources.iter().filter(|name| config.sources.contains_key(*name)) {
-        let problem = ledger.source(name)?.and_then(|source| source.problem);
-        problems.extend(problem.map(|(words, _)| (name.clone(), words)));
-    }
-    Ok(problems)
 }

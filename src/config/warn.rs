@@ -84,7 +84,10 @@ fn secrets(config: &Config) -> Vec<(String, &Path)> {
             Auth::Gssapi { keytab } => Some((format!("the keytab of `{name}`"), keytab.as_deref()?)),
         }
     });
-    keys.chain(token).filter_map(|(what, secret)| in_file(what, secret)).chain(directories).collect()
+    let certificate = config.http.certificate.as_ref();
+    let certificate = certificate.map(|files| ("the key of the certificate of [http]".to_owned(), files.key.as_path()));
+    let in_files = keys.chain(token).filter_map(|(what, secret)| in_file(what, secret));
+    in_files.chain(directories).chain(certificate).collect()
 }
 
 fn in_file(what: String, secret: &SecretRef) -> Option<(String, &Path)> {

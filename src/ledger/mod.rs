@@ -213,6 +213,8 @@ pub enum Event {
     Held,
     Approved,
     Rejected,
+    /// A person wants the sources read and a run made.
+    Asked,
     RosterAccepted,
     RosterRefused,
     SeatsChanged,

@@ -11,6 +11,7 @@
 //! - `hostile`: an operator who does everything wrong.
 //! - `interface`: what other programs hold on to.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
+//! - `pages`: what a person sees and does in a browser.
 //! - `power`: the power is cut at any moment.
 //! - `readme`: what the README shows is what there is.
 //! - `reload`: a configuration that changes while the daemon runs.
@@ -19,6 +20,7 @@
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
 //! - `tidy`: facts about the code itself.
 //! - `together`: many subscriptions under one daemon, and its end.
+//! - `web`: what is served over HTTP, who may read and who may act.
 //! - `world`: the small world that the others build.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
@@ -34,6 +36,7 @@ mod fuzz;
 mod hostile;
 mod interface;
 mod main_job;
+mod pages;
 mod power;
 mod readme;
 mod reload;
@@ -42,4 +45,5 @@ mod rounds;
 mod safety;
 mod tidy;
 mod together;
+mod web;
 mod world;

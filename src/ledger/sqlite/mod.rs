@@ -195,6 +195,17 @@ impl Ledger {
         &self.hasher
     }
 
+    /// Whether the file that is open is still the ledger: none was put into its place.
+    pub fn is_in_place(&self) -> bool {
+        self.file.is_none() || self.file == file_at(&self.path)
+    }
+
+    /// A number that is another one after each commit by anybody but this connection.
+    pub fn changes(&self) -> Result<i64> {
+        let changes = self.connection.pragma_query_value(None, "data_version", |row| row.get(0));
+        changes.map_err(|error| named(&self.path, error.into()))
+    }
+
     /// What is read in here is read as it stood at one moment, whatever another process writes meanwhile. Whether the
     /// ledger is the newest is for before: the file beside it has no such moment.
     pub fn in_one_snapshot<T>(&self, read: impl FnOnce(&Ledger) -> Result<T>) -> Result<T> {

@@ -194,6 +194,14 @@ impl Ledger {
         })
     }
 
+    /// Notes who wants the sources read and a run made.
+    pub fn note_asked(&mut self, subscription: &str, by: &str, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let id = subscription_id(transaction, subscription)?;
+            Books::open(transaction, id, None, now).tell_of_all(Event::Asked, &format!("by {by}"))
+        })
+    }
+
     /// What was asked for at this moment has been done. Whether nothing was asked for since.
     pub fn forget_asked(&mut self, subscription: &str, asked_at: Timestamp) -> Result<bool> {
         self.write(|transaction| {

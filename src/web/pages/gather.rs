@@ -13,6 +13,7 @@ use super::past::{self, HistoryView, RunsView};
 use super::people::{self, MembersView, QueueView};
 use super::sources::SourceRow;
 use super::subscription::{Head, SubscriptionView};
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::{Config, Subscription};
 use crate::facts;
@@ -25,6 +26,8 @@ use crate::report::forecast::{self, Forecast};
 
 type Result<T> = std::result::Result<T, LedgerError>;
 
+/// Of more subscriptions than this, those are asked alone that may know an address.
+const ALL_MAX: usize = 20;
 /// So many of those who wait are on a subscription's first page, and so many runs and events.
 const FIRST: usize = 5;
 const EVENTS: usize = 8;
@@ -214,9 +217,15 @@ pub(super) fn explained(
 ) -> Result<ExplainView> {
     let typed = typed.trim();
     let head = subscription.map(|subscription| head(subscription, ledger, now)).transpose()?;
+    let all: Vec<&Subscription> = config.subscriptions.values().collect();
+    let asked = match (subscription, Address::parse(typed)) {
+        (Some(one), _) => vec![one],
+        (None, Ok(address)) if all.len() > ALL_MAX => facts::that_know(address.identity(), config, ledger)?,
+        (None, _) => all,
+    };
     let explanation = match typed.is_empty() {
         true => None,
-        false => Some(explain(&facts::explain(typed, config, subscription, ledger, now)?)),
+        false => Some(explain(&facts::explained_in(typed, config, &asked, ledger, now)?)),
     };
     Ok(ExplainView { head, typed: typed.to_owned(), explanation })
 }

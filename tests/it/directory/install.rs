@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What has to be there. The last one comes with the packages that provision a domain.
-const NEEDED: [&str; 14] = [
+const NEEDED: [&str; 15] = [
     "slapd",
     "ldapsearch",
     "ldapmodify",
@@ -22,6 +22,7 @@ const NEEDED: [&str; 14] = [
     "setpriv",
     "unshare",
     "dnsmasq",
+    "promtool",
     "/usr/share/samba/setup/provision.ldif",
 ];
 

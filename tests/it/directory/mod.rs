@@ -25,7 +25,7 @@ mod discovery;
 mod dns;
 mod faults;
 mod fixtures;
-mod install;
+pub(crate) mod install;
 mod job;
 #[cfg(feature = "gssapi")]
 mod kerberos;
@@ -36,7 +36,7 @@ mod proxy;
 mod push;
 mod reader;
 mod samba;
-mod server;
+pub(crate) mod server;
 mod slapd;
 mod unchanged;
 mod whole;
