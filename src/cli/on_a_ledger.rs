@@ -6,6 +6,7 @@ use super::*;
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::{Config, load_str};
+use crate::facts;
 use crate::ledger::{Ledger, Owner};
 use crate::report::explain::explain as explained;
 use crate::report::members::MemberLine;
