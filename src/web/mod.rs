@@ -12,7 +12,7 @@ mod live;
 mod login;
 mod metrics;
 mod origin;
-mod pages;
+pub mod pages;
 mod problem;
 mod process;
 mod readers;

@@ -29,7 +29,8 @@ impl Ledger {
             }
             let mut statement = connection.prepare_cached(&sql::subscriptions(""))?;
             let lines = statement.query_map([], |row| {
-                let line = subscription_line(row, members.remove(&row.get(18)?).unwrap_or_default())?;
+                let id: i64 = row.get(18)?;
+                let line = subscription_line(row, members.remove(&id).unwrap_or_default())?;
                 Ok((line.name.clone(), line))
             })?;
             Ok(lines.collect::<rusqlite::Result<_>>()?)
@@ -189,11 +190,11 @@ fn members_page(connection: &Connection, id: i64, wanted: &Wanted, limit: usize)
     let backwards = matches!(wanted.from, From::Before(_));
     let (mut after, mut before) = bounds(wanted.search.as_ref());
     match &wanted.from {
-        From::Start => {}
         // An empty identity is before all others.
         From::After(identity) if *identity >= after => after.clone_from(identity),
         From::Before(identity) if *identity < before => before.clone_from(identity),
-        From::After(_) | From::Before(_) => {}
+        // The beginning; or a place where the search can find nothing.
+        _ => {}
     }
     let mut statement = connection.prepare_cached(&sql::members(wanted.state, backwards))?;
     // The first of what a search looks for is that very text: it counts, and what has been shown does not.

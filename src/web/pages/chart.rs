@@ -246,14 +246,14 @@ impl<'a> Drawing<'a> {
     /// The line of a value that stays until it is another.
     fn steps(&self, value: impl Fn(&Point) -> Option<u64>) -> String {
         let mut path = String::new();
-        let mut pen = None;
+        let mut pen: Option<f64> = None;
         for point in &self.view.points {
             let Some(value) = value(point) else { continue };
             let (x, y) = (round(self.x(point.at)), round(self.y(float(value))));
             // Writing to a string does not fail.
             let _ = match pen {
                 None => write!(path, "M{x} {y}"),
-                Some(last) if last == y => write!(path, "H{x}"),
+                Some(last) if (last - y).abs() < 0.05 => write!(path, "H{x}"),
                 Some(_) => write!(path, "H{x}V{y}"),
             };
             pen = Some(y);

@@ -1,7 +1,7 @@
 //! The first page: what needs a person, then all subscriptions, searched, sorted and paged.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
@@ -78,7 +78,7 @@ impl Sort {
 
 impl Ask {
     /// From an address; what can't be is left out.
-    pub fn read(query: &HashMap<String, String>) -> Ask {
+    pub fn read(query: &BTreeMap<String, String>) -> Ask {
         let get = |key: &str| query.get(key).map_or("", |value| value.trim());
         let kinds = Kind::OF_ONE.into_iter().map(Only::Of);
         Ask {

@@ -54,14 +54,14 @@ pub(super) fn fleet(
     needs.extend(sources.values().filter_map(needs::of_source));
     needs::sort(&mut needs);
     let chosen = ask.choose(&rows);
-    let more = |row: Row| {
+    let mut shown = Vec::with_capacity(chosen.rows.len());
+    for row in chosen.rows {
         let subscription = config.subscriptions.get(&row.name);
         let next_run = subscription.and_then(|subscription| subscription.schedule.next_after(now));
         let forecast = forecasts.get(&row.name).cloned();
-        Ok((More { last_run: ledger.last_run(&row.name)?, next_run, forecast }, row))
-    };
-    let shown: Vec<(Row, More)> =
-        chosen.rows.into_iter().map(more).map(|it| it.map(|(more, row)| (row, more))).collect::<Result<_>>()?;
+        let more = More { last_run: ledger.last_run(&row.name)?, next_run, forecast };
+        shown.push((row, more));
+    }
     let next_run = shown.iter().filter_map(|(_, more)| more.next_run).min();
     let sources = summary(config, &sources);
     let totals = Totals::of(&rows);
@@ -223,9 +223,9 @@ pub(super) fn explained(
         (None, Ok(address)) if all.len() > ALL_MAX => facts::that_know(address.identity(), config, ledger)?,
         (None, _) => all,
     };
-    let explanation = match typed.is_empty() {
-        true => None,
-        false => Some(explain(&facts::explained_in(typed, config, &asked, ledger, now)?)),
-    };
+    let mut explanation = None;
+    if !typed.is_empty() {
+        explanation = Some(explain(&facts::explained_in(typed, config, &asked, ledger, now)?));
+    }
     Ok(ExplainView { head, typed: typed.to_owned(), explanation })
 }

@@ -49,7 +49,7 @@ impl Link {
 
 impl maud::Render for Link {
     fn render_to(&self, buffer: &mut String) {
-        self.0.as_str().render_to(buffer);
+        maud::Render::render_to(&self.0, buffer);
     }
 }
 

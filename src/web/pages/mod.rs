@@ -4,22 +4,22 @@
 //! Addresses stand in clear, whatever `log.addresses` says: logs and alerts travel to where nobody knows who reads them,
 //! and a page is shown to who was let in and came to see who has a licence.
 
-mod assets;
-mod chart;
-mod explain;
-mod fleet;
+pub mod assets;
+pub mod chart;
+pub mod explain;
+pub mod fleet;
 mod gather;
-mod held;
-mod html;
-mod link;
-mod needs;
-mod past;
-mod people;
-mod shell;
-mod sources;
-mod subscription;
+pub mod held;
+pub mod html;
+pub mod link;
+pub mod needs;
+pub mod past;
+pub mod people;
+pub mod shell;
+pub mod sources;
+pub mod subscription;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -37,7 +37,7 @@ use crate::clock::{self, Timestamp};
 use crate::config::{Config, Subscription};
 use crate::ledger::{Ledger, LedgerError};
 
-type Asked = Query<HashMap<String, String>>;
+type Asked = Query<BTreeMap<String, String>>;
 type Page = Result<Markup, Problem>;
 
 /// Every page that is looked at.
@@ -187,11 +187,11 @@ async fn look_at<T: Send + 'static>(
         .ok_or_else(|| Problem::not_found("There is no subscription of this name in the configuration any more."))
 }
 
-fn address(asked: &HashMap<String, String>) -> &str {
+fn address(asked: &BTreeMap<String, String>) -> &str {
     asked.get("address").map_or("", String::as_str)
 }
 
 /// From 0.
-fn page(asked: &HashMap<String, String>) -> u64 {
+fn page(asked: &BTreeMap<String, String>) -> u64 {
     asked.get("page").and_then(|page| page.parse::<u64>().ok()).unwrap_or(1).saturating_sub(1)
 }

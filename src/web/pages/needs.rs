@@ -216,11 +216,11 @@ impl Row {
             Kind::Brake | Kind::Restored => String::new(),
         };
         let tags: Vec<_> = self.kinds().into_iter().map(|kind| (kind.tone(), word(kind))).collect();
-        match tags.is_empty() {
-            true if self.is_new => vec![(Tone::Plain, "no run yet".to_owned())],
-            true => vec![(Tone::Good, "in order".to_owned())],
-            false => tags,
+        if !tags.is_empty() {
+            return tags;
         }
+        let (tone, word) = if self.is_new { (Tone::Plain, "no run yet") } else { (Tone::Good, "in order") };
+        vec![(tone, word.to_owned())]
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happened: runs and the audit trail, the newest first, a page at a time.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use maud::{Markup, html};
@@ -115,7 +115,7 @@ pub struct Ask {
 
 impl Ask {
     /// From an address; what can't be is left out.
-    pub fn read(query: &HashMap<String, String>) -> Ask {
+    pub fn read(query: &BTreeMap<String, String>) -> Ask {
         let before = query.get("before").and_then(|text| {
             let (at, id) = text.split_once('-')?;
             Some(Place { at: Timestamp::from_timestamp_millis(at.parse().ok()?)?, id: id.parse().ok()? })

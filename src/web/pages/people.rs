@@ -1,6 +1,6 @@
 //! The members of a subscription, searched and paged, and its queue.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use clap::ValueEnum;
@@ -36,7 +36,7 @@ pub struct Ask {
 
 impl Ask {
     /// From an address; what can't be is left out.
-    pub fn read(query: &HashMap<String, String>) -> Ask {
+    pub fn read(query: &BTreeMap<String, String>) -> Ask {
         let get = |key: &str| query.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
         let from = match (get("after"), get("before")) {
             (Some(after), _) => From::After(after.to_owned()),
@@ -54,11 +54,8 @@ impl Ask {
     /// What the ledger is asked for, of so many members.
     pub fn wanted(&self, members: u64) -> Wanted {
         let text = without_case(&self.search);
-        let search = match text.is_empty() {
-            true => None,
-            false if self.inside || members <= INSIDE_MAX => Some(Search::Contains(text)),
-            false => Some(Search::Begins(text)),
-        };
+        let search = if self.inside || members <= INSIDE_MAX { Search::Contains(text) } else { Search::Begins(text) };
+        let search = Some(search).filter(|_| !self.search.is_empty());
         Wanted { state: self.state, search, from: self.from.clone() }
     }
 

@@ -1,12 +1,14 @@
 //! What stands around every page: its head, the way to other pages, who is looking.
 
+use std::fmt;
+
 use maud::{DOCTYPE, Markup, html};
 
 use super::html::prose;
 use super::link::Link;
 
 /// Who is looking, as far as it decides what is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Visitor {
     /// Whether a token is configured, so that anybody can act at all.
     pub can_log_in: bool,
@@ -14,6 +16,13 @@ pub struct Visitor {
     pub csrf: Option<String>,
     /// What came of the form that was sent last: a sentence.
     pub told: Option<String>,
+}
+
+/// What forms carry is for the page alone.
+impl fmt::Debug for Visitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visitor").field("may_act", &self.may_act()).finish_non_exhaustive()
+    }
 }
 
 impl Visitor {

@@ -1,6 +1,6 @@
 //! Where rosters come from: how old they are, and what is wrong.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
@@ -58,7 +58,7 @@ pub struct Ask {
 
 impl Ask {
     /// From an address; what can't be is left out.
-    pub fn read(query: &HashMap<String, String>) -> Ask {
+    pub fn read(query: &BTreeMap<String, String>) -> Ask {
         let get = |key: &str| query.get(key).map_or("", |value| value.trim());
         let page = get("page").parse::<usize>().unwrap_or(1).saturating_sub(1);
         Ask { search: get("search").to_owned(), failed: get("only") == "failed", page }
