@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -34,11 +35,13 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// Lets in whoever may come in, and says who it is.
-pub(super) async fn enter(State(web): State<Web>, mut request: Request, next: Next) -> Response {
-    let caller = match admit(&web, &request).await {
+pub(super) async fn enter(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let caller = match admit(&web, &head).await {
         Ok(caller) => caller,
         Err(refusal) => return *refusal,
     };
+    let mut request = Request::from_parts(head, body);
     let viewer = match &caller.who {
         Who::Person(person) => Viewer::Person(person.clone()),
         Who::Nobody | Who::Program => Viewer::Reader { can_log_in: web.access.can_log_in() },
@@ -54,14 +57,15 @@ pub(super) async fn enter(State(web): State<Web>, mut request: Request, next: Ne
 }
 
 /// Who it is, or what they are told instead.
-async fn admit(web: &Web, request: &Request) -> Result<Caller, Box<Response>> {
+async fn admit(web: &Web, head: &Parts) -> Result<Caller, Box<Response>> {
     let refused = |problem: Problem| Box::new(problem.into_response());
-    let (method, headers, path) = (request.method(), request.headers(), request.uri().path());
-    let Some(Peer(peer)) = request.extensions().get() else {
+    let Parts { method, headers, uri, extensions, .. } = head;
+    let path = uri.path();
+    let Some(Peer(peer)) = extensions.get() else {
         return Err(refused(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Nobody knows who asks.")));
     };
     let access = &web.access;
-    if access.is_local && !names_this_machine(headers, request.uri()) {
+    if access.is_local && !names_this_machine(headers, uri) {
         let words = format!("rosterd answers as {} alone, and was asked under another name.", web.local);
         return Err(refused(Problem::new(StatusCode::MISDIRECTED_REQUEST, words)));
     }
@@ -75,7 +79,7 @@ async fn admit(web: &Web, request: &Request) -> Result<Caller, Box<Response>> {
     if matches!(who, Who::Nobody) && !may_look && !is_for_everybody(path) {
         let is_page = is_reading && !path.starts_with("/api/") && !matches!(path, "/metrics" | "/events");
         return Err(if is_page {
-            let next = request.uri().path_and_query().map_or("/", |it| it.as_str());
+            let next = uri.path_and_query().map_or("/", |it| it.as_str());
             Box::new(to_login(next).into_response())
         } else {
             refused(Problem::new(StatusCode::UNAUTHORIZED, "This needs the token, as Authorization: Bearer."))

@@ -111,12 +111,10 @@ mod tests {
 
     #[test]
     fn a_request_names_one_host_and_the_same_everywhere() {
-        let twice = headers(&[("host", "localhost"), ("host", "evil.example")]);
         let mut appended = HeaderMap::new();
         appended.append(header::HOST, HeaderValue::from_static("localhost"));
         appended.append(header::HOST, HeaderValue::from_static("evil.example"));
         assert!(!names_this_machine(&appended, &Uri::from_static("/")));
-        assert!(!names_this_machine(&twice, &Uri::from_static("/")) || twice.get_all("host").iter().count() == 1);
         assert!(!names_this_machine(&HeaderMap::new(), &Uri::from_static("/")));
         let one = headers(&[("host", "localhost")]);
         assert!(!names_this_machine(&one, &Uri::from_static("http://evil.example/")));

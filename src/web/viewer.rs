@@ -63,7 +63,7 @@ impl Viewer {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Viewer {
+impl<S: Send + Sync> FromRequestParts<S> for Viewer {
     type Rejection = Infallible;
 
     /// Whoever was let in; who came by no gate may only read.
