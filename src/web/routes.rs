@@ -23,6 +23,8 @@ pub(super) fn all(web: &Web) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::show))
         .route("/api/v1/status", get(api::status))
+        .route("/api/v1/subscriptions/{name}/members", get(api::members))
+        .route("/api/v1/history", get(api::history))
         .route("/api/v1/subscriptions/{name}/{verb}", post(act::by_program))
         .fallback(|| async { Problem::not_found("There is no such page.").into_response() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

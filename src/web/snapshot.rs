@@ -133,7 +133,7 @@ impl Keeping {
         let work = move || self.renew_now(before.as_deref());
         match tokio::task::spawn_blocking(work).await {
             Ok((keeping, Some(renewed))) => {
-                sender.send_replace(renewed);
+                drop(sender.send_replace(renewed));
                 keeping
             }
             Ok((keeping, None)) => keeping,

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities as _;
-use thirtyfour::extensions::cdp::ChromeDevTools;
+use thirtyfour::LoggingPrefsLogLevel;
 use thirtyfour::prelude::*;
 use tokio::runtime::Runtime;
 
@@ -57,6 +57,7 @@ impl Browser {
             for flag in FLAGS {
                 wishes.add_arg(flag).unwrap();
             }
+            wishes.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
             wishes.add_arg(&format!("--user-data-dir={}", data.path().display())).unwrap();
             WebDriver::new(format!("http://127.0.0.1:{port}"), wishes).await.unwrap()
         });
@@ -122,7 +123,7 @@ impl Browser {
 
     /// What the browser complains of, a refused style or script among it.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let lines = self.runtime.block_on(self.driver.browser_log()).unwrap_or_default();
+        let lines = self.runtime.block_on(self.driver.browser_log()).unwrap();
         lines.into_iter().map(|line| line.message).collect()
     }
 
@@ -139,8 +140,7 @@ impl Browser {
     }
 
     fn tools(&self, command: &str, parameters: Value) {
-        let tools = ChromeDevTools::new(self.driver.handle.clone());
-        self.runtime.block_on(tools.execute_cdp_with_params(command, parameters)).unwrap();
+        self.runtime.block_on(self.driver.cdp().send_raw(command, parameters)).unwrap();
     }
 
     /// Keeps what is seen as a picture, under `target/tmp/pages/`.

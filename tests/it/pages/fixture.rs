@@ -99,7 +99,7 @@ pub fn write(folder: &Path, fleet: Fleet, http: &str, base_url: &str, more: &str
     }
     let source = "INSERT INTO source (name, evidence, entries, accepted_at) VALUES ('hr', '{}', ?1, ?2)";
     let entries = fleet.subscriptions * fleet.members;
-    transaction.execute(source, params![entries, ms(fleet.now - TimeDelta::hours(5))]).unwrap();
+    transaction.execute(source, params![int(entries), ms(fleet.now - TimeDelta::hours(5))]).unwrap();
     transaction.commit().unwrap();
 }
 
@@ -116,10 +116,10 @@ fn subscription(transaction: &Transaction<'_>, number: usize, fleet: Fleet) {
         .then_some("the licensing server does not accept the API key (401): put the right one into the.key");
     let hold = (leaving > 0).then(|| hold(&name, leaving));
     let values = params![
-        id,
+        int(id),
         name,
-        seats,
-        held,
+        int(seats),
+        int(held),
         ms(now - TimeDelta::minutes(12)),
         refused,
         refused.map(|_| ms(now - TimeDelta::hours(3))),
@@ -170,14 +170,14 @@ fn people(transaction: &Transaction<'_>, id: usize, name: &str, groups: [usize; 
             ["no longer in hr (staff.csv)", "hr: staff.csv line 7", "no seat is free", "the domain does not exist"];
         let since = ms(now - TimeDelta::hours(number as i64 % 2000 + 2));
         let waits = (group == 2).then_some(since);
-        let (state, count) = &mut tally[group];
-        *count += 1;
-        let values = params![id, email(number, name), state, since, reason[group], group < 2, waits, group == 3];
+        tally[group].1 += 1;
+        let state = tally[group].0;
+        let values = params![int(id), email(number, name), state, since, reason[group], group < 2, waits, group == 3];
         insert.execute(values).unwrap();
     }
     let count = "INSERT INTO member_count (subscription_id, state, has_seat, members) VALUES (?1, ?2, ?3, ?4)";
     for (group, (state, n)) in tally.iter().enumerate().filter(|(_, (_, n))| *n > 0) {
-        transaction.prepare_cached(count).unwrap().execute(params![id, state, group < 2, n]).unwrap();
+        transaction.prepare_cached(count).unwrap().execute(params![int(id), state, group < 2, n]).unwrap();
     }
 }
 
@@ -185,7 +185,7 @@ fn past(transaction: &Transaction<'_>, id: usize, number: usize, held: usize, se
     let days = 90;
     let (per_day, bought) = ([0, 1, 2, 3, 5][number % 5], 30 + number % 40);
     let insert = |sql: &str, at: i64, value: usize| {
-        transaction.prepare_cached(sql).unwrap().execute(params![id, at, value]).unwrap();
+        transaction.prepare_cached(sql).unwrap().execute(params![int(id), at, int(value)]).unwrap();
     };
     for day in 0..days {
         let before = (days - day) * per_day / 5 + (day * 7 + number) % 3;
@@ -208,7 +208,8 @@ fn past(transaction: &Transaction<'_>, id: usize, number: usize, held: usize, se
         let run_id =
             uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, u64::try_from(at.timestamp()).unwrap(), 0));
         let outcome = if back == 1 { "incomplete" } else { "converged" };
-        let values = params![run_id.into_bytes(), id, ms(at), ms(at) + 900, outcome, 2, 1 + per_day, back % 2];
+        let values =
+            params![run_id.into_bytes(), int(id), ms(at), ms(at) + 900, outcome, 2, int(1 + per_day), back % 2];
         transaction.prepare_cached(run).unwrap().execute(values).unwrap();
     }
     let line = "
@@ -221,8 +222,13 @@ fn past(transaction: &Transaction<'_>, id: usize, number: usize, held: usize, se
         (2, "assigned", Some(email(8, &name)), "hr: staff.csv line 9".to_owned()),
     ] {
         let at = ms(now - TimeDelta::hours(hours));
-        transaction.prepare_cached(line).unwrap().execute(params![at, id, event, whom, detail]).unwrap();
+        transaction.prepare_cached(line).unwrap().execute(params![at, int(id), event, whom, detail]).unwrap();
     }
+}
+
+/// As SQLite has numbers.
+fn int(number: usize) -> i64 {
+    i64::try_from(number).unwrap()
 }
 
 fn ms(at: DateTime<Utc>) -> i64 {

@@ -9,9 +9,9 @@ mod tls;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use reqwest::header::{AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -89,6 +89,19 @@ impl Site {
 
     fn history(&self) -> String {
         self.world.run_to(0, &["history", "contoso", "--json"]).stdout
+    }
+}
+
+/// What a page's form sends.
+trait Filled {
+    fn form<V: AsRef<str>>(self, fields: &[(&str, V)]) -> Self;
+}
+
+impl Filled for RequestBuilder {
+    fn form<V: AsRef<str>>(self, fields: &[(&str, V)]) -> RequestBuilder {
+        let fields = Url::parse_with_params("http://form/", fields).unwrap();
+        let body = fields.query().unwrap_or_default().to_owned();
+        self.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
     }
 }
 
