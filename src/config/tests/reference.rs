@@ -124,7 +124,9 @@ fn the_schema_describes_every_key() {
     for key in keys::tables().iter().flat_map(|table| table.keys()) {
         assert!(text.contains(&serde_json::json!(key.doc).to_string()), "{}", key.name);
     }
-    let guard = &schema["properties"]["defaults"]["properties"]["guard"];
+    let mut guard = schema["properties"]["defaults"]["properties"]["guard"].clone();
+    // Whether objects keep their order depends on what is built beside it.
+    guard.sort_all_objects();
     insta::assert_snapshot!(serde_json::to_string_pretty(&guard["properties"]["max_removals"]).unwrap(), @r#"
     {
       "default": "20%",

@@ -257,7 +257,6 @@ BEGIN SELECT RAISE (ABORT, 'history can only be appended to'); END;
 CREATE TRIGGER history_is_kept BEFORE DELETE ON history
 BEGIN SELECT RAISE (ABORT, 'history can only be appended to'); END;
 
-<<<<<<< HEAD
 -- ---- pages to look at
 
 -- How many seats there were, from this moment on.
@@ -276,9 +275,8 @@ CREATE INDEX member_queue
 -- What happened that is about nobody in particular: rare among the lines about people.
 CREATE INDEX history_event ON history (at) WHERE identity IS NULL;
 CREATE INDEX history_subscription_event ON history (subscription_id, at) WHERE identity IS NULL;
-=======
+
 -- ---- metrics
 
 -- Who waits longest for a seat.
 CREATE INDEX member_waits ON member (subscription_id, coalesce(waiting_since, since)) WHERE state = 'pending';
->>>>>>> web
