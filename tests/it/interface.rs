@@ -8,11 +8,12 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
+/// Sorted: whether a parsed object keeps its order depends on what is built beside it.
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
+    let keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    sorted(&keys)
 }
 
-/// Sorted, as the keys of a parsed object are.
 fn sorted<'a>(names: &[&'a str]) -> Vec<&'a str> {
     let mut names = names.to_vec();
     names.sort_unstable();
@@ -31,8 +32,9 @@ fn status_has_the_documented_shape() {
     world.run_to(3, &["sync"]);
     let told = json(&world.run_to(3, &["status", "--json"]).stdout);
     let one = &told["subscriptions"][0];
-    let names = ["name", "type", "id", "seats", "members", "hold", "problem", "drift", "last_run", "next_run"];
+    let names = ["name", "type", "id", "seats", "members", "hold", "problem", "drift", "forecast", "last_run", "next_run"];
     assert_eq!(keys(one), sorted(&names));
+    assert_eq!(keys(&one["forecast"]), sorted(&["outlook", "days", "per_week", "runs_out_on"]));
     assert_eq!(keys(&one["seats"]), sorted(&["available", "assigned", "as_of"]));
     let words = ["assigned", "pending", "waiting", "leaving", "quarantined", "unknown"];
     assert_eq!(keys(&one["members"]), sorted(&words));

@@ -423,7 +423,7 @@ mod tests {
         let points = vec![point(3, 1), point(2, 1), point(1, 3), point(0, 3)];
         let view = ChartView { points, seats: None, forecast: None, zone: Tz::UTC, now: now() };
         let path = Drawing::new(&view, NARROW).steps(|point| point.held);
-        insta::assert_snapshot!(path, @"");
+        insta::assert_snapshot!(path, @"M52 149.3H146.6H241.2V24H335.8");
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Browser {
             for flag in FLAGS {
                 wishes.add_arg(flag).unwrap();
             }
-            wishes.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
+            wishes.set_browser_log_level(LoggingPrefsLogLevel::Warning).unwrap();
             wishes.add_arg(&format!("--user-data-dir={}", data.path().display())).unwrap();
             WebDriver::new(format!("http://127.0.0.1:{port}"), wishes).await.unwrap()
         });

@@ -45,15 +45,15 @@ const LAST: [&str; 9] = ["meier", "novak", "okafor", "petrov", "quist", "rossi",
 
 /// What is made.
 #[derive(Debug, Clone, Copy)]
-pub struct Fleet {
-    pub subscriptions: usize,
+pub(crate) struct Fleet {
+    pub(crate) subscriptions: usize,
     /// In each of them.
-    pub members: usize,
-    pub now: DateTime<Utc>,
+    pub(crate) members: usize,
+    pub(crate) now: DateTime<Utc>,
 }
 
 /// The name of the subscription with this number.
-pub fn name(number: usize) -> String {
+pub(crate) fn name(number: usize) -> String {
     let (brand, place) = (BRANDS[number % BRANDS.len()], PLACES[number / BRANDS.len() % PLACES.len()]);
     match number / (BRANDS.len() * PLACES.len()) {
         0 => format!("{brand}-{place}"),
@@ -62,8 +62,8 @@ pub fn name(number: usize) -> String {
 }
 
 /// The address of the person with this number.
-pub fn email(number: usize, of: &str) -> String {
-    let (first, last) = (FIRST[number % FIRST.len()], LAST[number % LAST.len()]);
+pub(crate) fn email(number: usize, of: &str) -> String {
+    let (first, last) = (FIRST[number % FIRST.len()], LAST[number / FIRST.len() % LAST.len()]);
     match number / (FIRST.len() * LAST.len()) {
         0 => format!("{first}.{last}@{of}.example"),
         more => format!("{first}.{last}{more}@{of}.example"),
@@ -71,7 +71,7 @@ pub fn email(number: usize, of: &str) -> String {
 }
 
 /// Writes `rosterd.toml`, a key, folders and the ledger into a folder. `http` is put into `[http]`, `more` at the end.
-pub fn write(folder: &Path, fleet: Fleet, http: &str, base_url: &str, more: &str) {
+pub(crate) fn write(folder: &Path, fleet: Fleet, http: &str, base_url: &str, more: &str) {
     fs::create_dir_all(folder.join("drops")).unwrap();
     fs::write(folder.join("the.key"), "0f5aa2f1-93c5-4b55-8d0a-7f3f6b0c1d2e").unwrap();
     fs::set_permissions(folder.join("the.key"), fs::Permissions::from_mode(0o600)).unwrap();

@@ -11,15 +11,18 @@ use crate::directory::install;
 fn metrics() -> String {
     let world = World::new(2);
     world.drop_roster("1.csv", &people(0..3));
-    world.drop_file("2.csv", "no,address\n1,2\n");
     let site = Site::new(world);
     let mut text = String::new();
-    until("a run has ended and a source was refused", || {
-        text = site.get("/metrics").body;
-        text.contains("rosterd_members{subscription=\"contoso\",state=\"pending\"} 1")
-            && text.contains("rosterd_source_errors_total{source=\"hr\"} 1")
-            && text.contains("rosterd_pending_oldest_seconds{")
-    });
+    let mut shows = |what: &str, samples: &[&str]| {
+        until(what, || {
+            text = site.get("/metrics").body;
+            samples.iter().all(|sample| text.contains(sample))
+        });
+    };
+    let waits = "rosterd_members{subscription=\"contoso\",state=\"pending\"} 1";
+    shows("a run has ended", &[waits, "rosterd_pending_oldest_seconds{"]);
+    site.world.drop_file("2.csv", "no,address\n1,2\n");
+    shows("a source was refused", &["rosterd_source_errors_total{source=\"hr\"} 1"]);
     text
 }
 
