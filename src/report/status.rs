@@ -537,7 +537,7 @@ mod tests {
                   "hold": null,
                   "problem": null,
                   "drift": null,
-          "forecast": null,
+                  "forecast": null,
                   "last_run": {
                     "id": "01936c5e-8f00-7000-8000-000000000001",
                     "started_at": "2026-11-23T08:00:00Z",
