@@ -46,12 +46,16 @@ pub mod source;
 // What ties them together.
 pub mod cli;
 pub mod daemon;
+pub mod facts;
 pub mod outside;
 pub mod pass;
+pub mod person;
+pub mod web;
 
 // What all of them use.
 pub mod clock;
 pub mod exit;
+pub mod metrics;
 pub mod telemetry;
 
 // A server to try them on.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::clock::{self, Timestamp};
+use crate::clock::{self, Stopwatch, Timestamp};
 use crate::config::{SecretError, Subscription};
 use crate::dispatch::machine::Request;
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::{Ledger, LedgerError};
 use crate::licensing::http::Client;
 use crate::licensing::wire::Answer;
+use crate::metrics;
 
 /// See the module's page.
 pub trait Outside: Send + Sync {
@@ -76,6 +77,9 @@ impl Outside for Host {
 
     async fn send(&self, subscription: &Subscription, key: &SecretString, request: &Request) -> Answer {
         let Subscription { kind, id, .. } = subscription;
-        self.client.send(*kind, *id, key, request.operation, &request.addresses).await
+        let since = Stopwatch::start();
+        let answer = self.client.send(*kind, *id, key, request.operation, &request.addresses).await;
+        metrics::requested(request.operation.method(), &answer.status(), since.elapsed());
+        answer
     }
 }

@@ -25,11 +25,12 @@ use tracing::{Instrument, debug, error_span};
 pub use look::{Seen, look, look_at, next_probe};
 pub use undo::{Reverse, undo};
 
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::config::{Config, KeyMark, Subscription};
 use crate::dispatch::machine::{Report, Stop};
 use crate::dispatch::pace::Pacer;
 use crate::ledger::{Lease, LedgerError, Owner, RunId, RunOutcome, Trigger};
+use crate::metrics;
 use crate::outside::{Host, Outside};
 use crate::plan::Plan;
 use rim::Rim;
@@ -136,6 +137,7 @@ async fn under_lease<O: Outside>(
     trigger: Trigger,
     ask_for_seats: bool,
 ) -> Result<Passed, PassError> {
+    let since = Stopwatch::start();
     let rim = Rim::begin(world, subscription, lease, trigger).await?;
     let mut report = Report::default();
     let mut seen = look(world, subscription, ask_for_seats).await?;
@@ -165,6 +167,7 @@ async fn under_lease<O: Outside>(
     }
     let (outcome, problem) = tell::verdict(&subscription.name, &seen.plan, &report);
     rim.finish(outcome, &report, problem.clone()).await?;
+    metrics::ran(outcome, since.elapsed());
 
     let after = tell::After::read(world, subscription).await?;
     tell::tell(&subscription.name, &seen, &report, problem.as_deref(), &after);

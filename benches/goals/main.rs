@@ -1,7 +1,8 @@
 //! Measures the goals, each against a reference in the same run:
 //!
 //! ```text
-//! cargo bench --bench goals -- [p1] [p2] [p3] [p6] [p7] [p8] [p9] [--rows N] [--people N] [--members N] [--entries N] [--rounds N]
+//! cargo bench --bench goals -- [p1] [p2] [p3] [p6] [p7] [p8] [p9] [p16] [--rows N] [--people N] [--members N] [--entries N] [--subscriptions N]
+//!     [--served N] [--rounds N]
 //! ```
 //!
 //! Both sides of a goal are whole processes that take turns, so that a busy machine slows both; the ratio of medians is
@@ -10,7 +11,10 @@
 #![expect(unreachable_pub, reason = "there is nobody to reach it")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement may fail where it stands")]
 
+mod dashboard;
 mod directory;
+#[path = "../../tests/it/pages/fixture.rs"]
+mod fixture;
 mod measure;
 mod onboard;
 mod push;
@@ -41,6 +45,12 @@ struct Bench {
     /// People in the directory that has this group; at least its members
     #[arg(long, default_value_t = 0)]
     entries: usize,
+    /// Subscriptions on the dashboard of p16
+    #[arg(long, default_value_t = 2_000)]
+    subscriptions: usize,
+    /// Members of all of them together
+    #[arg(long, default_value_t = 1_000_000)]
+    served: usize,
     /// How often both sides are measured
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -70,6 +80,8 @@ enum Goal {
     P8,
     /// Onboarding in batches of 100, against a bare hyper client
     P9,
+    /// The dashboard's answers while a run is going on, against a bare answer
+    P16,
 }
 
 fn main() {
@@ -107,6 +119,9 @@ fn main() {
     }
     if wanted(Goal::P9) {
         onboard::onboard(&bench.binary, bench.people, bench.rounds);
+    }
+    if wanted(Goal::P16) {
+        dashboard::answers(&bench.binary, bench.subscriptions, bench.served, bench.rounds);
     }
 }
 

@@ -89,6 +89,14 @@ impl Side {
         times.get(times.len() / 2).copied().unwrap_or_default()
     }
 
+    /// The time that so many of a hundred are not above.
+    pub fn percentile(&self, hundredths: usize) -> Duration {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        let last = times.len().saturating_sub(1);
+        times.get(last.min(times.len() * hundredths / 100)).copied().unwrap_or_default()
+    }
+
     fn mean_cpu(&self) -> Duration {
         self.cpu / u32::try_from(self.times.len().max(1)).unwrap()
     }

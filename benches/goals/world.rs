@@ -26,7 +26,7 @@ pub struct World {
     pub sandbox: Sandbox,
     /// Of the moment that the sandbox counts from.
     started: Instant,
-    base_url: String,
+    pub base_url: String,
     _runtime: Runtime,
 }
 

@@ -13,12 +13,10 @@ use crate::config::Config;
 use crate::exit::ExitStatus;
 use crate::ledger::{Lease, Ledger, LedgerError, Owner};
 use crate::pass::World;
+use crate::person::{LEASE_LOOK, LEASE_TERM, Refused};
 
-/// How long a lease taken on the command line lasts, if this process dies.
-const LEASE_TERM: Duration = Duration::from_mins(1);
 /// How long a run of another process is waited for.
 const LEASE_WAIT: Duration = Duration::from_secs(30);
-const LEASE_LOOK: Duration = Duration::from_millis(200);
 
 /// What happens where nobody can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +83,7 @@ fn wait_for_lease(ledger: &mut Ledger, subscription: &str) -> Result<Lease, Fail
             return Ok(lease);
         }
         if waited.elapsed() >= LEASE_WAIT {
-            return Err(Failure::new(format!("{subscription} has been busy with a run for a while; nothing was done"))
-                .hint("try again when the run is over; `rosterd status` shows it"));
+            return Err(Refused::Busy { subscription: subscription.to_owned() }.into());
         }
         pause();
     }

@@ -19,14 +19,15 @@ use super::context::{Context, runtime, world};
 use super::failure::Failure;
 use super::output::{print, style};
 use super::run::end_on_signals;
-use super::status;
 use crate::clock::{self, Stopwatch};
 use crate::config::SubscriptionType;
 use crate::daemon;
 use crate::exit::ExitStatus;
+use crate::facts;
 use crate::ledger::{Ledger, MemberState};
 use crate::pass::World;
 use crate::sandbox::{Options, Sandbox, Subscription, serve};
+use crate::web;
 
 /// The main job from end to end: joiners, leavers, a full subscription, seats bought, the queue drained
 ///
@@ -102,6 +103,7 @@ struct Demo<'a> {
     world: World,
     daemon: tokio::task::JoinHandle<Result<(), daemon::DaemonError>>,
     serving: tokio::task::JoinHandle<()>,
+    web: Option<web::Served>,
 }
 
 impl<'a> Demo<'a> {
@@ -121,12 +123,18 @@ impl<'a> Demo<'a> {
         let world = world(config, ledger)?;
         end_on_signals(world.shutdown.clone())?;
         let serving = tokio::spawn(serve(listener, sandbox.clone(), world.shutdown.clone().cancelled_owned()));
-        let daemon = tokio::spawn(daemon::run(world.clone(), None, || ()));
+        let (signs, words) = daemon::Signs::new(std::sync::Arc::clone(&world.config));
+        let web = web::start(&signs, &world.outside.ledger, &world.shutdown).await;
+        let web = web.map_err(|error| Failure::from_error(&error))?;
+        let daemon = tokio::spawn(daemon::run(world.clone(), (signs, words), None, || ()));
         say(&format!(
             "A licensing server with 10 seats answers at {server}, and the daemon watches {}.",
             drops(folder).display()
         ))?;
-        Ok(Demo { folder, sandbox, id, server, world, daemon, serving })
+        if let Some(web) = &web {
+            say(&format!("The dashboard is at {}", web.url))?;
+        }
+        Ok(Demo { folder, sandbox, id, server, world, daemon, serving, web })
     }
 
     async fn tell(&self) -> Result<(), Failure> {
@@ -182,6 +190,9 @@ impl<'a> Demo<'a> {
         let broken = |error: tokio::task::JoinError| Failure::from_error(&error);
         let ended = self.daemon.await.map_err(broken)?;
         self.serving.await.map_err(broken)?;
+        if let Some(web) = self.web {
+            web.ended.await.map_err(broken)?;
+        }
         self.world.outside.ledger.close();
         ended.map_err(|error| Failure::from_error(&error))
     }
@@ -211,7 +222,7 @@ impl<'a> Demo<'a> {
         let config = std::sync::Arc::clone(&self.world.config);
         let gathered = self.world.outside.ledger.with(move |ledger| {
             let all: Vec<_> = config.subscriptions.values().collect();
-            status::gather(&config, &all, ledger, clock::now())
+            facts::status(&config, &all, ledger, clock::now())
         });
         let text = gathered.await?.render(clock::now(), style());
         for line in text.lines() {
@@ -268,7 +279,7 @@ fn write_files(folder: &Path, server: &str, id: Uuid, key: &str) -> io::Result<(
     let text = format!(
         r#"# Written by `rosterd demo`.
 [http]
-listen = "off"
+listen = "127.0.0.1:0"
 
 [licensing]
 base_url = "{server}"

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 
 use crate::exit::ExitStatus;
 use crate::ledger::LedgerError;
+use crate::person::Refused;
 use crate::report::text::Style;
 use crate::telemetry;
 
@@ -73,6 +74,18 @@ fn colour() -> bool {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Failure {
         Failure::from_error(&error)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Failure {
+        let hint = match &refused {
+            Refused::OtherHeld { subscription, .. } => format!("`rosterd approve {subscription}` shows them"),
+            Refused::Restored(_) => "`rosterd ledger accept` says what that means, and asks".to_owned(),
+            Refused::Busy { .. } => "try again when the run is over; `rosterd status` shows it".to_owned(),
+            Refused::NothingHeld { .. } | Refused::Ledger(_) => return Failure::from_error(&refused),
+        };
+        Failure::from_error(&refused).hint(hint)
     }
 }
 

@@ -6,6 +6,7 @@ use super::output::print;
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::{Ledger, StoredHold};
+use crate::person::held;
 use crate::report::hold::render;
 
 /// Whose held removals, and which.
@@ -34,47 +35,4 @@ pub(super) fn show_held(args: &HeldArgs, context: &Context) -> Result<Option<(Co
     };
     print(&render(&args.name, &stored, clock::now()))?;
     Ok(Some((config, ledger, stored)))
-}
-
-/// What is held, if it is what the person saw.
-pub(super) fn held(ledger: &Ledger, name: &str, digest: Option<&str>) -> Result<Option<StoredHold>, Failure> {
-    let stored = ledger.subscription(name)?.hold;
-    check_digest(name, stored.as_ref(), digest)?;
-    Ok(stored)
-}
-
-fn check_digest(name: &str, stored: Option<&StoredHold>, digest: Option<&str>) -> Result<(), Failure> {
-    let Some(wanted) = digest else { return Ok(()) };
-    match stored {
-        Some(stored) if stored.hold.digest.eq_ignore_ascii_case(wanted.trim()) => Ok(()),
-        Some(stored) => Err(Failure::new(format!(
-            "{name} holds other removals by now (digest {}, not {wanted}); nothing was done",
-            stored.hold.digest
-        ))
-        .hint(format!("`rosterd approve {name}` shows them"))),
-        None => Err(Failure::new(format!("{name} holds no removals by now; nothing was done"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::Hold;
-    use crate::roster::When;
-
-    fn stored() -> StoredHold {
-        let since = When::parse("2026-11-23").unwrap().about();
-        StoredHold {
-            hold: Hold { digest: "0123456789abcdef".into(), removals: vec![], reasons: vec![], braked: false },
-            since,
-        }
-    }
-
-    #[test]
-    fn only_what_was_seen_is_approved() {
-        assert!(check_digest("contoso", Some(&stored()), None).is_ok());
-        assert!(check_digest("contoso", Some(&stored()), Some("0123456789ABCDEF")).is_ok());
-        assert!(check_digest("contoso", Some(&stored()), Some("0123")).is_err());
-        assert!(check_digest("contoso", None, Some("0123456789abcdef")).is_err());
-    }
 }

@@ -7,10 +7,10 @@ use super::failure::Failure;
 use super::output::Output;
 use crate::config::Subscription;
 use crate::exit::ExitStatus;
-use crate::ledger::{Ledger, LedgerError, Member, MemberState};
+use crate::facts;
+use crate::ledger::{Ledger, Member, MemberState};
 use crate::report::members::{MemberLine, render};
 use crate::report::text::Columns;
-use crate::roster::Entry;
 
 /// How many members are looked up in the rosters at once.
 const BATCH: usize = 500;
@@ -105,27 +105,6 @@ impl Reader {
     }
 
     fn lines(&self, subscription: &Subscription, members: Vec<Member>) -> Result<Vec<MemberLine>, Failure> {
-        let mut entries = self.entries(subscription, &members)?;
-        entries.sort_by(|(_, a), (_, b)| a.address.cmp(&b.address));
-        let line = |member: Member| {
-            let start = entries.partition_point(|(_, entry)| entry.address < member.address);
-            let end = entries.partition_point(|(_, entry)| entry.address <= member.address);
-            MemberLine::new(&subscription.name, member, &entries[start..end])
-        };
-        Ok(members.into_iter().map(line).collect())
-    }
-
-    /// What the subscription's rosters say of these members, each entry with its source's name.
-    fn entries(&self, subscription: &Subscription, members: &[Member]) -> Result<Vec<(String, Entry)>, LedgerError> {
-        let hasher = self.rosters.hasher();
-        let routes = [None, Some(subscription.name.as_str())];
-        let keys = |member: &Member| routes.map(|route| hasher.entry_key(member.address.identity(), route));
-        let mut keys: Vec<_> = members.iter().flat_map(keys).collect();
-        keys.sort_unstable();
-        let mut found = Vec::new();
-        for source in &subscription.sources {
-            found.extend(self.rosters.entries_by_key(source, &keys)?.into_iter().map(|entry| (source.clone(), entry)));
-        }
-        Ok(found)
+        Ok(facts::member_lines(&self.rosters, subscription, members)?)
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::{Config, load_str};
+use crate::facts;
 use crate::ledger::{Ledger, Owner};
 use crate::report::explain::explain as explained;
 use crate::report::members::MemberLine;
@@ -50,7 +51,7 @@ fn a_status_is_gathered() {
     let config = config(folder.path());
     let ledger = ledger(&config);
     let subscriptions = context::subscriptions(&config, &[]).unwrap();
-    let status = status::gather(&config, &subscriptions, &ledger, at(NOW)).unwrap();
+    let status = facts::status(&config, &subscriptions, &ledger, at(NOW)).unwrap();
     assert_eq!(status.subscriptions[0].members.assigned, 1);
     assert!(!status.is_left());
 }
@@ -61,7 +62,7 @@ fn an_explanation_is_gathered() {
     let config = config(folder.path());
     let ledger = ledger(&config);
     let told = |address: &str| {
-        let input = explain::gather(address, &config, &ledger, at(NOW)).unwrap();
+        let input = facts::explained(address, &config, &ledger, at(NOW)).unwrap();
         explained(&input).render(Style::PLAIN)
     };
     let jane = told("jane@contoso.com");

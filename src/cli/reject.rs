@@ -3,8 +3,9 @@
 use super::act::{Unasked, by, carry_out, confirm, with_lease};
 use super::context::Context;
 use super::failure::Failure;
-use super::held::{HeldArgs, held, show_held};
+use super::held::{HeldArgs, show_held};
 use crate::exit::ExitStatus;
+use crate::person;
 use crate::report::text::{count, either};
 
 /// Turn held removals down: their people keep the licence until a roster names them again; shows them and asks
@@ -22,9 +23,7 @@ pub(super) fn run(args: &RejectArgs, context: &Context) -> Result<ExitStatus, Fa
         format!("Let {} keep {} licence?", count(people, "person", "people"), either(people, "the", "their"));
     confirm(&question, args.held.yes, Unasked::Refuse)?;
     with_lease(&mut ledger, name, |ledger, lease, now| {
-        // A run may have come in between: only what was seen is turned down.
-        held(ledger, name, Some(&seen.hold.digest))?;
-        Ok(ledger.reject(lease, &seen.hold, &by(), now)?)
+        Ok(person::reject(ledger, lease, &seen.hold.digest, &by(), now)?)
     })?;
     eprintln!("{name}: rejected; {} kept.", count(people, "licence is", "licences are"));
     carry_out(config, ledger, name)

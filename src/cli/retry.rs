@@ -5,6 +5,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::forget::members;
 use crate::exit::ExitStatus;
+use crate::person;
 use crate::report::text::count;
 
 /// Let quarantined members try again; asks on a terminal. Without addresses the server's habits are learned anew, too
@@ -29,18 +30,17 @@ pub(super) fn run(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Fai
         n => count(n, "member", "members"),
     };
     confirm(&format!("Let {whom} of {} try again?", args.name), false, Unasked::GoOn)?;
-    let (n, habits) = with_lease(&mut ledger, &args.name, |ledger, lease, now| {
-        let habits = addresses.is_empty() && ledger.forget_habits(lease)?;
-        Ok((ledger.retry(lease, &addresses, &by(), now)?, habits))
+    let retried = with_lease(&mut ledger, &args.name, |ledger, lease, now| {
+        Ok(person::retry(ledger, lease, &addresses, &by(), now)?)
     })?;
-    if habits {
+    if retried.habits {
         eprintln!("{}: what was learned of its server is forgotten, and learned anew.", args.name);
     }
-    match n {
+    match retried.members {
         0 => eprintln!("{}: none of them is quarantined.", args.name),
         n => eprintln!("{}: {} again.", args.name, count(n, "member tries", "members try")),
     }
-    if n == 0 && !habits {
+    if retried.is_nothing() {
         return Ok(ExitStatus::Done);
     }
     carry_out(config, ledger, &args.name)

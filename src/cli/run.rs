@@ -1,5 +1,7 @@
 //! `rosterd run`.
 
+use std::sync::Arc;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -8,8 +10,9 @@ use super::context::{Context, make_ledger, runtime, world};
 use super::failure::Failure;
 use crate::clock;
 use crate::config;
-use crate::daemon::{self, Hangups};
+use crate::daemon::{self, Hangups, Signs};
 use crate::exit::ExitStatus;
+use crate::web;
 
 /// The daemon: watch the sources and keep the licences in step until it is told to end
 ///
@@ -35,8 +38,14 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitStatus, Failu
     let (subscriptions, sources) = (world.config.subscriptions.len(), world.config.sources.len());
     let ran = runtime.block_on(async {
         end_on_signals(world.shutdown.clone())?;
+        let (signs, words) = Signs::new(Arc::clone(&world.config));
+        let ledger = world.outside.ledger.clone();
+        let serving = tokio::spawn(web::keep_serving(signs.clone(), ledger, world.shutdown.clone()));
         let ready = || info!(subscriptions, sources, "ready: subscriptions {subscriptions}, sources {sources}");
-        daemon::run(world.clone(), Some(hangups), ready).await.map_err(|error| Failure::from_error(&error))
+        let ran = daemon::run(world.clone(), (signs, words), Some(hangups), ready).await;
+        world.shutdown.cancel();
+        serving.await.map_err(|error| Failure::from_error(&error))?;
+        ran.map_err(|error| Failure::from_error(&error))
     });
     // A name that is still being looked up is nothing to wait for.
     runtime.shutdown_background();

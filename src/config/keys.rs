@@ -194,6 +194,8 @@ static HTTP: Table = Table {
     keys: &[&[
         key("listen", Kind::Listen, "The address and port to listen on; \"off\" for none.").or(r#""127.0.0.1:8380""#),
         key("token", Kind::Secret, "Needed for anything that acts, and for any address that is not loopback."),
+        key("cert", Kind::Path, "The certificate in PEM, with those that vouch for it; with it https is spoken."),
+        key("key", Kind::Path, "The certificate's key in PEM."),
     ]],
 };
 

@@ -108,6 +108,15 @@ pub struct Http {
     /// `None`: off.
     pub listen: Option<SocketAddr>,
     pub token: Option<SecretRef>,
+    /// `None`: plain HTTP.
+    pub certificate: Option<Certificate>,
+}
+
+/// The files of a certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    pub cert: PathBuf,
+    pub key: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -103,10 +103,12 @@ fn secrets(config: &Config) -> Vec<(String, &Path)> {
             Auth::Gssapi { keytab } => Some((format!("the keytab of `{name}`"), keytab.as_deref()?)),
         }
     });
+    let certificate = config.http.certificate.as_ref();
+    let certificate = certificate.map(|files| ("the key of the certificate of [http]".to_owned(), files.key.as_path()));
     let heartbeat = config.heartbeat.iter().map(|it| ("the address of [heartbeat]".to_owned(), &it.url));
     let alerts = config.alerts.iter().flat_map(|alert| of_alert(&alert.way));
     let all = keys.chain(token).chain(heartbeat).chain(alerts);
-    all.filter_map(|(what, secret)| in_file(what, secret)).chain(directories).collect()
+    all.filter_map(|(what, secret)| in_file(what, secret)).chain(directories).chain(certificate).collect()
 }
 
 fn of_alert(way: &Way) -> Vec<(String, &SecretRef)> {

@@ -140,6 +140,10 @@ fn differing<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static st
 fn keep(old: &Config, new: &mut Config) -> Vec<String> {
     let listen = |http: &Http| http.listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
     let token = |http: &Http| http.token.as_ref().map_or_else(|| "none".to_owned(), SecretRef::to_string);
+    let cert = |http: &Http| {
+        let files = http.certificate.as_ref();
+        files.map_or_else(|| "none".to_owned(), |it| format!("{} with {}", it.cert.display(), it.key.display()))
+    };
     let format = |log: Log| if log.format == LogFormat::Json { "json" } else { "text" }.to_owned();
     let keytab = |config: &Config| config.keytab().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     let values = [
@@ -147,6 +151,7 @@ fn keep(old: &Config, new: &mut Config) -> Vec<String> {
         ("ledger.url", ledger(&old.ledger), ledger(&new.ledger), old.ledger != new.ledger),
         ("http.listen", listen(&old.http), listen(&new.http), old.http.listen != new.http.listen),
         ("http.token", token(&old.http), token(&new.http), old.http.token != new.http.token),
+        ("http.cert", cert(&old.http), cert(&new.http), old.http.certificate != new.http.certificate),
         ("log.format", format(old.log), format(new.log), old.log.format != new.log.format),
     ];
     new.ledger.clone_from(&old.ledger);

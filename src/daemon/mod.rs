@@ -11,8 +11,10 @@ mod eye;
 mod frozen;
 mod heartbeat;
 mod keys;
+mod notify;
 mod reload;
 pub mod schedule;
+mod signs;
 mod tasks;
 mod thread;
 mod trouble;
@@ -33,6 +35,7 @@ use crate::clock::{self, Timestamp};
 use crate::config::{Config, KeyMark, SecretRef, SourceKind};
 use crate::intake::Intake;
 use crate::ledger::{Ledger, LedgerError, Trigger};
+use crate::metrics;
 use crate::pass::{self, Moments, PassError, Passed, World};
 use crate::telemetry::chain;
 use alerts::Alerts;
@@ -42,6 +45,7 @@ use heartbeat::Heartbeat;
 use keys::{KeySeen, look_at_keys};
 pub use reload::Hangups;
 use reload::Reload;
+pub use signs::Signs;
 use tasks::{Panicked, Tasks};
 use thread::aside;
 use trouble::Troubles;
@@ -100,6 +104,8 @@ enum Event {
     Passed(String, Result<Result<Passed, PassError>, Panicked>),
     Asked(Result<Vec<String>, LedgerError>),
     KeysSeen(Vec<(String, KeySeen)>),
+    /// A person asked for a run of this subscription, its sources read first.
+    Sync(String),
     /// A person asked for the configuration to be read again.
     Hangup,
     ConfigSeen(reload::Seen),
@@ -108,23 +114,34 @@ enum Event {
     Beaten(Result<(), String>),
 }
 
-/// Runs until `world.shutdown` is cancelled, then finishes and records the requests in flight. `ready` is called when
-/// every source is being watched. With each of the `hangups`, and when its files have changed, the configuration is read
+/// Runs until `world.shutdown` is cancelled, then finishes and records the requests in flight. It shows itself by the
+/// signs, of [`Signs::new`]. `ready` is called when every source is being watched. With each of the `hangups`, and when its files have changed, the configuration is read
 /// again.
 ///
 /// # Errors
 /// When the ticks can't be started. Nothing that happens later ends the daemon.
-pub async fn run(world: World, hangups: Option<Hangups>, ready: impl FnOnce()) -> Result<(), DaemonError> {
+pub async fn run(
+    world: World,
+    (signs, words): (Signs, mpsc::Receiver<String>),
+    hangups: Option<Hangups>,
+    ready: impl FnOnce(),
+) -> Result<(), DaemonError> {
     let (hints, inbox) = mpsc::channel(HINTS_MAX);
     let mut ticks = ticks(hints.clone()).await?;
     let shutdown = world.shutdown.clone();
-    let mut daemon = Daemon::new(world, hints, inbox, hangups);
+    let mut daemon = Daemon::new(world, (signs, words), (hints, inbox), hangups);
     daemon.watch().await;
+    daemon.signs.be_ready();
     ready();
+    notify::ready();
+    let mut watchdog = notify::Watchdog::new();
     daemon.begin(clock::now());
     while let Some(event) = shutdown.run_until_cancelled(daemon.next()).await {
         daemon.note(event, clock::now());
+        daemon.signs.come_round();
+        watchdog.come_round();
     }
+    notify::stopping();
     info!("stopping: no new request starts, those in flight are finished and recorded");
     if let Err(cause) = ticks.shutdown().await {
         warn!("the daemon's clock did not end cleanly: {cause}");
@@ -149,6 +166,8 @@ async fn ticks(hints: mpsc::Sender<Hint>) -> Result<JobScheduler, JobSchedulerEr
 
 struct Daemon {
     world: Arc<World>,
+    signs: Signs,
+    words: mpsc::Receiver<String>,
     eyes: BTreeMap<String, Eye>,
     subscriptions: Agenda,
     sources: Agenda,
@@ -169,11 +188,18 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn new(world: World, hints: mpsc::Sender<Hint>, inbox: mpsc::Receiver<Hint>, hangups: Option<Hangups>) -> Daemon {
+    fn new(
+        world: World,
+        (signs, words): (Signs, mpsc::Receiver<String>),
+        (hints, inbox): (mpsc::Sender<Hint>, mpsc::Receiver<Hint>),
+        hangups: Option<Hangups>,
+    ) -> Daemon {
         let eyes = world.config.sources.keys().map(|name| (name.clone(), Eye::default())).collect();
         let reload = Reload::new(&world.config, hangups);
         Daemon {
             world: Arc::new(world),
+            signs,
+            words,
             eyes,
             subscriptions: Agenda::default(),
             sources: Agenda::default(),
@@ -221,6 +247,7 @@ impl Daemon {
     async fn next(&mut self) -> Event {
         tokio::select! {
             Some(hint) = self.inbox.recv() => Event::Hint(hint),
+            Some(name) = self.words.recv() => Event::Sync(name),
             Some((name, Ok((looked, end)))) = self.looks.next() => Event::Looked(name, looked, end),
             Some((name, passed)) = self.passes.next() => Event::Passed(name, passed),
             Some((_, Ok(asked))) = self.asking.next() => Event::Asked(asked),
@@ -250,6 +277,7 @@ impl Daemon {
             Event::Passed(subscription, passed) => self.passed(&subscription, passed, now),
             Event::Asked(asked) => self.asked(asked, now),
             Event::KeysSeen(seen) => self.keys_seen(seen, now),
+            Event::Sync(name) => self.sync(&name, now),
             Event::Hangup => self.hung_up(),
             Event::ConfigSeen(seen) => self.config_seen(seen, now),
             Event::AlertsLookedAt(due) => self.alerts_looked_at(due, now),
@@ -285,11 +313,20 @@ impl Daemon {
             match world.config.subscriptions.get(&subscription) {
                 // One that has not begun when it is to end has nothing to finish.
                 Some(subscription) if !world.shutdown.is_cancelled() => {
-                    pass::pass(&world, subscription, trigger, false).await
+                    pass::pass(&world, subscription, trigger, trigger == Trigger::Command).await
                 }
                 _ => Ok(Passed::Elsewhere),
             }
         });
+    }
+
+    /// The pass asks for seats though the probe is not due, as `sync` does; what the looks find has another one made.
+    fn sync(&mut self, name: &str, now: Timestamp) {
+        let sources = self.world.config.subscriptions.get(name).into_iter().flat_map(|it| &it.sources);
+        for source in sources {
+            self.sources.want(source, now, Trigger::Command);
+        }
+        self.subscriptions.want(name, now, Trigger::Command);
     }
 
     fn looked(&mut self, name: &str, looked: Looked, now: Timestamp) {
@@ -303,7 +340,8 @@ impl Daemon {
             match intake {
                 Intake::Accepted { .. } => self.roster_changed(name, now),
                 Intake::Settling(wait) => next.push((now + delta(wait), Trigger::Roster)),
-                Intake::Unchanged | Intake::Refused(_) => {}
+                Intake::Refused(_) => metrics::source_failed(name),
+                Intake::Unchanged => {}
             }
         }
         self.sources.finished(name, now, went, &next);

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::change::Change;
 use super::eye::Eye;
+use super::notify;
 use super::tasks::Tasks;
 use super::thread::aside;
 use super::{Daemon, SLOW};
@@ -63,6 +64,8 @@ pub(super) struct Reload {
     rests_until: Duration,
     /// A person has asked, and no look has begun since.
     asked: bool,
+    /// systemd has been told of a reload that has not ended.
+    told: bool,
     /// What was refused last; nothing where what was read last is in force.
     refused: Option<blake3::Hash>,
     /// What has been said to need a new start.
@@ -79,6 +82,7 @@ impl Reload {
             since: Stopwatch::start(),
             rests_until: Duration::ZERO,
             asked: false,
+            told: false,
             refused: None,
             kept: Vec::new(),
         }
@@ -179,6 +183,8 @@ impl Daemon {
     /// A person asked for the configuration to be read again. One request stands for all until it is.
     pub(super) fn hung_up(&mut self) {
         self.reload.asked = true;
+        self.reload.told = true;
+        notify::reloading();
         self.look_at_config();
     }
 
@@ -192,6 +198,8 @@ impl Daemon {
         }
         if self.reload.asked {
             self.look_at_config();
+        } else if std::mem::take(&mut self.reload.told) {
+            notify::ready();
         }
     }
 
@@ -234,6 +242,7 @@ impl Daemon {
             world.outside = Host { client: Arc::new(client), ..world.outside };
         }
         world.config = Arc::new(config);
+        self.signs.put_config(Arc::clone(&world.config));
         self.world = Arc::new(world);
     }
 

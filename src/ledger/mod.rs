@@ -6,6 +6,7 @@
 
 pub mod handle;
 pub mod lease;
+pub mod listing;
 pub mod migrations;
 pub mod operation;
 pub mod sqlite;
@@ -212,6 +213,8 @@ pub enum Event {
     Held,
     Approved,
     Rejected,
+    /// A person wants the sources read and a run made.
+    Asked,
     RosterAccepted,
     RosterRefused,
     SeatsChanged,

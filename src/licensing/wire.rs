@@ -63,6 +63,24 @@ pub enum Answer {
     Lost { cause: String },
 }
 
+impl Answer {
+    /// The status as a number, or what came in its place; a refusal that came with 200 counts as 400.
+    pub fn status(&self) -> String {
+        match self {
+            Answer::Done { .. } => "200".to_owned(),
+            Answer::Refused { .. } => "400".to_owned(),
+            Answer::NoSeats { .. } => "402".to_owned(),
+            Answer::TooLarge => "413".to_owned(),
+            Answer::KeyRefused { status, .. }
+            | Answer::Busy { status, .. }
+            | Answer::Redirect { status, .. }
+            | Answer::Strange { status, .. } => status.to_string(),
+            Answer::NotSent { .. } => "not-sent".to_owned(),
+            Answer::Lost { .. } => "lost".to_owned(),
+        }
+    }
+}
+
 /// What of an answer's headers is looked at, as they came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Headers<'a> {

@@ -8,6 +8,7 @@ pub mod billing;
 pub mod difference;
 pub mod drift;
 pub mod explain;
+pub mod forecast;
 pub mod history;
 pub mod hold;
 pub mod members;

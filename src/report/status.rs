@@ -1,11 +1,14 @@
 //! How the subscriptions stand: seats, members by state, runs, and what needs a person.
 
+use std::collections::HashMap;
+
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::alerts::ReceiverStatus;
 use super::drift;
+use super::forecast::{Forecast, Outlook};
 use super::text::{Columns, Style, count, either, moment, moment_and_distance, number, plain, relative, sentence};
 use super::unusable::unusable;
 use crate::brake::Brake;
@@ -111,6 +114,8 @@ pub struct SubscriptionStatus {
     pub problem: Option<String>,
     /// `None` until the server's count has been held against the members.
     pub drift: Option<DriftStatus>,
+    /// `None` until a stats answer has been seen.
+    pub forecast: Option<Forecast>,
     /// What is no problem and worth knowing, fragments.
     #[serde(skip)]
     pub facts: Vec<String>,
@@ -222,11 +227,19 @@ impl SubscriptionStatus {
                 .chain(drift)
                 .reduce(|one, other| format!("{one} {other}")),
             drift: record.drift.as_ref().map(DriftStatus::from),
+            forecast: None,
             facts: drift::facts(subscription, record),
             restored: record.restored.is_some(),
             last_run: record.last_run.clone(),
             next_run: subscription.schedule.next_after(now),
         }
+    }
+
+    /// With when the seats run out: `held` is how many were held at each of [`super::forecast::moments`].
+    #[must_use]
+    pub fn with_forecast(mut self, held: &[Option<u64>], now: Timestamp) -> SubscriptionStatus {
+        self.forecast = self.seats.map(|seats| Forecast::new(held, seats, now));
+        self
     }
 
     /// Whether something is left that a person may want to see.
@@ -243,6 +256,7 @@ impl SubscriptionStatus {
             pending(self.members.pending, self.seats),
             self.quarantined(),
             self.unknown(),
+            self.forecast.as_ref().filter(|forecast| forecast.is_soon(now)).map(Forecast::words),
         ];
         let facts = self.facts.iter().map(|fact| sentence(fact));
         parts.into_iter().flatten().chain(facts).map(|words| format!("{}: {words}", self.name)).collect()
@@ -321,6 +335,12 @@ fn problem(record: &SubscriptionRecord, sources: &[(String, String)]) -> Option<
 }
 
 impl Status {
+    /// When the seats of each subscription run out, by name, where that is known.
+    pub fn forecasts(&self) -> HashMap<String, Forecast> {
+        let known = |one: &SubscriptionStatus| Some((one.name.clone(), one.forecast.clone()?));
+        self.subscriptions.iter().filter_map(known).collect()
+    }
+
     /// Whether anything is left that a person may want to see.
     pub fn is_left(&self) -> bool {
         self.brake.is_some()
@@ -412,7 +432,7 @@ macro_rules! state {
     };
 }
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     words("subscription", |one, _| one.name.clone()),
     words("seats used", |one, _| match one.seats {
         Some(seats) => format!("{} of {}", number(seats.assigned), number(seats.available)),
@@ -425,6 +445,13 @@ const COLUMNS: [Column; 11] = [
     state!(leaving, true),
     state!(quarantined, true),
     state!(unknown, true),
+    Column {
+        title: "seats last until",
+        cell: |one, _| one.forecast.as_ref().map_or_else(|| "-".to_owned(), Forecast::in_short),
+        is_number: false,
+        only_if_any: true,
+        any: |one| one.forecast.as_ref().is_some_and(|forecast| forecast.outlook == Outlook::RunsOut),
+    },
     words("last run", |one, now| one.last_run.as_ref().map_or_else(|| "never".to_owned(), |run| last_run(run, now))),
     words("next run", |one, now| one.next_run.map_or_else(|| "-".to_owned(), |at| relative(at, now))),
 ];
@@ -469,6 +496,7 @@ mod tests {
             hold: None,
             problem: None,
             drift: None,
+            forecast: None,
             facts: Vec::new(),
             restored: false,
             last_run: Some(RunRecord {
@@ -543,6 +571,7 @@ mod tests {
                   "hold": null,
                   "problem": null,
                   "drift": null,
+                  "forecast": null,
                   "last_run": {
                     "id": "01936c5e-8f00-7000-8000-000000000001",
                     "started_at": "2026-11-23T08:00:00Z",
@@ -626,10 +655,9 @@ mod tests {
             source ad: ldaps://dc1 tells of changes since 2026-11-23 08:00 UTC (5 minutes ago).
             source far: not told of changes since 2026-11-23 06:00 UTC (2 hours ago), so it is looked at by schedule alone.
             ");
-        let mut json = serde_json::to_value(&status).unwrap();
-        json.sort_all_objects();
-        insta::assert_snapshot!(json["sources"][1], @r#"{"bad_rows":0,"name":"far","push":{"reason":"ldaps://dc2 can't be reached: refused. Does it run?","server":null,"since":"2026-11-23T06:00:00Z"}}"#);
-        insta::assert_snapshot!(json["sources"][2], @r#"{"bad_rows":0,"name":"hr","push":null}"#);
+        let json = |at: usize| serde_json::to_string(&status.sources[at]).unwrap();
+        insta::assert_snapshot!(json(1), @r#"{"name":"far","bad_rows":0,"push":{"server":null,"reason":"ldaps://dc2 can't be reached: refused. Does it run?","since":"2026-11-23T06:00:00Z"}}"#);
+        insta::assert_snapshot!(json(2), @r#"{"name":"hr","bad_rows":0,"push":null}"#);
     }
 
     #[test]
@@ -664,9 +692,8 @@ mod tests {
             ");
         let calm = Status { subscriptions: Vec::new(), ..status.clone() };
         assert!(calm.is_left(), "though nothing is held yet");
-        let mut json = serde_json::to_value(&calm).unwrap();
-        json.sort_all_objects();
-        insta::assert_snapshot!(json["brake"], @r#"{"reason":"Seven of ten are in trouble.","since":"2026-11-23T08:00:00Z"}"#);
+        let json = serde_json::to_string(&calm.brake).unwrap();
+        insta::assert_snapshot!(json, @r#"{"since":"2026-11-23T08:00:00Z","reason":"Seven of ten are in trouble."}"#);
     }
 
     #[test]

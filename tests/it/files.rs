@@ -244,7 +244,7 @@ fn two_sources_on_one_folder_are_told_by_whatever_path() {
         let other = format!("sources = [\"hr\", \"ad\"]\n[sources.ad]\nkind = \"csv\"\npath = \"{path}\"\n");
         world.configure("", &other, "");
         let ran = world.run(&["check"]);
-        assert!((ran.stdout + &ran.stderr).contains("take the same files"), "{path}");
+        assert!((ran.stdout + ran.stderr.as_str()).contains("take the same files"), "{path}");
     }
 }
 

@@ -8,9 +8,10 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Sorted: whether a parsed object keeps their order depends on what is built beside it.
+/// Sorted: whether a parsed object keeps its order depends on what is built beside it.
 fn keys(value: &Value) -> Vec<&str> {
-    sorted(&value.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>())
+    let keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    sorted(&keys)
 }
 
 fn sorted<'a>(names: &[&'a str]) -> Vec<&'a str> {
@@ -31,8 +32,10 @@ fn status_has_the_documented_shape() {
     world.run_to(3, &["sync"]);
     let told = json(&world.run_to(3, &["status", "--json"]).stdout);
     let one = &told["subscriptions"][0];
-    let names = ["name", "type", "id", "seats", "members", "hold", "problem", "drift", "last_run", "next_run"];
+    let names =
+        ["name", "type", "id", "seats", "members", "hold", "problem", "drift", "forecast", "last_run", "next_run"];
     assert_eq!(keys(one), sorted(&names));
+    assert_eq!(keys(&one["forecast"]), sorted(&["outlook", "days", "per_week", "runs_out_on"]));
     assert_eq!(keys(&one["seats"]), sorted(&["available", "assigned", "as_of"]));
     let words = ["assigned", "pending", "waiting", "leaving", "quarantined", "unknown"];
     assert_eq!(keys(&one["members"]), sorted(&words));

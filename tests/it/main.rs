@@ -15,6 +15,7 @@
 //! - `logs`: what the log says, and in which form.
 //! - `main_job`: a CSV drop becomes licences, on the built binary.
 //! - `package`: what the Debian package carries, and its unit.
+//! - `pages`: what a person sees and does in a browser.
 //! - `power`: the power is cut at any moment.
 //! - `readme`: what the README shows is what there is.
 //! - `reload`: a configuration that changes while the daemon runs.
@@ -24,6 +25,7 @@
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
 //! - `tidy`: facts about the code itself.
 //! - `together`: many subscriptions under one daemon, and its end.
+//! - `web`: what is served over HTTP, who may read and who may act.
 //! - `world`: the small world that the others build.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
@@ -43,6 +45,7 @@ mod interface;
 mod logs;
 mod main_job;
 mod package;
+mod pages;
 mod power;
 mod readme;
 mod reload;
@@ -52,4 +55,5 @@ mod rounds;
 mod safety;
 mod tidy;
 mod together;
+mod web;
 mod world;

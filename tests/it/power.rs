@@ -153,7 +153,8 @@ fn requests(calls: &[Call]) -> Vec<(usize, Request)> {
             _ => continue,
         };
         // The body may leave by a call of its own.
-        let whole = text + &calls[at + 1..].iter().map(sent).find(|text| !text.is_empty()).unwrap_or_default();
+        let rest = calls[at + 1..].iter().map(sent).find(|text| !text.is_empty()).unwrap_or_default();
+        let whole = text + rest.as_str();
         let body = whole.split_once("\r\n\r\n").unwrap().1;
         let body = serde_json::Deserializer::from_str(body).into_iter::<serde_json::Value>().next().unwrap().unwrap();
         let emails =

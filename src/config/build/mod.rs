@@ -18,8 +18,8 @@ use toml::de::DeTable;
 use super::check::Check;
 use super::diagnose::{Complaint, Problem, Problems};
 use super::keys::{self, Kind};
-use super::raw::{self, File, Stamp};
-use super::{BrakeLimits, Config, Heartbeat, Http, Licensing, Log, Standing, warn};
+use super::raw::{self, File, Stamp, Value};
+use super::{BrakeLimits, Certificate, Config, Heartbeat, Http, Licensing, Log, Standing, warn};
 use values::{Values, empty};
 
 /// Reads and checks a configuration.
@@ -250,11 +250,20 @@ impl<'a> Build<'a> {
             let help = "add token = { file = \"web.token\" } to [http], or listen on 127.0.0.1";
             self.complain(file, value.span(), "an address that is not loopback needs a token", help);
         }
-        if listen.is_some() && http.layers.iter().any(|(_, values)| !values.is_empty()) {
-            let says = "The dashboard and the API are not served by this version: [http] is checked and not used yet.";
+        let (cert, key) = (http.get("cert", |at| at.path()), http.get("key", |at| at.path()));
+        for (one, other) in [("cert", "key"), ("key", "cert")] {
+            if let Some((file, value)) = http.find(one).filter(|_| !http.has(other)) {
+                let says = format!("`{one}` is here without `{other}`");
+                self.complain(file, value.span(), says, format!("add {other}, or leave both out"));
+            }
+        }
+        if open && !http.has("cert") {
+            let says = "[http] listens for others without TLS, so that the token and everything else can be read on the way: \
+                        add cert and key, or let nobody reach it but a proxy that speaks TLS.";
             self.warnings.push(says.to_owned());
         }
-        Some(Http { listen, token: http.get("token", |at| at.secret()) })
+        let certificate = cert.zip(key).map(|(cert, key)| Certificate { cert, key });
+        Some(Http { listen, token: http.get("token", |at| at.secret()), certificate })
     }
 
     fn licensing(&self) -> Option<Licensing> {

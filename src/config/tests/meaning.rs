@@ -113,10 +113,21 @@ fn places_are_understood_in_their_usual_forms() {
 }
 
 #[test]
-fn what_is_not_done_yet_is_said_once_each() {
-    let config = good(&format!("[http]\nlisten = \"[::1]:80\"{GOOD}"));
-    assert!(config.warnings.len() == 1 && config.warnings[0].contains("dashboard"), "{:?}", config.warnings);
-    assert_eq!(good(&format!("[http]\nlisten = \"off\"{GOOD}")).warnings, [""; 0]);
+fn a_certificate_is_two_files_and_whoever_listens_for_others_without_one_is_warned() {
+    let http = |keys: &str| good(&format!("[http]\ntoken = {{ env = \"TOKEN\" }}\n{keys}{GOOD}"));
+    let files = "cert = \"web.pem\"\nkey = \"/etc/web.key\"\n";
+    let config = http(&format!("listen = \"0.0.0.0:443\"\n{files}"));
+    let certificate = config.http.certificate.unwrap();
+    assert!(certificate.cert.is_absolute() && certificate.cert.ends_with("web.pem"), "{certificate:?}");
+    assert_eq!(certificate.key, PathBuf::from("/etc/web.key"));
+    assert_eq!(config.warnings, [""; 0]);
+    let open = http("listen = \"0.0.0.0:80\"\n");
+    assert!(open.warnings.len() == 1 && open.warnings[0].contains("without TLS"), "{:?}", open.warnings);
+    assert_eq!(http("listen = \"[::1]:80\"\n").warnings, [""; 0]);
+    for (one, other) in [("cert", "key"), ("key", "cert")] {
+        let error = parse(&format!("[http]\n{one} = \"web.pem\"{GOOD}")).map(drop).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{one}` is here without `{other}`")), "{error}");
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn what_is_left_out_of_the_whole_has_its_default() {
                 127.0.0.1:8380,
             ),
             token: None,
+            certificate: None,
         },
         Licensing {
             base_url: Url {

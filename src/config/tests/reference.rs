@@ -76,7 +76,6 @@ fn the_reference_loads_with_every_key_in_use() {
     let config =
         load_str(Path::new("/etc/rosterd/rosterd.toml"), &uncommented()).unwrap_or_else(|error| panic!("{error}"));
     insta::assert_snapshot!(config.warnings.join("\n"), @"
-    The dashboard and the API are not served by this version: [http] is checked and not used yet.
     No subscription names the source `contoso-ad`: it is not read.
     ");
 }

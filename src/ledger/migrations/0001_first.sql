@@ -101,7 +101,8 @@ CREATE TABLE subscription (
   reasserted_to TEXT,
   scope TEXT,
   dates_until INTEGER,
-  hold TEXT,
+  -- What is held, without its people; and since when.
+  hold_in_short TEXT,
   hold_since INTEGER,
   -- When removals last began to be held; stays when that is over.
   held_at INTEGER,
@@ -114,7 +115,9 @@ CREATE TABLE subscription (
   -- Counts what touched the subscription; a plan says up to where it has looked.
   seq INTEGER NOT NULL DEFAULT 0,
   -- All addresses are to be looked at, since this count.
-  look_at_all INTEGER
+  look_at_all INTEGER,
+  -- With all its people, so long that it stands last: whoever reads the rest does not read over it.
+  hold TEXT
 ) STRICT;
 CREATE INDEX subscription_remote ON subscription (remote) WHERE remote IS NOT NULL;
 CREATE INDEX subscription_asked ON subscription (name) WHERE asked_at IS NOT NULL;
@@ -353,3 +356,27 @@ CREATE TABLE alert_outbox (
   problem TEXT
 ) STRICT;
 CREATE INDEX alert_outbox_cause ON alert_outbox (receiver, subject, event, id);
+
+-- ---- pages to look at
+
+-- How many seats there were, from this moment on.
+CREATE TABLE seats_available (
+  subscription_id INTEGER NOT NULL REFERENCES subscription (id),
+  at INTEGER NOT NULL,
+  available INTEGER NOT NULL,
+  PRIMARY KEY (subscription_id, at)
+) WITHOUT ROWID, STRICT;
+
+-- The queue, in the order in which seats are given.
+CREATE INDEX member_queue
+  ON member (subscription_id, claim IS NULL, priority, coalesce(waiting_since, since), identity)
+  WHERE state = 'pending';
+
+-- What happened that is about nobody in particular: rare among the lines about people.
+CREATE INDEX history_event ON history (at) WHERE identity IS NULL;
+CREATE INDEX history_subscription_event ON history (subscription_id, at) WHERE identity IS NULL;
+
+-- ---- metrics
+
+-- Who waits longest for a seat.
+CREATE INDEX member_waits ON member (subscription_id, coalesce(waiting_since, since)) WHERE state = 'pending';

@@ -10,6 +10,7 @@ mod books;
 mod brake;
 mod drift;
 mod generation;
+mod listing;
 mod names;
 mod past;
 mod people;
@@ -195,6 +196,17 @@ impl Ledger {
     /// Makes the keys of this ledger's rosters.
     pub fn hasher(&self) -> &Hasher {
         &self.hasher
+    }
+
+    /// Whether the file that is open is still the ledger: none was put into its place.
+    pub fn is_in_place(&self) -> bool {
+        self.file.is_none() || self.file == file_at(&self.path)
+    }
+
+    /// A number that is another one after each commit by anybody but this connection.
+    pub fn changes(&self) -> Result<i64> {
+        let changes = self.connection.pragma_query_value(None, "data_version", |row| row.get(0));
+        changes.map_err(|error| named(&self.path, error.into()))
     }
 
     /// What is read in here is read as it stood at one moment, whatever another process writes meanwhile. Whether the

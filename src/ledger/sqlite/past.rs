@@ -9,7 +9,7 @@ use super::{Ledger, Result, known_subscription};
 use crate::address::Address;
 use crate::clock::Timestamp;
 
-const LINES: &str = "
+pub(super) const LINES: &str = "
     SELECT at, run, subscription.name, event, detail, identity, spelling
     FROM history LEFT JOIN subscription ON subscription.id = subscription_id";
 
@@ -86,7 +86,7 @@ impl Ledger {
     }
 }
 
-fn line(row: &Row<'_>) -> rusqlite::Result<HistoryLine> {
+pub(super) fn line(row: &Row<'_>) -> rusqlite::Result<HistoryLine> {
     let named = row.get_ref(5)?.as_str_or_null()?.is_some();
     Ok(HistoryLine {
         at: moment(row, 0)?,

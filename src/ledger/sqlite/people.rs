@@ -56,7 +56,7 @@ impl Ledger {
             let detail = decided(hold, by);
             books.tell_of_all(Event::Rejected, &detail)?;
             books.close()?;
-            let sql = "UPDATE subscription SET hold = NULL, hold_since = NULL WHERE id = ?1";
+            let sql = "UPDATE subscription SET hold = NULL, hold_in_short = NULL, hold_since = NULL WHERE id = ?1";
             transaction.execute(sql, [subscription])?;
             Ok(())
         })
@@ -191,6 +191,14 @@ impl Ledger {
             let sql = "UPDATE subscription SET asked_at = ?2 WHERE id = ?1";
             transaction.execute(sql, params![id, Ms(now)])?;
             Ok(())
+        })
+    }
+
+    /// Notes who wants the sources read and a run made.
+    pub fn note_asked(&mut self, subscription: &str, by: &str, now: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let id = subscription_id(transaction, subscription)?;
+            Books::open(transaction, id, None, now).tell_of_all(Event::Asked, &format!("by {by}"))
         })
     }
 

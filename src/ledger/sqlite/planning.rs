@@ -1,6 +1,6 @@
 //! What a plan rests on: what is known of a subscription, and the addresses that may have to change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 
 use chrono::TimeDelta;
@@ -144,6 +144,21 @@ impl Ledger {
         })
     }
 
+    /// Since when the member has waited who waits longest for a seat, by subscription; where nobody waits there is none.
+    pub fn oldest_pending(&self) -> Result<HashMap<String, Timestamp>> {
+        self.read(|connection| {
+            let sql = "
+                SELECT name, oldest FROM (
+                  SELECT name, (SELECT min(coalesce(waiting_since, since)) FROM member INDEXED BY member_waits
+                    WHERE subscription_id = subscription.id AND state = 'pending') AS oldest
+                  FROM subscription)
+                WHERE oldest IS NOT NULL";
+            let mut statement = connection.prepare_cached(sql)?;
+            let oldest = statement.query_map([], |row| Ok((row.get(0)?, moment(row, 1)?)))?;
+            Ok(oldest.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// By address.
     pub fn for_each_member(
         &self,
@@ -172,7 +187,7 @@ impl Ledger {
     }
 }
 
-fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
+pub(super) fn subscription_record(row: &Row<'_>) -> rusqlite::Result<SubscriptionRecord> {
     let seats = match moment_or_none(row, 2)? {
         Some(as_of) => Some(Seats { available: counted(row, 0)?, assigned: counted(row, 1)?, as_of }),
         None => None,

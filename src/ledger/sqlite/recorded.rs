@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use rusqlite::{Connection, params};
 
+use super::super::listing::HoldInShort;
 use super::super::operation::{State, Step};
 use super::super::{Event, LedgerError, Member};
 use super::Result;
@@ -158,14 +159,15 @@ fn put_hold(connection: &Connection, subscription: i64, books: &Books<'_>, hold:
     // a person believes it begins then.
     let doubted = standing(connection)?.1.is_some();
     let begins = old.is_none();
+    let in_short = hold.map(HoldInShort::of);
     let same_set = old.map(|old| old.digest) == hold.map(|hold| hold.digest.clone());
     let sql = "
-        UPDATE subscription SET hold = ?2, 
+        UPDATE subscription SET hold = ?2, hold_in_short = ?7,
           held_at = CASE WHEN ?6 AND ?5 THEN NULL WHEN NOT ?6 AND ?2 IS NOT NULL AND (?5 OR held_at IS NULL) THEN ?3
                     ELSE held_at END,
           hold_since = CASE WHEN ?4 THEN hold_since WHEN ?2 IS NULL THEN NULL ELSE ?3 END
         WHERE id = ?1";
-    let values = params![subscription, hold.map(Json), Ms(books.now), same_set, begins, doubted];
+    let values = params![subscription, hold.map(Json), Ms(books.now), same_set, begins, doubted, in_short.map(Json)];
     connection.prepare_cached(sql)?.execute(values)?;
     match hold {
         Some(hold) if !same_set => books.tell_of_all(

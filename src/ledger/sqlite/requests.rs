@@ -6,6 +6,7 @@ use super::super::operation::{State, Step, step_of};
 use super::super::{Event, IntentId, LedgerError, MemberState, RunId};
 use super::Result;
 use super::books::{Before, Books, Errand, Record, Seat, step};
+use super::listing::note_available;
 use super::planning::Seen;
 use super::recorded::put_then;
 use super::rosters::look_again;
@@ -476,6 +477,9 @@ fn put_stats(connection: &Connection, subscription: i64, books: &Books<'_>, stat
         WHERE id = ?1";
     let values = params![subscription, count(available), count(assigned), Ms(books.now)];
     connection.prepare_cached(sql)?.execute(values)?;
+    if known != Some(available) {
+        note_available(connection, subscription, available, books.now)?;
+    }
     match known {
         Some(known) if known == available => Ok(()),
         Some(known) => books.tell_of_all(Event::SeatsChanged, &format!("{known} seats, now {available}")),

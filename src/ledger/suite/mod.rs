@@ -104,6 +104,16 @@ macro_rules! ledger_suite {
             why_no_run_can_begin_is_told_until_one_does,
             what_a_person_undid_stays_undone,
             a_commit_renews_the_lease_when_a_third_of_it_has_passed,
+            members_are_turned_over_forwards_and_backwards,
+            members_are_searched_by_how_they_begin_and_by_what_they_contain,
+            members_are_found_by_state,
+            a_search_that_finds_little_says_how_far_it_looked,
+            the_queue_is_in_the_order_in_which_seats_are_given,
+            a_line_says_how_a_subscription_stands_without_the_people_who_are_held,
+            seats_are_told_at_any_moment_of_the_past,
+            history_is_turned_over_from_the_newest_line_on,
+            runs_are_turned_over_from_the_newest_on,
+            a_line_says_how_a_source_stands,
             any_sequence_keeps_the_books_right,
         );
     };
@@ -118,6 +128,7 @@ pub(super) use ledger_suite;
 
 mod decisions;
 mod drift;
+mod listing;
 mod past;
 mod requests;
 mod rosters;
@@ -125,6 +136,7 @@ mod sequences;
 
 pub(super) use decisions::*;
 pub(super) use drift::*;
+pub(super) use listing::*;
 pub(super) use past::*;
 pub(super) use requests::*;
 pub(super) use rosters::*;

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What has to be there. The last one comes with the packages that provision a domain.
-const NEEDED: [&str; 15] = [
+const NEEDED: [&str; 16] = [
     "slapd",
     "ldapsearch",
     "ldapmodify",
@@ -23,6 +23,7 @@ const NEEDED: [&str; 15] = [
     "unshare",
     "dnsmasq",
     "systemd-analyze",
+    "promtool",
     "/usr/share/samba/setup/provision.ldif",
 ];
 

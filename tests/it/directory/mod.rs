@@ -38,7 +38,7 @@ mod proxy;
 mod push;
 mod reader;
 mod samba;
-mod server;
+pub(crate) mod server;
 mod slapd;
 mod unchanged;
 mod whole;

@@ -1,0 +1,123 @@
+//! What reports are made of, read from a ledger: for commands, pages and the API alike.
+
+mod explain;
+
+use crate::alert::receiver::Receiver;
+use crate::clock::Timestamp;
+use crate::config::{Config, SourceKind, Subscription};
+use crate::ledger::{Ledger, LedgerError, Member};
+use crate::report::alerts::ReceiverStatus;
+use crate::report::forecast::moments;
+use crate::report::members::MemberLine;
+use crate::report::status::{SourceStatus, Status, SubscriptionStatus};
+use crate::report::unusable::{ENTRIES, ROWS};
+use crate::roster::Entry;
+
+pub use explain::{explained, explained_in, that_know};
+
+/// How these subscriptions stand.
+pub fn status(
+    config: &Config,
+    subscriptions: &[&Subscription],
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<Status, LedgerError> {
+    let of_one = |subscription: &&Subscription| {
+        let name = &subscription.name;
+        let problems = source_problems(config, subscription, ledger)?;
+        let record = ledger.subscription(name)?;
+        let status = SubscriptionStatus::new(subscription, &record, &ledger.member_counts(name)?, &problems, now);
+        Ok(status.with_forecast(&ledger.seats_held_at(name, &moments(now))?, now))
+    };
+    Ok(Status {
+        brake: ledger.brake()?,
+        subscriptions: subscriptions.iter().map(of_one).collect::<Result<_, LedgerError>>()?,
+        sources: sources(config, subscriptions, ledger)?,
+        alerts: receivers(config, ledger)?,
+    })
+}
+
+/// The receivers of alerts that are configured, in the order in which they are.
+fn receivers(config: &Config, ledger: &Ledger) -> Result<Vec<ReceiverStatus>, LedgerError> {
+    if config.alerts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = ledger.receivers()?;
+    let of_one = |receiver: Receiver| {
+        let known = known.iter().find(|known| known.mark == receiver.mark);
+        ReceiverStatus {
+            kind: receiver.configured.way.kind(),
+            receiver: receiver.label,
+            waiting: known.map_or(0, |known| known.waiting),
+            problem: known.and_then(|known| known.problem.clone()),
+            failing_since: known.and_then(|known| known.failing_since),
+        }
+    };
+    Ok(Receiver::all(config).into_iter().map(of_one).collect())
+}
+
+/// The sources of these subscriptions.
+fn sources(
+    config: &Config,
+    subscriptions: &[&Subscription],
+    ledger: &Ledger,
+) -> Result<Vec<SourceStatus>, LedgerError> {
+    let wanted = |name: &&String| subscriptions.iter().any(|subscription| subscription.sources.contains(name));
+    let of_one = |name: &String| {
+        let kind = config.sources.get(name).map(|source| &source.kind);
+        let push = if matches!(kind, Some(SourceKind::Ldap(ldap)) if ldap.push) { ledger.push(name)? } else { None };
+        let nouns = if matches!(kind, Some(SourceKind::Ldap(_))) { ENTRIES } else { ROWS };
+        let bad_rows = ledger.source(name)?.map(|record| record.bad_rows).unwrap_or_default();
+        Ok(SourceStatus::new(name, push, nouns, &bad_rows))
+    };
+    config.sources.keys().filter(wanted).map(of_one).collect()
+}
+
+/// The problems of a subscription's sources, each with the source's name.
+fn source_problems(
+    config: &Config,
+    subscription: &Subscription,
+    ledger: &Ledger,
+) -> Result<Vec<(String, String)>, LedgerError> {
+    let mut problems = Vec::new();
+    for name in subscription.sources.iter().filter(|name| config.sources.contains_key(*name)) {
+        let problem = ledger.source(name)?.and_then(|source| source.problem);
+        problems.extend(problem.map(|(words, _)| (name.clone(), words)));
+    }
+    Ok(problems)
+}
+
+/// These members with what the subscription's rosters say of them. Where members are being listed the ledger is another
+/// connection than theirs.
+pub fn member_lines(
+    ledger: &Ledger,
+    subscription: &Subscription,
+    members: Vec<Member>,
+) -> Result<Vec<MemberLine>, LedgerError> {
+    let mut entries = entries(ledger, subscription, &members)?;
+    entries.sort_by(|(_, a), (_, b)| a.address.cmp(&b.address));
+    let line = |member: Member| {
+        let start = entries.partition_point(|(_, entry)| entry.address < member.address);
+        let end = entries.partition_point(|(_, entry)| entry.address <= member.address);
+        MemberLine::new(&subscription.name, member, &entries[start..end])
+    };
+    Ok(members.into_iter().map(line).collect())
+}
+
+/// What the subscription's rosters say of these members, each entry with its source's name.
+fn entries(
+    ledger: &Ledger,
+    subscription: &Subscription,
+    members: &[Member],
+) -> Result<Vec<(String, Entry)>, LedgerError> {
+    let hasher = ledger.hasher();
+    let routes = [None, Some(subscription.name.as_str())];
+    let keys = |member: &Member| routes.map(|route| hasher.entry_key(member.address.identity(), route));
+    let mut keys: Vec<_> = members.iter().flat_map(keys).collect();
+    keys.sort_unstable();
+    let mut found = Vec::new();
+    for source in &subscription.sources {
+        found.extend(ledger.entries_by_key(source, &keys)?.into_iter().map(|entry| (source.clone(), entry)));
+    }
+    Ok(found)
+}

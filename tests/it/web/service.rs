@@ -1,0 +1,58 @@
+//! What watches the daemon: health, and systemd.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn health_says_a_word_and_why_not() {
+    let mut site = Site::new(World::new(10));
+    assert_eq!(site.get("/healthz").body, "ok\n");
+    assert_eq!(site.get("/readyz").body, "ready\n");
+    // Somebody moves the ledger away under it.
+    fs::rename(site.world.path("rosterd.db"), site.world.path("elsewhere.db")).unwrap();
+    until("it says so", || site.get("/healthz").status == 503);
+    let told = site.get("/healthz");
+    assert!(told.body.contains("ledger") && told.header("content-type").unwrap().starts_with("text/plain"), "{told:?}");
+    assert_eq!(site.get("/readyz").status, 503);
+    assert_eq!(site.get("/api/v1/status").status, 503);
+    let metrics = site.get("/metrics");
+    assert!(metrics.body.contains("\nrosterd_ledger_readable 0\n"), "{}", metrics.body);
+    fs::rename(site.world.path("elsewhere.db"), site.world.path("rosterd.db")).unwrap();
+    until("all is well again", || site.get("/healthz").status == 200);
+    site.daemon.signal("TERM");
+    assert_eq!(site.daemon.wait(), Some(0));
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_that_it_lives_that_it_reloads_and_that_it_ends() {
+    let world = World::new(10);
+    let socket = UnixDatagram::bind(world.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+    let heard = || {
+        let mut bytes = [0; 1024];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let mut command = world.command(&["run"]);
+    command.env("NOTIFY_SOCKET", world.path("notify")).env("WATCHDOG_USEC", "2000000");
+    let child = command.stderr(fs::File::create(world.path("daemon.log")).unwrap()).spawn().unwrap();
+    let mut daemon = Daemon { child };
+    assert_eq!(heard().trim(), "READY=1");
+    for _ in 0..3 {
+        assert_eq!(heard().trim(), "WATCHDOG=1");
+    }
+    daemon.signal("HUP");
+    let next = || loop {
+        let word = heard();
+        if word.trim() != "WATCHDOG=1" {
+            return word;
+        }
+    };
+    assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(next().trim(), "READY=1");
+    daemon.signal("TERM");
+    assert_eq!(next().trim(), "STOPPING=1");
+    assert_eq!(daemon.wait(), Some(0));
+}
