@@ -18,7 +18,7 @@ use toml::de::DeTable;
 use super::check::Check;
 use super::diagnose::{Complaint, Problem, Problems};
 use super::keys::{self, Kind};
-use super::raw::{self, File, Stamp, Value};
+use super::raw::{self, File, Stamp};
 use super::{BrakeLimits, Certificate, Config, Heartbeat, Http, Licensing, Log, Standing, warn};
 use values::{Values, empty};
 
