@@ -168,14 +168,16 @@ fn source(draft: &mut Draft, args: &InitArgs, place: &Place, asker: &mut Asker, 
         (None, false) => Some(false),
         (None, true) => None,
     };
-    let is_csv =
-        asker.value(said, "Where is the list of people (csv: files in a folder, ldap: a directory)", Some("csv"), |text| {
-            match text.to_lowercase().as_str() {
-                "csv" => Ok(true),
-                "ldap" | "directory" => Ok(false),
-                _ => Err("write csv or ldap".to_owned()),
-            }
-        })?;
+    let is_csv = asker.value(
+        said,
+        "Where is the list of people (csv: files in a folder, ldap: a directory)",
+        Some("csv"),
+        |text| match text.to_lowercase().as_str() {
+            "csv" => Ok(true),
+            "ldap" | "directory" => Ok(false),
+            _ => Err("write csv or ldap".to_owned()),
+        },
+    )?;
     draft.timezone = match args.timezone {
         Some(zone) => zone,
         None => asker.value(None, "The time zone of dates and schedules", Some(&files::system_zone()), |text| {
