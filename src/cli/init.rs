@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use self::ask::{Asker, Next};
+use self::ask::{Asker, Next, say};
 use self::draft::{Directory, Draft, People};
 use self::files::{New, Place};
 use super::check::{Finding, ill, try_key, try_sources};
@@ -52,7 +52,7 @@ pub(super) struct InitArgs {
     /// The roster is a CSV in this folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) csv: Option<PathBuf>,
-    /// The roster is in a directory: ldaps://SERVER; more than one are tried in turn
+    /// The roster is in a directory: `ldaps://SERVER`; more than one are tried in turn
     #[arg(long, value_name = "URL", conflicts_with = "csv")]
     pub(super) ldap: Vec<String>,
     /// Who rosterd is to the directory: a DN, or user@realm
@@ -93,7 +93,7 @@ pub(super) fn run(args: &InitArgs, context: &Context) -> Result<ExitStatus, Fail
     let mut new = New::default();
     new.goes_away_on_ctrl_c()?;
     let mut draft = Draft::new(args, &place);
-    asker.say(&format!("This writes {}. Ctrl-C ends it, and nothing is written.", place.shown()));
+    say(&format!("This writes {}. Ctrl-C ends it, and nothing is written.", place.shown()));
     identity(&mut draft, args, &place, &mut asker, &mut new)?;
     source(&mut draft, args, &place, &mut asker, &mut new)?;
     let (path, text) = place.write(&draft)?;
@@ -107,7 +107,7 @@ pub(super) fn run(args: &InitArgs, context: &Context) -> Result<ExitStatus, Fail
     }
     new.give_to_service(&draft.ledger_folder(&place), &path);
     let written = new.keep();
-    asker.say(&next_steps(&written, &draft, &place));
+    say(&next_steps(&written, &draft, &place));
     Ok(ExitStatus::Done)
 }
 
@@ -259,7 +259,7 @@ fn secret(
         return Ok(std::path::absolute(&file).unwrap_or(file));
     }
     if file.exists() && !new.has(file) {
-        asker.say(&format!("{} is there already, and is used.", file.display()));
+        say(&format!("{} is there already, and is used.", file.display()));
         return Ok(file.to_owned());
     }
     let typed = asker.secret(question)?;
@@ -270,7 +270,7 @@ fn secret(
 /// Shows what was tried. Whether to go on; where not, what was said is asked again.
 fn settle(asker: &mut Asker, tried: &[Finding]) -> Result<bool, Failure> {
     for finding in tried {
-        asker.say(&finding.shown());
+        say(&finding.shown());
     }
     if tried.iter().all(|finding| finding.ok) {
         return Ok(true);

@@ -69,20 +69,20 @@ fn after_help() -> String {
     format!("{EXAMPLES}\n\nExit status:{}", statuses.concat())
 }
 
-/// What every verb takes.
+/// What every verb takes; it stands after what is the verb's own.
 #[derive(Debug, Args)]
 struct Global {
     /// The configuration [default: `$ROSTERD_CONFIG`, ./rosterd.toml or /etc/rosterd/rosterd.toml]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, display_order = 100)]
     config: Option<PathBuf>,
     /// How log lines look on standard error [default: as the configuration says]
-    #[arg(long, value_name = "FORMAT", global = true)]
+    #[arg(long, value_name = "FORMAT", global = true, display_order = 101)]
     log_format: Option<LogFormat>,
     /// Log more: -v decisions, -vv requests
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 102)]
     verbose: u8,
     /// Work as root, who then owns all that is written [also: `ROSTERD_ALLOW_ROOT=1`]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 103)]
     allow_root: bool,
 }
 

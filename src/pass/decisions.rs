@@ -5,7 +5,8 @@ use tracing::{Level, debug, enabled};
 use crate::plan::{LeavingUntil, Plan, Settlement};
 use crate::telemetry::Masked;
 
-/// A line for each decision, in the order in which they are carried out. Nothing is put together where nobody looks.
+/// A line for each decision, in the order in which they are carried out. Why removals are held is said once, by
+/// [`tell`](super::tell). Nothing is put together where nobody looks.
 pub(super) fn tell_decisions(subscription: &str, plan: &Plan) {
     if !enabled!(Level::DEBUG) {
         return;
@@ -46,8 +47,5 @@ pub(super) fn tell_decisions(subscription: &str, plan: &Plan) {
                 tell("forget", address.spelling(), &format!("{reason}, and never had a seat"));
             }
         }
-    }
-    for reason in plan.hold.iter().flat_map(|hold| &hold.reasons) {
-        debug!("{subscription}: decided to hold removals: {}", Masked(reason));
     }
 }

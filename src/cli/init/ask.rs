@@ -35,11 +35,6 @@ impl Asker {
         self.person
     }
 
-    /// Everything but data goes to standard error.
-    pub(super) fn say(&self, text: &str) {
-        eprintln!("{text}");
-    }
-
     /// What a flag says; or what a person says, who is asked until it can be understood; or the default.
     pub(super) fn value<T>(
         &mut self,
@@ -64,7 +59,7 @@ impl Asker {
             }
             match understand(text) {
                 Ok(value) => return Ok(value),
-                Err(why) => self.say(&format!("  {why}")),
+                Err(why) => say(&format!("  {why}")),
             }
         }
     }
@@ -109,6 +104,11 @@ impl Asker {
             }
         }
     }
+}
+
+/// Everything but data goes to standard error.
+pub(super) fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 fn nothing_written() -> Failure {

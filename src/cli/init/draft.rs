@@ -90,7 +90,7 @@ include = [\"clients/*.toml\"]
             People::Csv(_) => format!("{name}-csv"),
             People::Directory(_) => format!("{name}-directory"),
         };
-        let mut text = format!("[subscriptions.{}]\n", name);
+        let mut text = format!("[subscriptions.{name}]\n");
         let _ = writeln!(text, "type = {}\nid = \"{id}\"", quoted(kind.label()));
         let _ = writeln!(text, "# Only the owner of this file may read it.\napi_key = {{ file = {} }}", path(api_key));
         let _ = writeln!(text, "sources = [{}]", quoted(&source));
@@ -103,7 +103,7 @@ include = [\"clients/*.toml\"]
             text,
             "# Who never gets a seat, and who never loses one:\n#exclude = [\"svc-*\"]\n#protect = [\"ceo@contoso.com\"]\n"
         );
-        let _ = writeln!(text, "[sources.{}]", source);
+        let _ = writeln!(text, "[sources.{source}]");
         match &self.source {
             People::Csv(folder) => {
                 let _ = writeln!(

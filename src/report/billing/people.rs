@@ -29,6 +29,7 @@ pub enum Turn {
     Renamed(String),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each says something else, and most of their combinations occur")]
 #[derive(Debug, Clone, Copy, Default)]
 struct Person {
     at_start: bool,
@@ -58,7 +59,7 @@ impl Person {
 pub struct People {
     start: Option<Timestamp>,
     begun: bool,
-    people: Vec<Person>,
+    everybody: Vec<Person>,
     by_address: HashMap<String, usize>,
     /// Whose address this was.
     moved_from: HashMap<String, usize>,
@@ -96,17 +97,17 @@ impl People {
 
     /// People who had no seat when the month began, and were given one in it.
     pub fn joiners(&self) -> u64 {
-        self.people.iter().filter(|person| person.joined()).count() as u64
+        self.everybody.iter().filter(|person| person.joined()).count() as u64
     }
 
     /// People who had a seat in the month, and have none at its end.
     pub fn leavers(&self) -> u64 {
-        self.people.iter().filter(|person| person.left()).count() as u64
+        self.everybody.iter().filter(|person| person.left()).count() as u64
     }
 
     fn begin(&mut self) {
         self.begun = true;
-        for person in &mut self.people {
+        for person in &mut self.everybody {
             *person = Person { at_start: person.holds(), had_seat: false, ..*person };
         }
     }
@@ -114,13 +115,13 @@ impl People {
     fn gains(&mut self, identity: String) {
         let known = self.by_address.get(&identity).copied();
         // An address that was refused gives the seat back to the one before it.
-        let returns = || self.moved_from.get(&identity).copied().filter(|place| self.people[*place].moving);
+        let returns = || self.moved_from.get(&identity).copied().filter(|place| self.everybody[*place].moving);
         let place = known.or_else(returns).unwrap_or_else(|| {
-            self.people.push(Person::default());
-            self.people.len() - 1
+            self.everybody.push(Person::default());
+            self.everybody.len() - 1
         });
         self.by_address.insert(identity, place);
-        let person = &mut self.people[place];
+        let person = &mut self.everybody[place];
         *person = Person { had_seat: true, has_seat: true, moving: false, ..*person };
     }
 
@@ -136,15 +137,15 @@ impl People {
 
     fn change(&mut self, identity: &str, change: impl FnOnce(&mut Person)) {
         if let Some(place) = self.by_address.get(identity) {
-            change(&mut self.people[*place]);
+            change(&mut self.everybody[*place]);
         }
     }
 
     fn renamed(&mut self, from: String, to: String) {
         let Some(place) = self.by_address.remove(&from) else { return };
-        let other = self.by_address.insert(to, place).map(|other| std::mem::take(&mut self.people[other]));
+        let other = self.by_address.insert(to, place).map(|other| std::mem::take(&mut self.everybody[other]));
         let other = other.unwrap_or_default();
-        let person = &mut self.people[place];
+        let person = &mut self.everybody[place];
         // Whoever had a seat at the new address, too, goes on with that one.
         *person = Person {
             at_start: person.at_start || other.at_start,

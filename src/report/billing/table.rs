@@ -1,5 +1,7 @@
 //! A month of several subscriptions, as a table and as CSV.
 
+use std::fmt::Write as _;
+
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{Billed, Month};
@@ -18,7 +20,7 @@ pub fn table(month: Month, billed: &[Billed], style: Style) -> String {
         for column in table.column_iter_mut().skip(1).take(4) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        text.push_str(&format!("{table}\n"));
+        let _ = writeln!(text, "{table}");
     } else {
         text.push_str(&Columns::default().render(&rows));
     }
@@ -40,7 +42,7 @@ pub fn csv(month: Month, billed: &[Billed]) -> String {
     for Billed { name, peak_seats, seat_days, joiners, leavers, timezone, until, .. } in billed {
         let until = until.map_or_else(String::new, |until| until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         let name = cell(name);
-        text.push_str(&format!("{name},{peak_seats},{seat_days},{joiners},{leavers},{month},{timezone},{until}\r\n"));
+        let _ = write!(text, "{name},{peak_seats},{seat_days},{joiners},{leavers},{month},{timezone},{until}\r\n");
     }
     text
 }
