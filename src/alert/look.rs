@@ -177,6 +177,9 @@ impl Teller<'_> {
         told: Option<&Told>,
         all: &Causes,
     ) -> (Option<Noted>, Option<Timestamp>) {
+        if all.undecided.contains(&event) {
+            return (None, None);
+        }
         let remind_every = self.receiver.remind_every();
         let mark = standing.map(|cause| &cause.mark);
         let verdict = news::verdict(mark, told, self.receiver.wants(event), remind_every, self.now);
