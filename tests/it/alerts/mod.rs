@@ -80,8 +80,8 @@ fn a_mail_goes_over_start_tls_or_tls_signed_in_and_certified_by_the_own_authorit
         let world = World::new(3);
         let smtp = Smtp::start(&pki(world.dir.path()), implicit, mood);
         let world = world_with_mail(&smtp, scheme, PASSWORD, true, world);
-        let would = world.run_to(0, &["check"]);
-        assert!(would.stdout.contains("would write to it@contoso.com by localhost with"), "{}", would.stdout);
+        let ran = world.run_to(0, &["check"]);
+        assert!(ran.stdout.contains("would write to it@contoso.com by localhost with"), "{}", ran.stdout);
         assert!(smtp.mails().is_empty(), "a check sends nothing");
         let ran = send_test(&world, 0);
         assert!(ran.stdout.contains("the test alert was taken: localhost answers 250"), "{}", ran.stdout);
