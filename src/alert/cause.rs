@@ -38,6 +38,8 @@ pub struct Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Causes {
     pub standing: Vec<Cause>,
+    /// What may stand or not: what was told of it stays as it is.
+    pub undecided: Vec<AlertEvent>,
     /// When something is to be seen that no change tells of: a patience ends.
     pub next: Option<Timestamp>,
 }
@@ -133,16 +135,20 @@ pub fn of_subscription(facts: &Facts<'_>) -> Causes {
         None => (None, None),
     };
     let (drift, drift_ends) = drift(facts).unzip();
-    let all = [seats_exhausted(facts), key_rejected(facts), removals_held(facts), quarantined(facts), drift, failed];
+    let seats = seats_exhausted(facts);
+    // Whether they would get a seat is seen when they are asked for.
+    let undecided = seats.is_none() && facts.in_state(MemberState::Pending).any(was_not_asked);
+    let all = [seats, key_rejected(facts), removals_held(facts), quarantined(facts), drift, failed];
     let next = next.into_iter().chain(drift_ends.flatten()).filter(|at| *at > facts.now).min();
-    Causes { standing: all.into_iter().flatten().collect(), next }
+    let undecided = if undecided { vec![AlertEvent::SeatsExhausted] } else { Vec::new() };
+    Causes { standing: all.into_iter().flatten().collect(), undecided, next }
 }
 
 fn seats_exhausted(facts: &Facts<'_>) -> Option<Cause> {
     let record = facts.record;
     let mut queue: Vec<&Member> = facts.in_state(MemberState::Pending).collect();
     // Who was not asked for waits for what the problem tells, and not for a seat.
-    queue.retain(|member| !member.reason.starts_with(NOT_ASKED));
+    queue.retain(|member| !was_not_asked(member));
     let full = record.full_since.is_some();
     let free = record.seats.map_or(0, |seats| if full { 0 } else { seats.free() });
     let waiting = queue.len() as u64;
@@ -165,6 +171,10 @@ fn seats_exhausted(facts: &Facts<'_>) -> Option<Cause> {
             ..words::seats_exhausted(facts.subscription, &seats)
         },
     })
+}
+
+fn was_not_asked(member: &Member) -> bool {
+    member.reason.starts_with(NOT_ASKED)
 }
 
 /// When the seats of leavers come free that can be counted on, the earliest first.
@@ -307,7 +317,7 @@ pub fn of_source(facts: SourceFacts<'_>) -> Causes {
     let patience = if facts.passing { SOURCE_PATIENCE } else { TimeDelta::zero() };
     let from = since.min(facts.now) + patience;
     if from > facts.now {
-        return Causes { standing: Vec::new(), next: Some(from) };
+        return Causes { next: Some(from), ..Causes::default() };
     }
     let cause = Cause {
         event: AlertEvent::SourceFailed,
@@ -315,7 +325,7 @@ pub fn of_source(facts: SourceFacts<'_>) -> Causes {
         mark: Mark::reason(problem),
         words: words::source_failed(&facts, problem),
     };
-    Causes { standing: vec![cause], next: None }
+    Causes { standing: vec![cause], ..Causes::default() }
 }
 
 /// The cause of the whole fleet: its brake.
@@ -326,7 +336,7 @@ pub fn of_fleet(brake: Option<&Brake>) -> Causes {
         mark: Mark::Same,
         words: words::removals_stopped(brake),
     });
-    Causes { standing: cause.into_iter().collect(), next: None }
+    Causes { standing: cause.into_iter().collect(), ..Causes::default() }
 }
 
 /// The cause of a ledger that may not be the newest.
@@ -337,7 +347,7 @@ pub fn of_ledger(restored: Option<&Restored>) -> Causes {
         mark: Mark::Same,
         words: words::restored(restored),
     });
-    Causes { standing: cause.into_iter().collect(), next: None }
+    Causes { standing: cause.into_iter().collect(), ..Causes::default() }
 }
 
 impl Facts<'_> {
@@ -478,7 +488,8 @@ mod tests {
     #[test]
     fn who_waits_for_something_else_than_a_seat_is_no_reason_to_buy() {
         let not_asked = member("a@contoso.com", MemberState::Pending, &format!("{NOT_ASKED}the key is refused"));
-        assert_eq!(headlines(&full(4), &[not_asked]), [""; 0]);
+        let seen = causes(&full(4), &[not_asked], None, now());
+        assert_eq!((seen.standing, seen.undecided), (vec![], vec![AlertEvent::SeatsExhausted]));
         let roomy = SubscriptionRecord {
             seats: Some(Seats { available: 9, assigned: 4, as_of: now() }),
             ..SubscriptionRecord::default()

@@ -177,6 +177,9 @@ impl Teller<'_> {
         told: Option<&Told>,
         all: &Causes,
     ) -> (Option<Noted>, Option<Timestamp>) {
+        if all.undecided.contains(&event) {
+            return (None, None);
+        }
         let remind_every = self.receiver.remind_every();
         let mark = standing.map(|cause| &cause.mark);
         let verdict = news::verdict(mark, told, self.receiver.wants(event), remind_every, self.now);
@@ -194,13 +197,13 @@ impl Teller<'_> {
             (Verdict::Tell(Phase::Over), Some(_)) if is_replaced(event, all) => noted(None, None),
             (Verdict::Tell(Phase::Over), Some(told)) => {
                 let words = words::over(self.subject, event, told.since, self.now, self.configured);
-                noted(None, Some(self.alert(Phase::Over, event, &told.cause, told.since, words)))
+                noted(None, Some(self.alert(Phase::Over, event, &told.cause, told.since, &words)))
             }
             (Verdict::Tell(phase), told) => {
                 let Some(cause) = standing else { return (None, None) };
                 let since = told.map_or_else(|| cause.since.unwrap_or(self.now).min(self.now), |told| told.since);
                 let id = told.map_or_else(|| self.cause_id(event, since), |told| told.cause.clone());
-                let alert = self.alert(phase, event, &id, since, cause.words.clone());
+                let alert = self.alert(phase, event, &id, since, &cause.words);
                 let told = Told { event, cause: id, since, mark: cause.mark.clone(), at: self.now, waits: true };
                 noted(Some(told), Some(alert))
             }
@@ -212,7 +215,7 @@ impl Teller<'_> {
         short_hash(&format!("{} {subject} {event} {since} {now}", self.identity))
     }
 
-    fn alert(&self, phase: Phase, event: AlertEvent, cause: &str, since: Timestamp, words: super::Words) -> Alert {
+    fn alert(&self, phase: Phase, event: AlertEvent, cause: &str, since: Timestamp, words: &super::Words) -> Alert {
         let now = self.now.timestamp_millis();
         let id = short_hash(&format!("{} {} {cause} {} {now}", self.identity, self.receiver.mark, phase.word()));
         Alert {

@@ -94,7 +94,9 @@ pub fn text(alert: &Alert, remind_every: Duration) -> String {
         text.push_str(&part);
         text.push('\n');
     }
-    text.push_str(&format!("\n{}\n", foot(alert, remind_every)));
+    text.push('\n');
+    text.push_str(&foot(alert, remind_every));
+    text.push('\n');
     text
 }
 

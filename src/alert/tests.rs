@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::slice;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -81,7 +82,7 @@ fn a_source_that_fails_is_told_once_again_after_a_while_and_when_it_is_well() {
     assert_eq!(told(&take_all(&mut ledger, pager, at(2))), [new], "another number is no other matter");
     fail(&mut ledger, "staff-2.csv names nobody.", 3);
     let changed = (Phase::Changed, "source hr: staff-2.csv names nobody".to_owned());
-    assert_eq!(told(&take_all(&mut ledger, pager, at(3))), [changed.clone()]);
+    assert_eq!(told(&take_all(&mut ledger, pager, at(3))), slice::from_ref(&changed));
     look_all(&mut ledger, &config, at(122));
     assert_eq!(take_all(&mut ledger, pager, at(122)), []);
     look_all(&mut ledger, &config, at(123));
@@ -173,8 +174,8 @@ fn a_receiver_that_fails_is_left_alone_and_one_process_at_a_time_sends() {
     assert!(!ledger.receiver_failed(&lease, pager, "no answer", at(5), at(2)).unwrap(), "it is said once");
     assert!(ledger.receiver_failed(&lease, pager, "refused", at(5), at(2)).unwrap());
     assert_eq!(ledger.receivers_due(at(4)).unwrap(), [""; 0]);
-    assert_eq!(ledger.receivers_due(at(5)).unwrap(), [pager.clone()]);
-    assert_eq!(ledger.receivers_due(at(-3000)).unwrap(), [pager.clone()], "the clock was ahead then");
+    assert_eq!(ledger.receivers_due(at(5)).unwrap(), slice::from_ref(pager));
+    assert_eq!(ledger.receivers_due(at(-3000)).unwrap(), slice::from_ref(pager), "the clock was ahead then");
     ledger.receiver_failed(&lease, pager, "refused", at(99), at(62)).unwrap();
     ledger.receiver_failed(&lease, pager, "refused", at(99), at(63)).unwrap();
     let mut long = Vec::new();
@@ -197,12 +198,11 @@ struct Inbox {
 
 impl Inbox {
     fn take(&mut self, alert: &Alert) {
-        match self.seen.get(&alert.id) {
-            Some(known) => assert_eq!(known, alert, "one id is one alert"),
-            None => {
-                self.seen.insert(alert.id.clone(), alert.clone());
-                self.all.push(alert.clone());
-            }
+        if let Some(known) = self.seen.get(&alert.id) {
+            assert_eq!(known, alert, "one id is one alert");
+        } else {
+            self.seen.insert(alert.id.clone(), alert.clone());
+            self.all.push(alert.clone());
         }
     }
 
@@ -250,11 +250,11 @@ fn live_through_a_day(seed: u64) {
     while minutes < 30 * 60 || known != [false; 2] {
         minutes += rng.i64(1..40);
         let (now, over) = (at(minutes), minutes >= 30 * 60);
-        for place in 0..2 {
-            let turns = if over { fails[place] } else { rng.u8(0..if restless { 3 } else { 40 }) == 0 };
+        for (place, fails) in fails.iter_mut().enumerate() {
+            let turns = if over { *fails } else { rng.u8(0..if restless { 3 } else { 40 }) == 0 };
             if turns {
-                fails[place] = !fails[place];
-                match (place, fails[place]) {
+                *fails = !*fails;
+                match (place, *fails) {
                     (0, true) => ledger.refuse("hr", &Incomplete::lasting("It is empty."), now).unwrap(),
                     (0, false) => ledger.source_well("hr").unwrap(),
                     (_, true) => drop(ledger.put_on_brake(&Brake { since: now, reason: "Much.".into() }).unwrap()),

@@ -53,7 +53,7 @@ pub(super) fn seats_exhausted(subscription: &Subscription, seats: &Seats<'_>) ->
     } else {
         let verdict = format!("buy {} unless they can wait until then", number(missing));
         let it = count(missing, "seat", "seats");
-        (verdict, format!("Nothing, if they can wait until {day}; else buy {it} for {name}."))
+        (verdict, format!("Buy {it} for {name}, unless they can wait until {day}."))
     };
     let wait = count(waiting, "person waits", "people wait");
     let probe = span(subscription.seat_probe);
@@ -62,8 +62,12 @@ pub(super) fn seats_exhausted(subscription: &Subscription, seats: &Seats<'_>) ->
         done:
             "It has given out every free seat, by priority and then by time of waiting, and takes none away from anybody."
                 .to_owned(),
-        to_do: format!("{to_do} Nothing else: whoever waits is given a seat within {probe} of the purchase."),
-        otherwise: "They go on waiting until somebody leaves.".to_owned(),
+        to_do: format!("{to_do} Whoever waits is given a seat within {probe} of the purchase."),
+        otherwise: if buy > 0 {
+            "They go on waiting until somebody leaves.".to_owned()
+        } else {
+            format!("They wait until {day}.")
+        },
         ..Words::default()
     }
 }

@@ -266,7 +266,7 @@ async fn try_receiver(world: &World, receiver: &Receiver, sends: bool) -> Findin
     let what = format!("alerts, {}", receiver.label);
     if !sends {
         return match send::examine(receiver).await {
-            Ok(would) => well(what, would),
+            Ok(plan) => well(what, plan),
             Err(why) => ill(what, why),
         };
     }

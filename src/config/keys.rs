@@ -558,7 +558,7 @@ static SMTP: Table = Table {
             key(
                 "server",
                 Kind::SmtpUrl,
-                "The mail server: smtp://host:587 (with StartTLS, but on this machine) or smtps://host:465.",
+                "The mail server: smtp://host:587 (StartTLS, except to this machine) or smtps://host:465.",
             )
             .required(),
             key("username", Kind::Text, "The name for the mail server, with password."),

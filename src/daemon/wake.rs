@@ -59,9 +59,8 @@ pub struct Agenda {
 struct Item {
     due: Timestamp,
     trigger: Trigger,
-    running: bool,
-    /// When it was last begun; `None`: never.
-    begun: Option<Timestamp>,
+    /// Since when it is being looked at.
+    running: Option<Timestamp>,
     /// Whether it was ever finished.
     seen: bool,
     /// Something happened during the pass: look once more after it.
@@ -83,8 +82,7 @@ impl Agenda {
             let item = Item {
                 due,
                 trigger,
-                running: false,
-                begun: None,
+                running: None,
                 seen: false,
                 again: None,
                 failures: 0,
@@ -93,7 +91,7 @@ impl Agenda {
             };
             self.items.insert(name.to_owned(), item);
         }
-        if !self.items[name].running {
+        if self.items[name].running.is_none() {
             self.queue.insert((due, name.to_owned()));
         }
     }
@@ -103,8 +101,8 @@ impl Agenda {
     pub fn want(&mut self, name: &str, now: Timestamp, trigger: Trigger) {
         match self.items.get_mut(name) {
             // A person's word is not drowned by what comes after it.
-            Some(item) if item.running && item.again == Some(Trigger::Command) => {}
-            Some(item) if item.running => item.again = Some(trigger),
+            Some(item) if item.running.is_some() && item.again == Some(Trigger::Command) => {}
+            Some(item) if item.running.is_some() => item.again = Some(trigger),
             Some(item) if item.due <= now || item.frozen && trigger != Trigger::Command => {}
             Some(_) => self.put(name, now, trigger),
             None => {}
@@ -117,7 +115,7 @@ impl Agenda {
         match self.items.get_mut(name) {
             Some(item) => {
                 (item.frozen, item.failures, item.leaves) = (false, 0, false);
-                if item.running {
+                if item.running.is_some() {
                     // A person's word is not drowned by what comes after it.
                     item.again = item.again.filter(|again| *again == Trigger::Command).or(Some(trigger));
                 } else {
@@ -131,7 +129,7 @@ impl Agenda {
     /// Takes an item off the agenda; one that is being looked at is off it when that has ended.
     pub fn remove(&mut self, name: &str) {
         match self.items.get_mut(name) {
-            Some(item) if item.running => item.leaves = true,
+            Some(item) if item.running.is_some() => item.leaves = true,
             Some(item) => {
                 self.queue.remove(&(item.due, name.to_owned()));
                 self.items.remove(name);
@@ -142,8 +140,8 @@ impl Agenda {
 
     /// What looks at an item counts no more, however it ends and if it never does.
     pub fn give_up(&mut self, name: &str) {
-        if let Some(item) = self.items.get_mut(name).filter(|item| item.running) {
-            item.running = false;
+        if let Some(item) = self.items.get_mut(name).filter(|item| item.running.is_some()) {
+            item.running = None;
             if item.leaves {
                 self.remove(name);
             }
@@ -168,7 +166,7 @@ impl Agenda {
         while let Some(first) = self.queue.first().filter(|(at, _)| *at <= now).cloned() {
             self.queue.remove(&first);
             if let Some(item) = self.items.get_mut(&first.1) {
-                (item.running, item.begun) = (true, Some(now));
+                item.running = Some(now);
                 due.push((first.1, item.trigger));
             }
         }
@@ -195,14 +193,14 @@ impl Agenda {
 
     /// When the item was begun that is being looked at for longest.
     pub fn under_way_since(&self) -> Option<Timestamp> {
-        self.items.values().filter(|item| item.running).filter_map(|item| item.begun).min()
+        self.items.values().filter_map(|item| item.running).min()
     }
 
     /// An item has been looked at; its next moment is the earliest of `next`, unless something happened meanwhile. After
     /// a failure it is tried again by the backoff alone.
     pub fn finished(&mut self, name: &str, now: Timestamp, went: Went, next: &[(Timestamp, Trigger)]) {
         let Some(item) = self.items.get_mut(name) else { return };
-        (item.running, item.seen) = (false, true);
+        (item.running, item.seen) = (None, true);
         if item.leaves {
             self.remove(name);
             return;

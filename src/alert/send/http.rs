@@ -128,12 +128,11 @@ async fn answer(host: &str, mut response: Response, now: Timestamp) -> Sent {
 /// In seconds, or as a date.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let after = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at: Timestamp = httpdate::parse_http_date(text).ok()?.into();
-            (at - now).to_std().ok()?
-        }
+    let after = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let at: Timestamp = httpdate::parse_http_date(text).ok()?.into();
+        (at - now).to_std().ok()?
     };
     Some(after.min(RETRY_AFTER_MAX))
 }

@@ -35,7 +35,7 @@ impl<'a> Build<'a> {
                 );
             }
         }
-        let values = Values { table: *keys, layers: vec![(self.main, table)] };
+        let values = Values { table: keys, layers: vec![(self.main, table)] };
         if *kind == "smtp" && values.has("username") && is_plain(&values) {
             self.warnings.push(
                 "A mail server on this machine gets the password of [[alerts]] without TLS, because there is no `ca_file`.".to_owned(),

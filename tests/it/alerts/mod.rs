@@ -80,8 +80,8 @@ fn a_mail_goes_over_start_tls_or_tls_signed_in_and_certified_by_the_own_authorit
         let world = World::new(3);
         let smtp = Smtp::start(&pki(world.dir.path()), implicit, mood);
         let world = world_with_mail(&smtp, scheme, PASSWORD, true, world);
-        let would = world.run_to(0, &["check"]);
-        assert!(would.stdout.contains("would write to it@contoso.com by localhost with"), "{}", would.stdout);
+        let ran = world.run_to(0, &["check"]);
+        assert!(ran.stdout.contains("would write to it@contoso.com by localhost with"), "{}", ran.stdout);
         assert!(smtp.mails().is_empty(), "a check sends nothing");
         let ran = send_test(&world, 0);
         assert!(ran.stdout.contains("the test alert was taken: localhost answers 250"), "{}", ran.stdout);
@@ -154,6 +154,26 @@ fn a_run_from_cron_tells_of_a_full_subscription_once_and_that_it_is_over() {
         history.contains("alert-sent") && history.contains("mail to it@contoso.com: contoso: 3 people wait"),
         "{history}"
     );
+}
+
+#[test]
+fn who_waits_is_not_told_as_served_because_the_server_is_not_to_be_asked() {
+    let world = World::new(2);
+    let web = Web::start(WELL);
+    webhook(&world, &web);
+    world.drop_roster("a.csv", &people(0..3));
+    world.run_to(3, &["sync"]);
+    let elsewhere = Web::start(web::Mood::Answers("302 Found\r\nlocation: https://www.example.com/\r\n"));
+    let config = fs::read_to_string(world.path("rosterd.toml")).unwrap();
+    let broken = config.replace(&world.base_url, &format!("http://127.0.0.1:{}", elsewhere.port));
+    fs::write(world.path("rosterd.toml"), broken).unwrap();
+    world.run_to(1, &["sync"]);
+    fs::write(world.path("rosterd.toml"), config).unwrap();
+    world.run_to(3, &["sync"]);
+    let told: Vec<_> = web.requests().iter().map(|request| request.json()["data"].clone()).collect();
+    let told: Vec<_> =
+        told.iter().map(|data| (data["event"].as_str().unwrap(), data["phase"].as_str().unwrap())).collect();
+    assert_eq!(told, [("seats-exhausted", "new"), ("run-failed", "new"), ("run-failed", "over")]);
 }
 
 #[test]

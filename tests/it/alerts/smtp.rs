@@ -1,4 +1,4 @@
-//! A mail server as small as can be: StartTLS or TLS from the beginning, signing in, and what may go wrong.
+//! A mail server as small as can be: `StartTLS` or TLS from the beginning, signing in, and what may go wrong.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -125,7 +125,7 @@ impl Session {
                         say(&mut wire, "535 5.7.8 authentication failed")?;
                     }
                 }
-                "MAIL" => say(&mut wire, "250 ok")?,
+                "MAIL" | "NOOP" | "RSET" => say(&mut wire, "250 ok")?,
                 "RCPT" if self.mood == Mood::NoSuchPerson => say(&mut wire, "550 5.1.1 no such person here")?,
                 "RCPT" => {
                     to.push(line.split(['<', '>']).nth(1).unwrap_or_default().to_owned());
@@ -138,7 +138,10 @@ impl Session {
                     loop {
                         match read(&mut wire)?.as_str() {
                             "." => break,
-                            line => text.push_str(&format!("{}\n", line.strip_prefix('.').unwrap_or(line))),
+                            line => {
+                                text.push_str(line.strip_prefix('.').unwrap_or(line));
+                                text.push('\n');
+                            }
                         }
                     }
                     let mail = Mail { to: std::mem::take(&mut to), text, tls: is_tls, user: user.clone() };
@@ -146,7 +149,6 @@ impl Session {
                     say(&mut wire, "250 2.0.0 queued as 4711")?;
                 }
                 "QUIT" => return say(&mut wire, "221 bye"),
-                "NOOP" | "RSET" => say(&mut wire, "250 ok")?,
                 _ => say(&mut wire, "502 not understood")?,
             }
         }

@@ -63,7 +63,7 @@ impl Web {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (requests, mood) = (Arc::clone(&requests), mood.lock().unwrap().clone());
-                thread::spawn(move || serve(stream, &mood, &requests));
+                thread::spawn(move || serve(&stream, &mood, &requests));
             }
         });
         web
@@ -78,7 +78,7 @@ impl Web {
     }
 }
 
-fn serve(stream: TcpStream, mood: &Mood, requests: &Mutex<Vec<Request>>) -> Option<()> {
+fn serve(stream: &TcpStream, mood: &Mood, requests: &Mutex<Vec<Request>>) -> Option<()> {
     if *mood == Mood::Down {
         return None;
     }
@@ -100,7 +100,7 @@ fn serve(stream: TcpStream, mood: &Mood, requests: &Mutex<Vec<Request>>) -> Opti
     match mood {
         Mood::Answers(status) => {
             let answer = format!("HTTP/1.1 {status}content-length: 2\r\nconnection: close\r\n\r\nok");
-            (&stream).write_all(answer.as_bytes()).ok()
+            (&*stream).write_all(answer.as_bytes()).ok()
         }
         // Until the other side goes.
         _ => reader.read(&mut [0]).ok().map(drop),
