@@ -32,7 +32,8 @@ fn status_has_the_documented_shape() {
     world.run_to(3, &["sync"]);
     let told = json(&world.run_to(3, &["status", "--json"]).stdout);
     let one = &told["subscriptions"][0];
-    let names = ["name", "type", "id", "seats", "members", "hold", "problem", "drift", "forecast", "last_run", "next_run"];
+    let names =
+        ["name", "type", "id", "seats", "members", "hold", "problem", "drift", "forecast", "last_run", "next_run"];
     assert_eq!(keys(one), sorted(&names));
     assert_eq!(keys(&one["forecast"]), sorted(&["outlook", "days", "per_week", "runs_out_on"]));
     assert_eq!(keys(&one["seats"]), sorted(&["available", "assigned", "as_of"]));

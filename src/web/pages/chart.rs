@@ -272,7 +272,9 @@ impl<'a> Drawing<'a> {
             let _ = if at == 0 { write!(path, "M{x} {y}") } else { write!(path, "H{x}V{y}") };
         }
         for pair in both.windows(2).rev() {
-            let _ = write!(path, "V{}H{}", corner(pair[0].held), round(self.x(pair[0].at)));
+            // Where more are held than there are, nothing is free.
+            let held = pair[0].held.min(pair[0].available);
+            let _ = write!(path, "V{}H{}", corner(held), round(self.x(pair[0].at)));
         }
         if !path.is_empty() {
             path.push('Z');

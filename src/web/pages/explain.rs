@@ -40,13 +40,11 @@ pub fn page(view: &ExplainView, visitor: &Visitor) -> Markup {
             }
         }
     };
-    match head {
-        Some(head) => head.page(Page::Explain, visitor, &body),
-        None => {
-            let main = html! { div.headline { h1 { "Explain" } } (body) };
-            Shell { title: "Explain", part: Whole::Explain, visitor, about: None }.page(&main)
-        }
+    if let Some(head) = head {
+        return head.page(Page::Explain, visitor, &body);
     }
+    let main = html! { div.headline { h1 { "Explain" } } (body) };
+    Shell { title: "Explain", part: Whole::Explain, visitor, about: None }.page(&main)
 }
 
 fn answer(explanation: &Explanation, zone: Tz) -> Markup {

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::html::{Tone, ago, foreign, prose, shape};
 use super::link::Link;
+use super::sources::in_force;
 use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::{Subscription, SubscriptionType};
@@ -238,7 +239,7 @@ pub fn of_source(source: &SourceLine) -> Option<Need> {
     Some(Need {
         kind: Kind::Source,
         whose: Some(source.name.clone()),
-        words: format!("{} The roster of before stays in force.", sentence(&plain(words))),
+        words: format!("{} {}", sentence(&plain(words)), in_force(source)),
         since: Some(*since),
         link: Some(Link::to("/sources").with("search", &source.name)),
     })
