@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use maud::{Markup, html};
 
-use super::html::{Tone, empty, foreign, prose, tag};
+use super::html::{Tone, empty, foreign, prose, tag, upper};
 use super::link::Link;
 use super::past::events;
 use super::shell::{Part as Whole, Shell, Visitor};
@@ -77,7 +77,7 @@ fn one(part: &Part) -> Markup {
     html! {
         article.card.answer {
             h3 { a href=(Link::of(&part.name, "")) { (foreign(&part.name)) } " " (tag(tone, word)) }
-            p.lead { (prose(&part.answer)) }
+            p.lead { (prose(&upper(&part.answer))) }
             @if !part.because.is_empty() { h4 { "Why" } ul { @for words in &part.because { li { (prose(words)) } } } }
             @if !part.what_would_change_it.is_empty() {
                 h4 { "What would change it" }

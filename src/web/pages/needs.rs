@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::html::{Tone, ago, foreign, prose, shape};
+use super::html::{Tone, ago, foreign, prose, shape, upper};
 use super::link::Link;
 use super::sources::in_force;
 use crate::brake::Brake;
@@ -186,7 +186,7 @@ impl Row {
             Kind::Soon => (self.soon.as_ref().map(Forecast::words).unwrap_or_default(), None, ""),
             _ => {
                 let (words, since) = self.problem.clone().unzip();
-                (sentence(&plain(&words.unwrap_or_default())), since, "")
+                (sentence(&plain(&upper(&words.unwrap_or_default()))), since, "")
             }
         };
         let mut link = Link::of(name, page);
