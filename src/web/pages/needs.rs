@@ -276,7 +276,7 @@ fn all_of(kind: Kind) -> Link {
     if kind == Kind::Source {
         Link::to("/sources").with("only", "failed")
     } else {
-        Link::to("/").with("only", kind.word())
+        Link::to("/").with("only", kind.word()).at("subscriptions")
     }
 }
 
