@@ -2,9 +2,12 @@
 
 mod explain;
 
+use std::collections::HashMap;
+
 use crate::alert::receiver::Receiver;
 use crate::clock::Timestamp;
 use crate::config::{Config, SourceKind, Subscription};
+use crate::ledger::listing::SourceLine;
 use crate::ledger::{Ledger, LedgerError, Member};
 use crate::report::alerts::ReceiverStatus;
 use crate::report::forecast::moments;
@@ -22,9 +25,10 @@ pub fn status(
     ledger: &Ledger,
     now: Timestamp,
 ) -> Result<Status, LedgerError> {
+    let lines = ledger.source_lines()?;
     let of_one = |subscription: &&Subscription| {
         let name = &subscription.name;
-        let problems = source_problems(config, subscription, ledger)?;
+        let problems = source_problems(config, subscription, &lines);
         let record = ledger.subscription(name)?;
         let status = SubscriptionStatus::new(subscription, &record, &ledger.member_counts(name)?, &problems, now);
         Ok(status.with_forecast(&ledger.seats_held_at(name, &moments(now))?, now))
@@ -77,14 +81,10 @@ fn sources(
 fn source_problems(
     config: &Config,
     subscription: &Subscription,
-    ledger: &Ledger,
-) -> Result<Vec<(String, String)>, LedgerError> {
-    let mut problems = Vec::new();
-    for name in subscription.sources.iter().filter(|name| config.sources.contains_key(*name)) {
-        let problem = ledger.source(name)?.and_then(|source| source.problem);
-        problems.extend(problem.map(|(words, _)| (name.clone(), words)));
-    }
-    Ok(problems)
+    lines: &HashMap<String, SourceLine>,
+) -> Vec<(String, String)> {
+    let known = subscription.sources.iter().filter(|name| config.sources.contains_key(*name));
+    known.filter_map(|name| Some((name.clone(), lines.get(name)?.problem.clone()?.0))).collect()
 }
 
 /// These members with what the subscription's rosters say of them. Where members are being listed the ledger is another

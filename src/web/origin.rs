@@ -54,8 +54,7 @@ pub(super) fn may_act(headers: &HeaderMap) -> bool {
 pub(super) fn may_read(method: &Method, headers: &HeaderMap) -> bool {
     let is_said = |name: &str, word: &str| matches!(said(headers, name), Said::Once(said) if said == word);
     match said(headers, "sec-fetch-site") {
-        Said::Not => true,
-        Said::Once("same-origin" | "none") => true,
+        Said::Not | Said::Once("same-origin" | "none") => true,
         _ => *method == Method::GET && is_said("sec-fetch-mode", "navigate") && is_said("sec-fetch-dest", "document"),
     }
 }

@@ -178,11 +178,12 @@ impl Keeping {
         let changes = ledger.changes()?;
         let (status, oldest_pending, sources) = ledger.in_one_snapshot(|ledger| {
             let all: Vec<_> = config.subscriptions.values().collect();
-            let accepted_at = |name: &String| Ok((name.clone(), ledger.source(name)?.and_then(|it| it.accepted_at)));
+            let lines = ledger.source_lines()?;
+            let accepted_at = |name: &String| (name.clone(), lines.get(name).and_then(|line| line.accepted_at));
             Ok((
                 facts::status(&config, &all, ledger, now)?,
                 ledger.oldest_pending()?,
-                config.sources.keys().map(accepted_at).collect::<Result<_, LedgerError>>()?,
+                config.sources.keys().map(accepted_at).collect(),
             ))
         })?;
         self.number += u64::from(changes != seen);

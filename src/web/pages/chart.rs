@@ -272,7 +272,9 @@ impl<'a> Drawing<'a> {
             let _ = if at == 0 { write!(path, "M{x} {y}") } else { write!(path, "H{x}V{y}") };
         }
         for pair in both.windows(2).rev() {
-            let _ = write!(path, "V{}H{}", corner(pair[0].held), round(self.x(pair[0].at)));
+            // Where more are held than there are, nothing is free.
+            let held = pair[0].held.min(pair[0].available);
+            let _ = write!(path, "V{}H{}", corner(held), round(self.x(pair[0].at)));
         }
         if !path.is_empty() {
             path.push('Z');
@@ -320,13 +322,17 @@ impl<'a> Drawing<'a> {
 
     fn labels(&self) -> Markup {
         let newest = self.view.points.last();
-        let at = round(self.x(self.view.now) - 6.0);
+        let now = self.x(self.view.now);
+        let at = round(now - 6.0);
+        // Beside the line where there is room, for under it is where it came from.
+        let (beside, anchor) =
+            if now + 2.0 * LABEL < self.size.width { (round(now + 8.0), "start") } else { (at, "end") };
         html! {
             @if let Some(seats) = newest.and_then(|point| point.available) {
                 text.available x=(at) y=(round(self.y(float(seats)) - 8.0)) text-anchor="end" { (count(seats, "seat", "seats")) }
             }
             @if let Some(held) = newest.and_then(|point| point.held) {
-                text.held x=(at) y=(round((self.y(float(held)) + 18.0).min(self.size.height - BOTTOM - 4.0))) text-anchor="end" { (number(held)) " held" }
+                text.held x=(beside) y=(round((self.y(float(held)) + 18.0).min(self.size.height - BOTTOM - 4.0))) text-anchor=(anchor) { (number(held)) " held" }
             }
         }
     }

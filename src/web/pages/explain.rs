@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use maud::{Markup, html};
 
-use super::html::{Tone, empty, foreign, prose, tag};
+use super::html::{Tone, empty, foreign, prose, tag, upper};
 use super::link::Link;
 use super::past::events;
 use super::shell::{Part as Whole, Shell, Visitor};
@@ -40,13 +40,11 @@ pub fn page(view: &ExplainView, visitor: &Visitor) -> Markup {
             }
         }
     };
-    match head {
-        Some(head) => head.page(Page::Explain, visitor, &body),
-        None => {
-            let main = html! { div.headline { h1 { "Explain" } } (body) };
-            Shell { title: "Explain", part: Whole::Explain, visitor, about: None }.page(&main)
-        }
+    if let Some(head) = head {
+        return head.page(Page::Explain, visitor, &body);
     }
+    let main = html! { div.headline { h1 { "Explain" } } (body) };
+    Shell { title: "Explain", part: Whole::Explain, visitor, about: None }.page(&main)
 }
 
 fn answer(explanation: &Explanation, zone: Tz) -> Markup {
@@ -79,7 +77,7 @@ fn one(part: &Part) -> Markup {
     html! {
         article.card.answer {
             h3 { a href=(Link::of(&part.name, "")) { (foreign(&part.name)) } " " (tag(tone, word)) }
-            p.lead { (prose(&part.answer)) }
+            p.lead { (prose(&upper(&part.answer))) }
             @if !part.because.is_empty() { h4 { "Why" } ul { @for words in &part.because { li { (prose(words)) } } } }
             @if !part.what_would_change_it.is_empty() {
                 h4 { "What would change it" }

@@ -135,9 +135,10 @@ fn chart(subscription: &Subscription, head: &Head, ledger: &Ledger, now: Timesta
     let name = &subscription.name;
     let since = ledger.seats_known_since(name)?;
     let moments = since.map_or_else(Vec::new, |since| chart::moments(since, now));
-    let (held, available) = (ledger.seats_held_at(name, &moments)?, ledger.seats_available_at(name, &moments)?);
-    let points = moments.into_iter().zip(held.into_iter().zip(available));
-    let points = points.map(|(at, (held, available))| Point { at, held, available }).collect();
+    let (taken, available) = (ledger.seats_held_at(name, &moments)?, ledger.seats_available_at(name, &moments)?);
+    let both = taken.into_iter().zip(available);
+    let points =
+        moments.into_iter().zip(both).map(|(at, (taken, available))| Point { at, held: taken, available }).collect();
     let seats = head.row.seats;
     let forecast = match seats {
         Some(seats) => Some(Forecast::new(&ledger.seats_held_at(name, &forecast::moments(now))?, seats, now)),

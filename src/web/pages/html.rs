@@ -148,6 +148,16 @@ pub fn empty(title: &str, body: &Markup) -> Markup {
     html! { div.empty { p.title { (title) } (body) } }
 }
 
+/// A fragment as a sentence begins: with a capital, unless its first word is more than a word (an address, a path, a name).
+pub fn upper(fragment: &str) -> String {
+    let word = fragment.split(' ').next().unwrap_or_default();
+    let mut chars = fragment.chars();
+    match chars.next() {
+        Some(first) if word.chars().all(|c| c.is_ascii_lowercase()) => first.to_uppercase().chain(chars).collect(),
+        _ => fragment.to_owned(),
+    }
+}
+
 /// A text that was written for a terminal, with what stands between backticks as code.
 pub fn prose(text: &str) -> Markup {
     html! {
@@ -184,6 +194,14 @@ mod tests {
     fn commands_in_a_sentence_are_code() {
         let html = prose("`rosterd retry contoso` <lets> it try again.").into_string();
         insta::assert_snapshot!(html, @"<bdi></bdi><code>rosterd retry contoso</code><bdi> &lt;lets&gt; it try again.</bdi>");
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_and_a_name_stays_as_it_is() {
+        assert_eq!(upper("the server is full"), "The server is full");
+        for name in ["https://a.example is gone", "hr: no such file", "p4 is odd", "", "/tmp is full"] {
+            assert_eq!(upper(name), name);
+        }
     }
 
     #[test]

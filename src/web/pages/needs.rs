@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::html::{Tone, ago, foreign, prose, shape};
+use super::html::{Tone, ago, foreign, prose, shape, upper};
 use super::link::Link;
+use super::sources::in_force;
 use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::{Subscription, SubscriptionType};
@@ -185,7 +186,7 @@ impl Row {
             Kind::Soon => (self.soon.as_ref().map(Forecast::words).unwrap_or_default(), None, ""),
             _ => {
                 let (words, since) = self.problem.clone().unzip();
-                (sentence(&plain(&words.unwrap_or_default())), since, "")
+                (sentence(&plain(&upper(&words.unwrap_or_default()))), since, "")
             }
         };
         let mut link = Link::of(name, page);
@@ -238,7 +239,7 @@ pub fn of_source(source: &SourceLine) -> Option<Need> {
     Some(Need {
         kind: Kind::Source,
         whose: Some(source.name.clone()),
-        words: format!("{} The roster of before stays in force.", sentence(&plain(words))),
+        words: format!("{} {}", sentence(&plain(words)), in_force(source)),
         since: Some(*since),
         link: Some(Link::to("/sources").with("search", &source.name)),
     })
@@ -275,7 +276,7 @@ fn all_of(kind: Kind) -> Link {
     if kind == Kind::Source {
         Link::to("/sources").with("only", "failed")
     } else {
-        Link::to("/").with("only", kind.word())
+        Link::to("/").with("only", kind.word()).at("subscriptions")
     }
 }
 

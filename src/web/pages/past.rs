@@ -153,13 +153,11 @@ pub fn history_page(view: &HistoryView, visitor: &Visitor) -> Markup {
             }
         }
     };
-    match head {
-        Some(head) => head.page(Page::History, visitor, &body),
-        None => {
-            let main = html! { div.headline { h1 { "History" } p.facts { span { "of all subscriptions" } } } (body) };
-            Shell { title: "History", part: Part::History, visitor, about: None }.page(&main)
-        }
+    if let Some(head) = head {
+        return head.page(Page::History, visitor, &body);
     }
+    let main = html! { div.headline { h1 { "History" } p.facts { span { "of all subscriptions" } } } (body) };
+    Shell { title: "History", part: Part::History, visitor, about: None }.page(&main)
 }
 
 /// Lines of the history; with their subscriptions where they are of several.
@@ -183,6 +181,7 @@ pub fn events(lines: &[PlacedLine], zone: Tz, of_several: bool) -> Markup {
                         @if of_several {
                             td data-label="Subscription" {
                                 @if let Some(name) = &line.subscription { a href=(Link::of(name, "")) { (foreign(name)) } }
+                                @else { span.faint { "–" } }
                             }
                         }
                         td data-label="What" { span.event.(tone(line.event)) { (word(line.event)) } }

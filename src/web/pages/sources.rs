@@ -171,13 +171,20 @@ fn changes(line: Option<&SourceLine>, now: Timestamp) -> Markup {
     }
 }
 
+/// What counts while a source fails: a sentence.
+pub fn in_force(line: &SourceLine) -> &'static str {
+    match line.accepted_at {
+        Some(_) => "The roster of before stays in force.",
+        None => "It has never been read whole.",
+    }
+}
+
 fn state(row: &SourceRow, now: Timestamp) -> Markup {
     html! {
         @match row.line.as_ref() {
             None => (tag(Tone::Plain, "not read yet")),
-            Some(SourceLine { problem: Some((words, since)), .. }) => {
-                (tag(Tone::Bad, "failed")) " " (ago(*since, now)) ". " (prose(&sentence(words)))
-                " The roster of before stays in force."
+            Some(line @ SourceLine { problem: Some((words, since)), .. }) => {
+                (tag(Tone::Bad, "failed")) " " (ago(*since, now)) ". " (prose(&sentence(words))) " " (in_force(line))
             },
             Some(SourceLine { accepted_at: None, .. }) => (tag(Tone::Plain, "nothing to read yet")),
             Some(line) => {

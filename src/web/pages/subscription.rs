@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::chart::{ChartView, chart};
-use super::html::{Tone, ago, bar, empty, foreign, prose, tag, time_and_distance};
+use super::html::{Tone, ago, bar, empty, foreign, prose, tag, time_and_distance, upper};
 use super::link::Link;
 use super::needs::{self, Need, Row};
 use super::past::{events, runs};
@@ -159,11 +159,6 @@ pub fn page(view: &SubscriptionView, visitor: &Visitor) -> Markup {
         }
     };
     view.head.page(Page::Overview, visitor, &body)
-}
-
-fn upper(fragment: &str) -> String {
-    let mut chars = fragment.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn no_run_yet(view: &SubscriptionView) -> Markup {

@@ -14,6 +14,7 @@ use rosterd::ledger::Ledger;
 use rosterd::ledger::listing::HoldInShort;
 use rosterd::plan::{Hold, Removal};
 use rosterd::roster::Reason;
+use rosterd::source::Evidence;
 use rusqlite::{Connection, Transaction, params};
 
 const BRANDS: [&str; 20] = [
@@ -97,9 +98,15 @@ pub(crate) fn write(folder: &Path, fleet: Fleet, http: &str, base_url: &str, mor
     for number in 0..fleet.subscriptions {
         subscription(&transaction, number, fleet);
     }
-    let source = "INSERT INTO source (name, evidence, entries, accepted_at) VALUES ('hr', '{}', ?1, ?2)";
+    let source = "INSERT INTO source (name, evidence, entries, accepted_at) VALUES ('hr', ?1, ?2, ?3)";
     let entries = fleet.subscriptions * fleet.members;
-    transaction.execute(source, params![int(entries), ms(fleet.now - TimeDelta::hours(5))]).unwrap();
+    let evidence = Evidence { file: Some("staff.csv".into()), rows: entries as u64, ..Evidence::default() };
+    transaction
+        .execute(
+            source,
+            params![serde_json::to_string(&evidence).unwrap(), int(entries), ms(fleet.now - TimeDelta::hours(5))],
+        )
+        .unwrap();
     transaction.commit().unwrap();
 }
 
@@ -114,7 +121,7 @@ fn subscription(transaction: &Transaction<'_>, number: usize, fleet: Fleet) {
     let seats = if waiting > 0 { held } else { held + 3 + number % 40 };
     let refused = (number % 131 == 9 && fleet.subscriptions > 1)
         .then_some("the licensing server does not accept the API key (401): put the right one into the.key");
-    let hold = (leaving > 0).then(|| hold(&name, leaving));
+    let stopped = (leaving > 0).then(|| hold(&name, leaving));
     let values = params![
         int(id),
         name,
@@ -123,9 +130,9 @@ fn subscription(transaction: &Transaction<'_>, number: usize, fleet: Fleet) {
         ms(now - TimeDelta::minutes(12)),
         refused,
         refused.map(|_| ms(now - TimeDelta::hours(3))),
-        hold.as_ref().map(|hold| serde_json::to_string(hold).unwrap()),
-        hold.as_ref().map(|hold| serde_json::to_string(&HoldInShort::of(hold)).unwrap()),
-        hold.as_ref().map(|_| ms(now - TimeDelta::hours(26))),
+        stopped.as_ref().map(|hold| serde_json::to_string(hold).unwrap()),
+        stopped.as_ref().map(|hold| serde_json::to_string(&HoldInShort::of(hold)).unwrap()),
+        stopped.as_ref().map(|_| ms(now - TimeDelta::hours(26))),
         refused.is_some(),
     ];
     let sql = "
@@ -168,7 +175,7 @@ fn people(transaction: &Transaction<'_>, id: usize, name: &str, groups: [usize; 
             [leaving, leaving + assigned, leaving + assigned + waiting].iter().filter(|end| number >= **end).count();
         let reason =
             ["no longer in hr (staff.csv)", "hr: staff.csv line 7", "no seat is free", "the domain does not exist"];
-        let since = ms(now - TimeDelta::hours(number as i64 % 2000 + 2));
+        let since = ms(now - TimeDelta::hours(int(number % 2000 + 2)));
         let waits = (group == 2).then_some(since);
         tally[group].1 += 1;
         let state = tally[group].0;
@@ -183,7 +190,7 @@ fn people(transaction: &Transaction<'_>, id: usize, name: &str, groups: [usize; 
 
 fn past(transaction: &Transaction<'_>, id: usize, number: usize, held: usize, seats: usize, now: DateTime<Utc>) {
     let days = 90;
-    let (per_day, bought) = ([0, 1, 2, 3, 5][number % 5], 30 + number % 40);
+    let (per_day, bought) = ([2, 1, 0, 3, 5][number % 5], 30 + number % 40);
     let insert = |sql: &str, at: i64, value: usize| {
         transaction.prepare_cached(sql).unwrap().execute(params![int(id), at, int(value)]).unwrap();
     };

@@ -1,6 +1,7 @@
 //! What is measured, and that what is made of it (a dashboard for Grafana, rules for alerts) measures what there is.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -120,17 +121,14 @@ fn the_dashboard_and_the_rules_ask_for_what_is_served() {
         assert!(query.contains("rosterd_") || query.contains("process_"), "{query}");
     }
     // Prometheus reads each as it stands, once Grafana has put in what it stands for.
-    let rules: String = queries
-        .iter()
-        .enumerate()
-        .map(|(n, query)| {
-            let query = query.replace("$__rate_interval", "5m").replace("$subscription", ".*");
-            format!("  - record: panel:{n}\n    expr: {}\n", Value::from(query))
-        })
-        .collect();
+    let mut rules = "groups:\n- name: panels\n  rules:\n".to_owned();
+    for (n, query) in queries.iter().enumerate() {
+        let query = query.replace("$__rate_interval", "5m").replace("$subscription", ".*");
+        writeln!(rules, "  - record: panel:{n}\n    expr: {}", Value::from(query)).unwrap();
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("panels.yml");
-    fs::write(&path, format!("groups:\n- name: panels\n  rules:\n{rules}")).unwrap();
+    fs::write(&path, &rules).unwrap();
     let checked = promtool(&["check", "rules", path.to_str().unwrap()], "");
     assert!(checked.status.success(), "{checked:?}\n{rules}");
 }

@@ -45,9 +45,9 @@ fn systemd_is_told_when_it_is_ready_that_it_lives_that_it_reloads_and_that_it_en
     }
     daemon.signal("HUP");
     let next = || loop {
-        let word = heard();
-        if word.trim() != "WATCHDOG=1" {
-            return word;
+        let told = heard();
+        if told.trim() != "WATCHDOG=1" {
+            return told;
         }
     };
     assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
