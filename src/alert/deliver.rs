@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use super::counts::{self, Outcome};
 use super::look;
 use super::receiver::Receiver;
 use super::send::{PATIENCE, Sent, send};
@@ -16,6 +15,7 @@ use crate::config::{AlertKind, Config};
 use crate::ledger::handle::LedgerHandle;
 use crate::ledger::sqlite::Waiting;
 use crate::ledger::{Lease, LedgerError, Owner};
+use crate::metrics;
 use crate::pass::World;
 use crate::telemetry::chain;
 
@@ -110,8 +110,8 @@ async fn note(
 ) -> Result<(), LedgerError> {
     let Receiver { mark, label, configured } = receiver.clone();
     let lease = lease.clone();
-    let outcome = if matches!(sent, Sent::Arrived(_)) { Outcome::Sent } else { Outcome::Failed };
-    counts::count(configured.way.kind(), outcome);
+    let result = if matches!(sent, Sent::Arrived(_)) { "delivered" } else { "failed" };
+    metrics::alerted(configured.way.kind().word(), result);
     let noted = world.outside.ledger.with(move |ledger| {
         let now = clock::now();
         match sent {

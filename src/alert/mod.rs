@@ -11,7 +11,6 @@
 //! and [`send`] sends it once. [`line`] says the same in the log's one line, receivers or none.
 
 pub mod cause;
-pub mod counts;
 pub mod deliver;
 pub mod line;
 pub mod look;
