@@ -87,8 +87,7 @@ impl Dns {
         let rosterd = world.command(arguments);
         let mut command = as_root(program("unshare"));
         command.args(["--mount", "/bin/sh", "-ec", MACHINE, "machine"]).arg(self.resolv_conf());
-        command.args(["env", "ROSTERD_ALLOW_ROOT=1"]);
-        command.arg(rosterd.get_program()).args(rosterd.get_args()).current_dir(world.path("."));
+        command.arg(rosterd.get_program()).args(rosterd.get_args()).arg("--allow-root").current_dir(world.path("."));
         command
     }
 }
