@@ -21,6 +21,8 @@ use crate::roster::membership::grace;
 pub const SERVER_PATIENCE: TimeDelta = TimeDelta::minutes(5);
 /// The same for a source that may be well again by itself: a share that is away, a directory that starts anew.
 pub const SOURCE_PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// What may stand or not is looked at again after this, though nothing marks it.
+const OPEN: TimeDelta = TimeDelta::minutes(5);
 /// Leavers whose seats come free within this time are counted on. It is less than a week, so that a weekday says which day.
 const COUNTED_ON: TimeDelta = TimeDelta::days(6);
 
@@ -136,11 +138,13 @@ pub fn of_subscription(facts: &Facts<'_>) -> Causes {
     };
     let (drift, drift_ends) = drift(facts).unzip();
     let seats = seats_exhausted(facts);
-    // Whether they would get a seat is seen when they are asked for.
-    let undecided = seats.is_none() && facts.in_state(MemberState::Pending).any(was_not_asked);
+    // Whether they have a seat, or would get one, is seen when the server answers.
+    let is_open = facts.counts.unknown > 0 || facts.in_state(MemberState::Pending).any(was_not_asked);
+    let seats_are_open = seats.is_none() && is_open;
     let all = [seats, key_rejected(facts), removals_held(facts), quarantined(facts), drift, failed];
-    let next = next.into_iter().chain(drift_ends.flatten()).filter(|at| *at > facts.now).min();
-    let undecided = if undecided { vec![AlertEvent::SeatsExhausted] } else { Vec::new() };
+    let look_again = seats_are_open.then(|| facts.now + OPEN);
+    let next = next.into_iter().chain(drift_ends.flatten()).chain(look_again).filter(|at| *at > facts.now).min();
+    let undecided = if seats_are_open { vec![AlertEvent::SeatsExhausted] } else { Vec::new() };
     Causes { standing: all.into_iter().flatten().collect(), undecided, next }
 }
 
@@ -490,6 +494,12 @@ mod tests {
         let not_asked = member("a@contoso.com", MemberState::Pending, &format!("{NOT_ASKED}the key is refused"));
         let seen = causes(&full(4), &[not_asked], None, now());
         assert_eq!((seen.standing, seen.undecided), (vec![], vec![AlertEvent::SeatsExhausted]));
+        let counts = MemberCounts { unknown: 1, ..MemberCounts::default() };
+        let (config, record) = (config(), full(4));
+        let subscription = &config.subscriptions["Contoso"];
+        let facts = Facts { subscription, record: &record, counts, unsettled: &[], brake: None, now: now() };
+        assert_eq!(of_subscription(&facts).undecided, [AlertEvent::SeatsExhausted], "an answer was lost");
+        assert_eq!(causes(&full(4), &[], None, now()), Causes::default());
         let roomy = SubscriptionRecord {
             seats: Some(Seats { available: 9, assigned: 4, as_of: now() }),
             ..SubscriptionRecord::default()

@@ -245,3 +245,27 @@ fn is_replaced(event: AlertEvent, all: &Causes) -> bool {
 fn short_hash(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..24].to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::alert::cause::Mark;
+    use crate::config::load_str;
+
+    #[test]
+    fn what_may_stand_or_not_is_not_told_as_over() {
+        let text = "[[alerts]]\nkind = \"command\"\ncommand = [\"page\"]\n";
+        let config = load_str(Path::new("/etc/rosterd/rosterd.toml"), text).unwrap();
+        let (receiver, now) = (&Receiver::all(&config)[0], Timestamp::UNIX_EPOCH);
+        let subject = &Subject::Subscription("contoso".to_owned());
+        let teller = Teller { identity: "1", subject, receiver, configured: true, now };
+        let event = AlertEvent::SeatsExhausted;
+        let told = Told { event, cause: "c".to_owned(), since: now, mark: Mark::Same, at: now, waits: false };
+        let judge = |undecided| teller.judge(event, None, Some(&told), &Causes { undecided, ..Causes::default() });
+        assert!(judge(vec![event]).0.is_none());
+        let over = judge(Vec::new()).0.and_then(|noted| noted.alert);
+        assert_eq!(over.map(|alert| alert.phase), Some(Phase::Over));
+    }
+}

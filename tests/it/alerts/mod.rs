@@ -157,26 +157,6 @@ fn a_run_from_cron_tells_of_a_full_subscription_once_and_that_it_is_over() {
 }
 
 #[test]
-fn who_waits_is_not_told_as_served_because_the_server_is_not_to_be_asked() {
-    let world = World::new(2);
-    let web = Web::start(WELL);
-    webhook(&world, &web);
-    world.drop_roster("a.csv", &people(0..3));
-    world.run_to(3, &["sync"]);
-    let elsewhere = Web::start(web::Mood::Answers("302 Found\r\nlocation: https://www.example.com/\r\n"));
-    let config = fs::read_to_string(world.path("rosterd.toml")).unwrap();
-    let broken = config.replace(&world.base_url, &format!("http://127.0.0.1:{}", elsewhere.port));
-    fs::write(world.path("rosterd.toml"), broken).unwrap();
-    world.run_to(1, &["sync"]);
-    fs::write(world.path("rosterd.toml"), config).unwrap();
-    world.run_to(3, &["sync"]);
-    let told: Vec<_> = web.requests().iter().map(|request| request.json()["data"].clone()).collect();
-    let told: Vec<_> =
-        told.iter().map(|data| (data["event"].as_str().unwrap(), data["phase"].as_str().unwrap())).collect();
-    assert_eq!(told, [("seats-exhausted", "new"), ("run-failed", "new"), ("run-failed", "over")]);
-}
-
-#[test]
 fn a_receiver_that_is_away_changes_nothing_for_a_run_and_status_says_so() {
     let world = world(2, "");
     let web = Web::start(web::Mood::Answers("503 Away\r\nretry-after: 3600\r\n"));
