@@ -175,8 +175,9 @@ impl<'a> Demo<'a> {
 
     async fn keep_running(&self) -> Result<(), Failure> {
         let folder = self.folder.display();
+        let dashboard = self.web.as_ref().map_or_else(String::new, |web| format!("\n  the dashboard: {}", web.url));
         say(&format!(
-            "Everything goes on until Ctrl-C. To try things on:\n  cd {folder}\n  rosterd status\n  rosterd explain {}\n  the server's page: {}\n  drop a CSV: {}",
+            "Everything goes on until Ctrl-C. To try things on:{dashboard}\n  cd {folder}\n  rosterd status\n  rosterd explain {}\n  the server's page: {}\n  drop a CSV: {}",
             address("grace"),
             self.server,
             drops(self.folder).display(),

@@ -102,6 +102,7 @@ pub(super) async fn history(
 }
 
 fn not_understood(why: &str) -> Problem {
+    let why = why.trim_start_matches("Failed to deserialize query string: ");
     Problem::bad_request(format!("What is asked for can't be understood: {why}."))
 }
 

@@ -180,6 +180,7 @@ fn an_open_page_shows_what_changes_and_keeps_what_a_person_writes() {
         serde_json::json!([true, "cont"])
     );
     assert!(browser.text("#live").contains("Live"), "{}", browser.text("#live"));
+    assert_eq!(browser.script("return typeof attend"), "function");
     browser.picture("live");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
@@ -198,6 +199,7 @@ fn without_scripts_everything_is_there_but_liveness() {
     browser.click("Members");
     browser.until("its members are, too", |browser| browser.texts("table.members tbody tr").len() == 50);
     assert_eq!(browser.text("#live"), "");
+    assert_eq!(browser.script("return typeof attend"), "undefined", "no script of the page was run");
 }
 
 #[test]

@@ -45,7 +45,8 @@ impl Site {
         configure_http(&world, http);
         let daemon = world.daemon("daemon.log");
         let url = url(&world);
-        let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+        // Each request on a connection of its own: one that was refused half-read is hung up on.
+        let client = Client::builder().redirect(Policy::none()).no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Site { world, daemon, url, runtime: Runtime::new().unwrap(), client }
     }
 

@@ -1,6 +1,7 @@
 //! What watches the daemon: health, and systemd.
 
 use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::*;
@@ -55,4 +56,25 @@ fn systemd_is_told_when_it_is_ready_that_it_lives_that_it_reloads_and_that_it_en
     daemon.signal("TERM");
     assert_eq!(next().trim(), "STOPPING=1");
     assert_eq!(daemon.wait(), Some(0));
+}
+
+#[test]
+fn the_demonstration_says_where_its_dashboard_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = folder.path().join("said");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
+    command.arg("demo").env("TMPDIR", folder.path()).stderr(Stdio::null());
+    let child = command.stdout(fs::File::create(&said).unwrap()).spawn().unwrap();
+    let _demo = Daemon { child };
+    let mut url = None;
+    until("it says where", || {
+        let said = fs::read_to_string(&said).unwrap();
+        let line = said.split_inclusive('\n').find_map(|line| line.strip_prefix("The dashboard is at "));
+        url = line.and_then(|line| line.strip_suffix('\n')).map(str::to_owned);
+        url.is_some()
+    });
+    let client = Client::builder().no_proxy().build().unwrap();
+    let page =
+        Runtime::new().unwrap().block_on(async { Answer::of(client.get(url.unwrap()).send().await.unwrap()).await });
+    assert!(page.status == 200 && page.body.contains("/subscriptions/contoso"), "{page:?}");
 }
