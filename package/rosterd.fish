@@ -68,7 +68,7 @@ complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l type -d 'How it
 complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l id -d 'The subscription\'s GUID' -r
 complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l api-key-file -d 'A file that holds the API key, and nothing else' -r -F
 complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l csv -d 'The roster is a CSV in this folder' -r -F
-complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l ldap -d 'The roster is in a directory: ldaps://SERVER; more than one are tried in turn' -r
+complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l ldap -d 'The roster is in a directory: `ldaps://SERVER`; more than one are tried in turn' -r
 complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l bind-dn -d 'Who rosterd is to the directory: a DN, or user@realm' -r
 complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l bind-password-file -d 'A file that holds the directory\'s password, and nothing else' -r -F
 complete -c rosterd -n "__fish_rosterd_using_subcommand init" -l group -d 'A group whose members should have a licence, by its DN; more than one count together' -r
