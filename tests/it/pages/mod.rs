@@ -122,6 +122,7 @@ fn a_person_rejects_and_everybody_stays() {
     browser.enter("#token", TOKEN);
     browser.until("it is at what is held", |browser| browser.url().ends_with("/held"));
     browser.click("Reject: keep 12 licences");
+    browser.until("it is said", |browser| browser.text(".said-to").contains("12 licences are kept"));
     browser.open(&site.page("/subscriptions/contoso/held"));
     browser.until("nothing is held any more", |browser| browser.text("#rows").contains("No removals are held."));
     assert_eq!(site.world.assigned().len(), 20);
