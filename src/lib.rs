@@ -6,7 +6,7 @@
 //!
 //! - [`config`] reads and checks what the operator wrote.
 //! - [`address`] is an e-mail address: its identity, by which people are compared, and its spelling, which is sent.
-//! - [`source`] looks at a CSV file or folder, and gives a reading that is complete, or says why it is not.
+//! - [`source`] looks at a CSV file or folder, or at a directory, and gives a reading that is complete, or says why it is not.
 //! - [`intake`] judges a complete reading and makes it the roster; only then the file is put away.
 //! - [`roster`] holds who should have a licence: entries, the difference of two readings, what is desired at a moment.
 //! - [`member`] is what is known of people in a subscription: states, seats, intents, approvals; [`drift`] holds what the
@@ -23,7 +23,10 @@
 //! - [`pass`] is one pass for one subscription, through all of the stages: the page to read first. [`outside`] is what
 //!   it touches of the world.
 //! - [`daemon`] makes passes when they are due; [`cli`] makes one because a person asked, and has every other verb.
-//! - [`exit`] says how a command ended, [`telemetry`] what is logged, and [`clock`] alone reads the time.
+//! - [`web`] serves pages, an API, metrics and health beside the daemon. [`facts`] is what reports are read from, and
+//!   [`person`] what a person may decide: the same for commands, pages and the API.
+//! - [`metrics`] is what is counted, [`exit`] says how a command ended, [`telemetry`] what is logged, and [`clock`] alone
+//!   reads the time.
 //! - [`sandbox`] is a licensing server to try all of it on.
 
 // The stages.
