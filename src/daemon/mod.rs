@@ -115,8 +115,8 @@ enum Event {
 }
 
 /// Runs until `world.shutdown` is cancelled, then finishes and records the requests in flight. It shows itself by the
-/// signs, of [`Signs::new`]. `ready` is called when every source is being watched. With each of the `hangups`, and when its files have changed, the configuration is read
-/// again.
+/// signs, of [`Signs::new`]. `ready` is called when every source is being watched. With each of the `hangups`, and when
+/// its files have changed, the configuration is read again.
 ///
 /// # Errors
 /// When the ticks can't be started. Nothing that happens later ends the daemon.
