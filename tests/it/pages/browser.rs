@@ -91,23 +91,40 @@ impl Browser {
         })
     }
 
-    /// Clicks the first element that has this text, of those that a person would click.
+    /// Clicks the first element that has this text, of those that a person would click, once it is there.
+    #[track_caller]
     pub(crate) fn click(&self, text: &str) {
         let path = format!("//*[self::a or self::button or self::summary][contains(normalize-space(.), '{text}')]");
-        self.runtime.block_on(async { self.driver.find(By::XPath(path)).await.unwrap().click().await.unwrap() });
+        self.click_at(&By::XPath(path));
     }
 
+    #[track_caller]
     pub(crate) fn tick(&self, css: &str) {
-        self.runtime.block_on(async { self.driver.find(By::Css(css)).await.unwrap().click().await.unwrap() });
+        self.click_at(&By::Css(css));
     }
 
-    /// Types into a field and presses Enter.
-    pub(crate) fn enter(&self, css: &str, text: &str) {
-        self.runtime.block_on(async {
-            let field = self.driver.find(By::Css(css)).await.unwrap();
-            field.clear().await.unwrap();
-            field.send_keys(text.to_owned() + Key::Enter).await.unwrap();
+    #[track_caller]
+    fn click_at(&self, place: &By) {
+        until("it is clicked", || {
+            self.runtime.block_on(async { self.driver.find(place.clone()).await?.click().await }).is_ok()
         });
+    }
+
+    /// Types into a field, once it is there, and presses Enter.
+    #[track_caller]
+    pub(crate) fn enter(&self, css: &str, text: &str) {
+        let typed = || async {
+            let field = self.driver.find(By::Css(css)).await?;
+            field.clear().await?;
+            field.send_keys(text.to_owned() + Key::Enter).await
+        };
+        until("it is entered", || self.runtime.block_on(typed()).is_ok());
+    }
+
+    /// Waits until this is said there: a page that was asked for comes when it comes.
+    #[track_caller]
+    pub(crate) fn sees(&self, css: &str, words: &str) {
+        until(words, || self.text(css).contains(words));
     }
 
     /// Presses keys wherever the focus is.
