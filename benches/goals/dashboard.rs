@@ -46,7 +46,7 @@ pub fn answers(binary: &Path, subscriptions: usize, members: usize, rounds: usiz
     world.write_lines("people.csv", std::iter::once(HEADER.to_owned()).chain((0..JOINERS).map(row)));
     let log = world.path("daemon.log");
     let mut command = world.rosterd("run");
-    command.current_dir(world.path("")).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+    command.current_dir(world.path("")).stdin(Stdio::null()).stdout(Stdio::null());
     let daemon = Daemon(command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap());
     wait("a run is going on", || world.sandbox.request_count() > 0);
     let mut client = Client::new(served(&fs::read_to_string(&log).unwrap()));
