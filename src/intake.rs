@@ -28,7 +28,7 @@ use crate::source::ldap::{self, connect};
 use crate::source::{
     Delta, DeltaFile, Edit, Evidence, FileDone, FileMark, Incomplete, Known, Reading, Row, Snapshot, csv,
 };
-use crate::telemetry::{Masked, Progress, chain};
+use crate::telemetry::{Masked, Progress, chain, span};
 
 mod places;
 pub mod touch;
@@ -319,6 +319,7 @@ impl<'a, O: Outside> Desk<'a, O> {
 
     /// `file` is where a delta comes from, if from a file.
     fn take_reading(&self, reading: Reading, file: Option<DeltaFile>) -> Result<Intake, LedgerError> {
+        let _judge = span::judge().entered();
         match reading {
             Reading::Nothing | Reading::Unchanged => Ok(Intake::Unchanged),
             Reading::Settling(wait) => Ok(Intake::Settling(wait)),
@@ -455,6 +456,7 @@ impl<'a, O: Outside> Desk<'a, O> {
     }
 
     fn enter(&self, acceptance: Acceptance) -> Result<Intake, LedgerError> {
+        let _accept = span::accept().entered();
         let (changes, entries, bad_rows) = (acceptance.changes.len(), acceptance.entries, acceptance.bad_rows.len());
         let file = acceptance.evidence.file.clone().unwrap_or_default();
         let complaint = unusable(&acceptance.bad_rows, self.nouns(), &file, |reason| Masked(reason).to_string());

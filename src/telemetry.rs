@@ -18,6 +18,9 @@
 
 mod journal;
 mod line;
+pub mod span;
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
@@ -28,6 +31,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -73,7 +77,26 @@ pub fn init(options: Options) -> Result<(), TelemetryError> {
         Ok(_) | Err(std::env::VarError::NotPresent) => EnvFilter::new(default_filter(options.verbosity, options.brief)),
     };
     let lines = Lines { form: Form::of(options) };
-    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().map_err(|_| TelemetryError::Twice)
+    let filter = filter.and(filter_fn(|metadata| metadata.target() != span::TARGET));
+    let registry = tracing_subscriber::registry().with(lines.with_filter(filter));
+    #[cfg(not(feature = "otel"))]
+    let set_up = registry.try_init();
+    #[cfg(feature = "otel")]
+    let set_up = {
+        let (traces, problem) = traces::layer().map_or_else(|problem| (None, Some(problem)), |layer| (layer, None));
+        let set_up = registry.with(traces).try_init();
+        if let Some(problem) = problem {
+            tracing::warn!("{problem}");
+        }
+        set_up
+    };
+    set_up.map_err(|_| TelemetryError::Twice)
+}
+
+/// To be called when the process ends: what is left to be told is told.
+pub fn end() {
+    #[cfg(feature = "otel")]
+    traces::end();
 }
 
 /// In which form lines are written.

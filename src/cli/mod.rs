@@ -41,6 +41,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::LogFormat;
 use crate::exit::ExitStatus;
+use crate::telemetry;
 use context::Context;
 use failure::Failure;
 
@@ -117,10 +118,12 @@ enum Verb {
 pub fn main() -> ExitStatus {
     let Cli { global, verb } = Cli::parse();
     let may_run = root::refuse(&verb, global.allow_root);
-    may_run.and_then(|()| run_verb(verb, &Context::new(global))).unwrap_or_else(|failure| {
+    let ended = may_run.and_then(|()| run_verb(verb, &Context::new(global))).unwrap_or_else(|failure| {
         failure.print();
         failure.status
-    })
+    });
+    telemetry::end();
+    ended
 }
 
 fn run_verb(verb: Verb, context: &Context) -> Result<ExitStatus, Failure> {

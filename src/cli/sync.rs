@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{Instrument as _, Span, info};
 
 use super::context::{Context, make_ledger, runtime, subscriptions, world};
 use super::failure::Failure;
@@ -21,7 +21,7 @@ use crate::intake::{self, Files, Intake, Memory};
 use crate::ledger::{LedgerError, RunId, RunOutcome, SubscriptionRecord, Trigger};
 use crate::pass::{self, PassError, Passed, World};
 use crate::report::text::count;
-use crate::telemetry::chain;
+use crate::telemetry::{chain, span};
 
 /// One run now: read the sources, and assign and unassign what follows
 #[derive(Debug, clap::Args)]
@@ -66,13 +66,14 @@ pub(super) fn run(args: &SyncArgs, context: &Context) -> Result<ExitStatus, Fail
     let chosen: Vec<Subscription> = subscriptions(&config, &args.names)?.into_iter().cloned().collect();
     let ledger = make_ledger(&config, clock::now())?;
     let world = world(config, ledger)?;
-    let (sources_well, mut lines) = runtime()?.block_on(async {
+    let work = async {
         end_on_signals(world.shutdown.clone())?;
         let sources_well = read_sources(&world, &chosen, Files::PutAway).await?;
         let lines = pass_all(&world, chosen).await;
         deliver::finish(&world, ALERTS_PATIENCE).await;
         Ok::<_, Failure>((sources_well, lines))
-    })?;
+    };
+    let (sources_well, mut lines) = runtime()?.block_on(work.instrument(span::wake(Trigger::Command)))?;
     let brake = world.outside.ledger.blocking_with(|ledger| ledger.brake())?;
     world.outside.ledger.close();
     lines.sort_by(|one, other| one.name.cmp(&other.name));
@@ -105,7 +106,9 @@ async fn read_source(world: &World, source: Source, files: Files) -> Result<bool
     let name = source.name.clone();
     loop {
         let (world, source) = (world.clone(), source.clone());
+        let wake = Span::current();
         let look = tokio::task::spawn_blocking(move || {
+            let _wake = wake.entered();
             let intakes = intake::take_in(&world.config, &world.outside, &source, &mut memory, files);
             (memory, intakes)
         });
@@ -133,7 +136,7 @@ async fn pass_all(world: &World, chosen: Vec<Subscription>) -> Vec<Line> {
     let mut passes = JoinSet::new();
     for subscription in chosen {
         let world = world.clone();
-        passes.spawn(async move { pass_one(&world, subscription).await });
+        passes.spawn(async move { pass_one(&world, subscription).await }.in_current_span());
     }
     passes.join_all().await
 }

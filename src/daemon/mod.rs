@@ -19,6 +19,7 @@ mod tasks;
 mod thread;
 mod trouble;
 pub mod wake;
+mod wakes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{Instrument as _, error, info, warn};
 
 use crate::clock::{self, Timestamp};
 use crate::config::{Config, KeyMark, SecretRef, SourceKind};
@@ -50,6 +51,7 @@ use tasks::{Panicked, Tasks};
 use thread::aside;
 use trouble::Troubles;
 use wake::{Agenda, Backoff, Went};
+use wakes::Wakes;
 
 /// Hints that wait for the loop. One that finds the queue full is left out: there is a look soon anyway.
 const HINTS_MAX: usize = 1024;
@@ -171,6 +173,7 @@ struct Daemon {
     eyes: BTreeMap<String, Eye>,
     subscriptions: Agenda,
     sources: Agenda,
+    wakes: Wakes,
     hints: mpsc::Sender<Hint>,
     inbox: mpsc::Receiver<Hint>,
     looks: Tasks<LookEnded>,
@@ -203,6 +206,7 @@ impl Daemon {
             eyes,
             subscriptions: Agenda::default(),
             sources: Agenda::default(),
+            wakes: Wakes::default(),
             hints,
             inbox,
             looks: Tasks::new(),
@@ -270,7 +274,10 @@ impl Daemon {
                 self.look_at_alerts();
                 self.beat(now);
             }
-            Event::Hint(Hint::Stirred(source)) => self.sources.want(&source, now, Trigger::Roster),
+            Event::Hint(Hint::Stirred(source)) => {
+                self.wakes.source(&source, Trigger::Roster);
+                self.sources.want(&source, now, Trigger::Roster);
+            }
             // Whoever gave it up has seen to the rest.
             Event::Looked(_, _, end) if end.is_cancelled() => {}
             Event::Looked(source, looked, _) => self.looked(&source, looked, now),
@@ -288,20 +295,21 @@ impl Daemon {
     }
 
     fn start_due(&mut self, now: Timestamp) {
-        for (name, _) in self.sources.take_due(now) {
-            self.start_look(name);
+        for (name, trigger) in self.sources.take_due(now) {
+            self.start_look(name, trigger);
         }
         for (name, trigger) in self.subscriptions.take_due(now) {
             self.start_pass(name, trigger);
         }
     }
 
-    fn start_look(&mut self, name: String) {
+    fn start_look(&mut self, name: String, trigger: Trigger) {
         let (Some(source), Some(eye)) = (self.world.config.sources.get(&name).cloned(), self.eyes.get(&name)) else {
             return;
         };
         let (look, end) = eye.look(&self.world, source, self.hints.clone());
-        let look = aside(Arc::clone(&self.turns), SLOW, look);
+        let wake = self.wakes.source(&name, trigger);
+        let look = aside(Arc::clone(&self.turns), SLOW, move || wake.in_scope(look));
         self.looks.start(name, async move { (look.await, end) });
     }
 
@@ -309,7 +317,8 @@ impl Daemon {
         let (end, subscription) = (self.world.shutdown.child_token(), name.clone());
         self.ends.insert(name.clone(), end.clone());
         let world = World { shutdown: end, ..World::clone(&self.world) };
-        self.passes.start(name, async move {
+        let wake = self.wakes.pass(&name, trigger);
+        let pass = async move {
             match world.config.subscriptions.get(&subscription) {
                 // One that has not begun when it is to end has nothing to finish.
                 Some(subscription) if !world.shutdown.is_cancelled() => {
@@ -317,7 +326,8 @@ impl Daemon {
                 }
                 _ => Ok(Passed::Elsewhere),
             }
-        });
+        };
+        self.passes.start(name, pass.instrument(wake));
     }
 
     /// The pass asks for seats though the probe is not due, as `sync` does; what the looks find has another one made.
@@ -336,7 +346,13 @@ impl Daemon {
             None => Went::Wrong(RETRY),
         };
         let mut next: Moments = next_look(&self.world.config, name, now).into_iter().collect();
-        for intake in looked.and_then(Result::ok).unwrap_or_default() {
+        let intakes = looked.and_then(Result::ok).unwrap_or_default();
+        if !intakes.iter().any(|intake| matches!(intake, Intake::Settling(_))) {
+            let changed = intakes.iter().any(|intake| matches!(intake, Intake::Accepted { .. }));
+            let changed = changed.then(|| self.world.config.subscriptions_of(name));
+            self.wakes.looked(name, changed.into_iter().flatten());
+        }
+        for intake in intakes {
             match intake {
                 Intake::Accepted { .. } => self.roster_changed(name, now),
                 Intake::Settling(wait) => next.push((now + delta(wait), Trigger::Roster)),

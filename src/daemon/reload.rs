@@ -249,6 +249,7 @@ impl Daemon {
     /// A look whose source is another now, or is named by others, can't come to an end that counts: it is given up, also
     /// where it hangs for ever.
     fn put_sources(&mut self, change: &Change, now: Timestamp) {
+        self.wakes.forget(&change.sources.removed, &change.subscriptions.removed);
         for name in &change.sources.removed {
             self.give_up_look(name);
             self.eyes.remove(name);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use tracing::Instrument as _;
+
 use super::{Moments, World};
 use crate::address::Address;
 use crate::clock::Timestamp;
@@ -17,6 +19,7 @@ use crate::outside::Outside;
 use crate::plan::input::{Candidate, PlanInput, SourceFacts};
 use crate::plan::{Hold, LeavingUntil, Plan, reassert};
 use crate::roster::membership::{self, Desired};
+use crate::telemetry::span;
 
 /// A probe is never put off for longer.
 const PROBE_MAX: TimeDelta = TimeDelta::days(366);
@@ -100,7 +103,8 @@ pub async fn look<O: Outside>(
     ask_for_seats: bool,
 ) -> Result<Seen, LedgerError> {
     let (config, subscription) = (Arc::clone(&world.config), subscription.clone());
-    world.outside.on_ledger(move |ledger, now| look_at(ledger, &config, &subscription, ask_for_seats, now)).await
+    let look = world.outside.on_ledger(move |ledger, now| look_at(ledger, &config, &subscription, ask_for_seats, now));
+    look.instrument(span::plan()).await
 }
 
 /// As [`look`], on a ledger at hand and at a moment of choice.

@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, warn};
 
 use super::look::{Seen, look};
 use super::{PassError, World};
@@ -19,7 +19,7 @@ use crate::ledger::sqlite::Seen as SeenUntil;
 use crate::ledger::{IntentId, Lease, Ledger, LedgerError, RunId, RunOutcome, Trigger};
 use crate::licensing::wire::{Answer, Operation};
 use crate::outside::Outside;
-use crate::telemetry::{Progress, chain};
+use crate::telemetry::{Progress, chain, span};
 
 /// How long a lease holds without a sign of life, at least …
 const LEASE_TERM: Duration = Duration::from_mins(2);
@@ -176,6 +176,7 @@ impl<'a, O: Outside> Rim<'a, O> {
             }
             ledger.record_plan(lease, run, &plan, &scope, seen_until, now)
         })
+        .instrument(span::record())
         .await?;
         look_over_fleet(self.world, seen).await
     }
@@ -218,6 +219,7 @@ impl<'a, O: Outside> Rim<'a, O> {
         self.on_ledger(move |ledger, lease, now| {
             ledger.finish_run(lease, run, outcome, &report, problem.as_deref(), now)
         })
+        .instrument(span::record())
         .await
     }
 
@@ -241,7 +243,8 @@ impl<O: Outside> Commits for Course<'_, O> {
         let settled = commit.settled.iter().flat_map(|(_, outcomes)| outcomes).chain(&commit.left);
         let done = settled.filter(|(_, outcome)| !matches!(outcome, Outcome::NotDone { .. })).count();
         self.rim.progress.done(done as u64);
-        self.rim.on_ledger(move |ledger, lease, now| ledger.commit(lease, run, &commit, now)).await
+        let committed = self.rim.on_ledger(move |ledger, lease, now| ledger.commit(lease, run, &commit, now));
+        committed.instrument(span::record()).await
     }
 
     /// The request's whole time, and as much again for what the ledger has to do around it.
@@ -263,7 +266,10 @@ impl<O: Outside> Commits for Course<'_, O> {
 
 impl<O: Outside> Sends for Rim<'_, O> {
     async fn send(&self, request: &Request) -> Answer {
-        self.world.outside.send(self.subscription, &self.key, request).await
+        let span = span::request(self.subscription, request);
+        let answer = self.world.outside.send(self.subscription, &self.key, request).instrument(span.clone()).await;
+        span::answered(&span, &answer);
+        answer
     }
 }
 

@@ -55,5 +55,7 @@ mod rounds;
 mod safety;
 mod tidy;
 mod together;
+#[cfg(feature = "otel")]
+mod traces;
 mod web;
 mod world;
