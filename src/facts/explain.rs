@@ -10,8 +10,9 @@ use crate::pass::next_probe;
 use crate::plan::display::EvidenceJson;
 use crate::plan::input::Candidate;
 use crate::report::drift;
-use crate::report::explain::{ExplainInput, QueuePlace, SourceView, View};
+use crate::report::explain::{ExplainInput, SourceView, View};
 use crate::report::similar::Similar;
+use crate::roster::EntryKey;
 
 /// How much of an address's history is shown.
 const HISTORY_LINES_MAX: usize = 20;
@@ -61,19 +62,21 @@ pub fn that_know<'c>(
     let mut names: BTreeSet<String> = ledger.subscriptions_with(identity)?.into_iter().collect();
     names.extend(ledger.history_of(identity, HISTORY_LINES_MAX)?.into_iter().filter_map(|line| line.subscription));
     let hasher = ledger.hasher();
-    let mut know = Vec::new();
-    for subscription in config.subscriptions.values() {
-        let mut keys = [None, Some(subscription.name.as_str())].map(|route| hasher.entry_key(identity, route));
-        keys.sort_unstable();
-        let mut knows = names.contains(&subscription.name);
-        for source in &subscription.sources {
-            knows = knows || !ledger.entries_by_key(source, &keys)?.is_empty();
-        }
-        if knows {
-            know.push(subscription);
-        }
-    }
-    Ok(know)
+    let key_of = |route: Option<&str>| hasher.entry_key(identity, route);
+    let keys = |it: &Subscription| [key_of(None), key_of(Some(&it.name))];
+    let subscriptions = || config.subscriptions.values();
+    let mut wanted: Vec<(&str, EntryKey)> = subscriptions()
+        .filter(|it| !names.contains(&it.name))
+        .flat_map(|it| it.sources.iter().flat_map(|source| keys(it).map(|key| (source.as_str(), key))))
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let named: BTreeSet<(&str, EntryKey)> = ledger.rosters_with(&wanted)?.into_iter().collect();
+    let is_named = |it: &Subscription| {
+        let mut sources = it.sources.iter();
+        sources.any(|source| keys(it).iter().any(|key| named.contains(&(source.as_str(), *key))))
+    };
+    Ok(subscriptions().filter(|it| names.contains(&it.name) || !named.is_empty() && is_named(it)).collect())
 }
 
 fn view(
@@ -119,13 +122,9 @@ fn has_seat(candidate: &Candidate) -> bool {
 
 /// The place of a pending member, and how many are pending.
 fn queue_place(subscription: &str, member: &Member, ledger: &Ledger) -> Result<(u64, u64), LedgerError> {
-    let mut place = QueuePlace::of(member);
-    let mut pending = 0;
-    ledger.for_each_member(subscription, Some(MemberState::Pending), &mut |other| {
-        place.look_at(&other);
-        pending += 1;
-    })?;
-    Ok((place.place(), pending))
+    let counts = ledger.member_counts(subscription)?;
+    let pending = counts.iter().find(|(state, _)| *state == MemberState::Pending).map_or(0, |(_, count)| *count);
+    Ok((ledger.queue_place(subscription, member)?, pending))
 }
 
 fn source_view(source: &Source, candidate: &Candidate, ledger: &Ledger) -> Result<SourceView, LedgerError> {

@@ -12,7 +12,7 @@ use super::text::{Columns, Style, count, list, number, sentence};
 use crate::address::{Address, Invalid};
 use crate::clock::Timestamp;
 use crate::config::Policy;
-use crate::ledger::{Event, HistoryLine, Member, MemberState, Seats, StoredHold};
+use crate::ledger::{Event, HistoryLine, MemberState, Seats, StoredHold};
 use crate::plan::display::EvidenceJson;
 use crate::plan::input::Candidate;
 use crate::source::BadRow;
@@ -160,35 +160,6 @@ impl View {
             || departure.is_some()
             || self.sources.iter().any(|source| !source.bad_rows.is_empty())
     }
-}
-
-/// Finds a pending member's place in the queue by looking at every pending member once.
-#[derive(Debug)]
-pub struct QueuePlace<'a> {
-    member: &'a Member,
-    before: u64,
-}
-
-impl<'a> QueuePlace<'a> {
-    pub fn of(member: &'a Member) -> QueuePlace<'a> {
-        QueuePlace { member, before: 0 }
-    }
-
-    pub fn look_at(&mut self, other: &Member) {
-        if queue_key(other) < queue_key(self.member) {
-            self.before += 1;
-        }
-    }
-
-    /// Counted from 1.
-    pub fn place(self) -> u64 {
-        self.before + 1
-    }
-}
-
-/// Whoever has a claim first, then the lowest priority, then who has waited longest.
-fn queue_key(member: &Member) -> (bool, i32, Timestamp, &str) {
-    (member.claim.is_none(), member.priority, member.waiting_since.unwrap_or(member.since), member.address.identity())
 }
 
 impl Explanation {

@@ -16,6 +16,7 @@ use super::planning::{run_record, subscription_record};
 use super::values::{Json, Ms, Word, count, counted, moment, moment_or_none};
 use super::{Ledger, Result, known_subscription};
 use crate::clock::Timestamp;
+use crate::roster::EntryKey;
 
 impl Ledger {
     /// Every subscription that the ledger knows, by name.
@@ -117,6 +118,36 @@ impl Ledger {
             let mut statement = connection.prepare_cached(&sql::queue())?;
             let members = statement.query_map(params![id, count(limit as u64), count(skipped)], member)?;
             Ok(members.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Which place this pending member has in that order, counted from 1.
+    pub fn queue_place(&self, subscription: &str, member: &Member) -> Result<u64> {
+        self.read(|connection| {
+            let Some(id) = known_subscription(connection, subscription)? else { return Ok(1) };
+            let waiting_since = Ms(member.waiting_since.unwrap_or(member.since));
+            let place = params![id, member.claim.is_none(), member.priority, waiting_since, member.address.identity()];
+            let before = connection.prepare_cached(sql::BEFORE)?.query_row(place, |row| counted(row, 0))?;
+            Ok(before + 1)
+        })
+    }
+
+    /// Which of these rosters, each by its source's name, have the entry of this key. Those alone.
+    pub fn rosters_with<'n>(&self, wanted: &[(&'n str, EntryKey)]) -> Result<Vec<(&'n str, EntryKey)>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT name, id FROM source")?;
+            let ids = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+            let ids = ids.collect::<rusqlite::Result<HashMap<_, _>>>()?;
+            let mut statement = connection.prepare_cached("SELECT 1 FROM roster_entry WHERE source_id = ?1 AND key = ?2")?;
+            let mut found = Vec::new();
+            for (source, key) in wanted {
+                if let Some(id) = ids.get(*source)
+                    && statement.exists(params![id, key.0])?
+                {
+                    found.push((*source, *key));
+                }
+            }
+            Ok(found)
         })
     }
 
@@ -269,6 +300,17 @@ mod sql {
         "SELECT available FROM seats_available WHERE subscription_id = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1";
     pub(super) const SOURCES: &str = "
         SELECT name, entries, json_array_length(bad_rows), accepted_at, problem, problem_since, push FROM source";
+    /// Each part is a stretch of the index.
+    pub(super) const BEFORE: &str = "
+        SELECT
+          (SELECT count(*) FROM member INDEXED BY member_queue WHERE subscription_id = ?1 AND state = 'pending'
+             AND (claim IS NULL) < ?2)
+        + (SELECT count(*) FROM member INDEXED BY member_queue WHERE subscription_id = ?1 AND state = 'pending'
+             AND (claim IS NULL) = ?2 AND priority < ?3)
+        + (SELECT count(*) FROM member INDEXED BY member_queue WHERE subscription_id = ?1 AND state = 'pending'
+             AND (claim IS NULL) = ?2 AND priority = ?3 AND coalesce(waiting_since, since) < ?4)
+        + (SELECT count(*) FROM member INDEXED BY member_queue WHERE subscription_id = ?1 AND state = 'pending'
+             AND (claim IS NULL) = ?2 AND priority = ?3 AND coalesce(waiting_since, since) = ?4 AND identity < ?5)";
     pub(super) const WITH: &str = "
         SELECT name FROM subscription WHERE EXISTS (
           SELECT 1 FROM member WHERE subscription_id = subscription.id AND identity = ?1) ORDER BY name";

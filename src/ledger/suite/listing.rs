@@ -95,6 +95,11 @@ pub(in crate::ledger) fn the_queue_is_in_the_order_in_which_seats_are_given(ledg
     assert_eq!(queue(0, 9), ["owner", "boss", "first", "last"]);
     assert_eq!(queue(1, 2), ["boss", "first"]);
     assert_eq!(queue(9, 2), Vec::<String>::new());
+    let place = |member: &Member| ledger.queue_place("contoso", member).unwrap();
+    let all = ledger.queue_page("contoso", 0, 9).unwrap();
+    assert_eq!(all.iter().map(place).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let beside = |name: &str| Member { address: address(name), ..all[2].clone() };
+    assert_eq!([place(&beside("aaron")), place(&beside("zoe"))], [3, 4], "who waits for as long goes by address");
 }
 
 pub(in crate::ledger) fn a_line_says_how_a_subscription_stands_without_the_people_who_are_held(ledger: &mut Ledger) {

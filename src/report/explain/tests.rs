@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Globs;
-use crate::member::Departure;
+use crate::member::{Departure, Member};
 use crate::plan::{Hold, Removal};
 use crate::roster::{Entry, PRIORITY_DEFAULT, Reason, When};
 
@@ -528,26 +528,4 @@ fn json_has_the_same_answers() {
     assert_eq!(part["state"], "pending");
     assert_eq!(part["queue_place"], 3);
     assert_eq!(part["origins"][0], "hr: staff.csv line 7");
-}
-
-#[test]
-fn a_place_in_the_queue_goes_by_priority_then_age_then_address() {
-    let waits = |email: &str, priority, since: &str| Member {
-        priority,
-        waiting_since: Some(at(since)),
-        ..member(email, MemberState::Pending, "")
-    };
-    let me = waits("m@contoso.com", 100, "2026-11-20T08:00:00Z");
-    let mut place = QueuePlace::of(&me);
-    for other in [
-        waits("z@contoso.com", 1, "2026-11-22T08:00:00Z"),
-        waits("z@contoso.com", 100, "2026-11-19T08:00:00Z"),
-        waits("a@contoso.com", 100, "2026-11-20T08:00:00Z"),
-        me.clone(),
-        waits("n@contoso.com", 100, "2026-11-20T08:00:00Z"),
-        waits("a@contoso.com", 101, "2026-11-01T08:00:00Z"),
-    ] {
-        place.look_at(&other);
-    }
-    assert_eq!(place.place(), 4);
 }
