@@ -193,7 +193,10 @@ impl Daemon {
         if let Some(Reading { asked, usable, digest }) = seen.read {
             match usable {
                 Ok((config, client)) => self.accept(*config, client, asked, now),
-                Err(why) => self.refuse(&why, digest, asked),
+                Err(why) => {
+                    self.signs.put_refused(Some((&why, now)));
+                    self.refuse(&why, digest, asked);
+                }
             }
         }
         if self.reload.asked {
@@ -214,6 +217,7 @@ impl Daemon {
         let old = Arc::clone(&self.world.config);
         let change = Change::to(&old, &mut config);
         let was_refused = self.reload.refused.take().is_some();
+        self.signs.put_refused(None);
         if !change.is_nothing() {
             info!("reloaded: {}", change.words());
         } else if was_refused {

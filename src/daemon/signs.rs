@@ -1,14 +1,14 @@
 //! What a running daemon shows of itself to whoever stands beside it: the configuration in force, that its loop goes
 //! round, that it watches; and where it takes a person's word.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::clock::Stopwatch;
-use crate::config::Config;
+use crate::clock::{Stopwatch, Timestamp};
+use crate::config::{Config, Refused};
 
 /// So many words of persons wait for the loop.
 const WORDS_MAX: usize = 64;
@@ -22,6 +22,7 @@ pub struct Signs {
     /// When the loop last came round, in milliseconds after `since`.
     round: Arc<AtomicU64>,
     words: mpsc::Sender<String>,
+    refused: Arc<Mutex<Option<Refused>>>,
 }
 
 impl Signs {
@@ -29,12 +30,18 @@ impl Signs {
     pub fn new(config: Arc<Config>) -> (Signs, mpsc::Receiver<String>) {
         let (words, heard) = mpsc::channel(WORDS_MAX);
         let (since, round) = (Stopwatch::start(), Arc::default());
-        (Signs { config: watch::Sender::new(config), ready: Arc::default(), since, round, words }, heard)
+        let config = watch::Sender::new(config);
+        (Signs { config, ready: Arc::default(), since, round, words, refused: Arc::default() }, heard)
     }
 
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.borrow())
+    }
+
+    /// What lies there in the place of the configuration in force, where that can't be used.
+    pub fn refused(&self) -> Option<Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether every source is being watched.
@@ -55,6 +62,13 @@ impl Signs {
 
     pub(super) fn put_config(&self, config: Arc<Config>) {
         self.config.send_replace(config);
+    }
+
+    /// `None`: what was read last is in force.
+    pub(super) fn put_refused(&self, refused: Option<(&str, Timestamp)>) {
+        let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = known.as_ref().map(|known| known.since);
+        *known = refused.map(|(why, now)| Refused::new(why, since.unwrap_or(now)));
     }
 
     pub(super) fn be_ready(&self) {

@@ -13,7 +13,8 @@ use tokio::time::sleep;
 
 use super::access::{Caller, Denied, Who, is_csrf};
 use super::gate::to_login;
-use super::{Problem, Viewer, Web, pages};
+use super::pages::link::Link;
+use super::{Person, Problem, Viewer, Web, pages};
 use crate::address::Address;
 use crate::clock::{self, Stopwatch, Timestamp};
 use crate::config::Subscription;
@@ -79,26 +80,68 @@ pub(super) async fn by_form(
     Path((name, verb)): Path<(String, String)>,
     Form(sent): Form<Sent>,
 ) -> Response {
-    let place = format!("/subscriptions/{name}");
-    let person = match &caller.who {
-        Who::Person(person) => person,
-        _ if web.access.can_log_in() => return to_login(&place).into_response(),
-        _ => return Problem::from(Denied::NoToken).into_response(),
+    let place = Link::of(&name, "").as_str().to_owned();
+    let person = match person(&web, &caller, &sent, &place) {
+        Ok(person) => person,
+        Err(refusal) => return *refusal,
     };
-    if !is_csrf(person, &sent.csrf) {
-        let words = "This page is out of date, or not ours; nothing was done. Go back, reload and try again.";
-        return Problem::new(StatusCode::FORBIDDEN, words).into_response();
-    }
     let addresses = sent.addresses.split([',', ' ', '\t', '\r', '\n']).filter(|word| !word.is_empty());
     let deed = Deed::read(&verb, &sent.digest, addresses);
     let by = format!("{} on the dashboard", caller.address);
     match do_it(&web, &name, deed, by).await {
-        Ok(done) => {
-            person.put_notice(done.words);
-            Redirect::to(&place).into_response()
-        }
+        Ok(done) => Redirect::to(&person.put_notice(&place, done.words)).into_response(),
         // Shown as a page of its own: what was to be done was not.
         Err(problem) => (problem.status, pages::problem(&viewer, problem.status, &problem.words)).into_response(),
+    }
+}
+
+/// `POST /resume`: the form beside what stopped removals everywhere.
+pub(super) async fn resume_by_form(
+    State(web): State<Web>,
+    viewer: Viewer,
+    Extension(caller): Extension<Caller>,
+    Form(sent): Form<Sent>,
+) -> Response {
+    let person = match person(&web, &caller, &sent, "/") {
+        Ok(person) => person,
+        Err(refusal) => return *refusal,
+    };
+    match web.resume(format!("{} on the dashboard", caller.address)).await {
+        Ok(done) => Redirect::to(&person.put_notice("/", done.words)).into_response(),
+        Err(problem) => (problem.status, pages::problem(&viewer, problem.status, &problem.words)).into_response(),
+    }
+}
+
+/// `POST /api/v1/resume`.
+pub(super) async fn resume_by_program(
+    State(web): State<Web>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    check_program(&web, &caller)?;
+    Ok(Json(web.resume(format!("{} through the API", caller.address)).await?.facts).into_response())
+}
+
+/// Who sent a form of a page of ours, or what they are told instead.
+fn person<'c>(web: &Web, caller: &'c Caller, sent: &Sent, place: &str) -> Result<&'c Person, Box<Response>> {
+    let person = match &caller.who {
+        Who::Person(person) => person,
+        _ if web.access.can_log_in() => return Err(Box::new(to_login(place).into_response())),
+        _ => return Err(Box::new(Problem::from(Denied::NoToken).into_response())),
+    };
+    if !is_csrf(person, &sent.csrf) {
+        let words = "This page is out of date, or not ours; nothing was done. Go back, reload and try again.";
+        return Err(Box::new(Problem::new(StatusCode::FORBIDDEN, words).into_response()));
+    }
+    Ok(person)
+}
+
+fn check_program(web: &Web, caller: &Caller) -> Result<(), Problem> {
+    match caller.who {
+        Who::Program => Ok(()),
+        _ if web.access.can_log_in() => {
+            Err(Problem::new(StatusCode::UNAUTHORIZED, "This needs the token, as Authorization: Bearer."))
+        }
+        _ => Err(Denied::NoToken.into()),
     }
 }
 
@@ -109,13 +152,7 @@ pub(super) async fn by_program(
     Path((name, verb)): Path<(String, String)>,
     body: axum::body::Bytes,
 ) -> Result<Response, Problem> {
-    if !matches!(caller.who, Who::Program) {
-        return Err(if web.access.can_log_in() {
-            Problem::new(StatusCode::UNAUTHORIZED, "This needs the token, as Authorization: Bearer.")
-        } else {
-            Denied::NoToken.into()
-        });
-    }
+    check_program(&web, &caller)?;
     let said = if body.is_empty() { Ok(Said::default()) } else { serde_json::from_slice::<Said>(&body) };
     let said = said.map_err(|error| Problem::bad_request(format!("The body can't be understood: {error}.")))?;
     let deed = Deed::read(&verb, &said.digest, said.addresses.iter().map(String::as_str));
@@ -216,6 +253,17 @@ impl Web {
             n => format!("{name}: {} again.", count(n, "member tries", "members try")),
         };
         Ok(Done { words, facts: json!({ "subscription": name, "retried": retried.members }) })
+    }
+
+    /// Lets removals go on everywhere; done also where whoever asked does not wait for it.
+    async fn resume(&self, by: String) -> Result<Done, Problem> {
+        let released = self.decide(move |ledger, now| Ok(ledger.release_brake(&by, now)?)).await?;
+        let words = if released {
+            "Removals go on: what is due is done now."
+        } else {
+            "Removals were not stopped; nothing was done."
+        };
+        Ok(Done { words: words.to_owned(), facts: json!({ "resumed": released }) })
     }
 
     /// Does this on the ledger, in its turn.

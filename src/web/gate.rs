@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use tokio::time::timeout;
@@ -17,6 +17,9 @@ use super::{Problem, Viewer, Web};
 
 /// An answer has begun within this time; a body that is sent has been read within it.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// The largest body that is read, in bytes.
+pub(super) const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// Sent with every answer. Nothing is loaded but from here, nothing is written into a page but by us, and no page elsewhere
 /// shows or reads what is here. A policy of no referrer at all would make browsers hide where a form comes from.
@@ -43,7 +46,7 @@ pub(super) async fn enter(State(web): State<Web>, request: Request, next: Next) 
     };
     let mut request = Request::from_parts(head, body);
     let viewer = match &caller.who {
-        Who::Person(person) => Viewer::Person(person.clone()),
+        Who::Person(person) => Viewer::Person(person.clone().asking_for(request.uri())),
         Who::Nobody | Who::Program => Viewer::Reader { can_log_in: web.access.can_log_in() },
     };
     request.extensions_mut().insert(caller);
@@ -64,6 +67,10 @@ async fn admit(web: &Web, head: &Parts) -> Result<Caller, Box<Response>> {
     let Some(Peer(peer)) = extensions.get() else {
         return Err(refused(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Nobody knows who asks.")));
     };
+    // Before any of it is waited for.
+    if announced(headers) > BODY_BYTES_MAX as u64 {
+        return Err(refused(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "What was sent is too large.")));
+    }
     let access = &web.access;
     if access.is_local && !names_this_machine(headers, uri) {
         let words = format!("rosterd answers as {} alone, and was asked under another name.", web.local);
@@ -88,6 +95,12 @@ async fn admit(web: &Web, head: &Parts) -> Result<Caller, Box<Response>> {
     Ok(Caller { who, address })
 }
 
+/// How large the body is by what is said of it; what comes without a word is bounded as it is read.
+fn announced(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or_default()
+}
+
 /// What whoever can connect may see.
 fn is_for_everybody(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/login") || path.starts_with("/assets/")
@@ -110,8 +123,14 @@ fn form_urlencoded(text: &str) -> String {
 
 /// Puts on every answer what browsers are to know.
 pub(super) async fn leave(request: Request, next: Next) -> Response {
+    let may_have_body = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let mut response = next.run(request).await;
+    let is_refused = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
+    // What was not read of the body would be taken for the next request: nobody is to wait for another answer here.
+    if may_have_body && is_refused {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -22,6 +22,12 @@ pub(super) async fn show(State(web): State<Web>) -> Response {
         [],
         [([], u8::from(snapshot.is_ok()))],
     );
+    text.gauges(
+        "rosterd_config_refused",
+        "Whether the configuration has changed and can't be used, so that the old one is in force.",
+        [],
+        [([], u8::from(web.signs.refused().is_some()))],
+    );
     if let Ok(snapshot) = snapshot {
         standing(&mut text, &snapshot, clock::now());
     }

@@ -138,7 +138,8 @@ impl Ledger {
             let mut statement = connection.prepare_cached("SELECT name, id FROM source")?;
             let ids = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
             let ids = ids.collect::<rusqlite::Result<HashMap<_, _>>>()?;
-            let mut statement = connection.prepare_cached("SELECT 1 FROM roster_entry WHERE source_id = ?1 AND key = ?2")?;
+            let mut statement =
+                connection.prepare_cached("SELECT 1 FROM roster_entry WHERE source_id = ?1 AND key = ?2")?;
             let mut found = Vec::new();
             for (source, key) in wanted {
                 if let Some(id) = ids.get(*source)

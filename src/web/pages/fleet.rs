@@ -194,7 +194,7 @@ pub fn page(view: &FleetView, visitor: &Visitor) -> Markup {
         @if !view.needs.is_empty() {
             section #needs aria-labelledby="needs-title" data-part {
                 h2.hidden #needs-title { "What needs a person" }
-                (needs::of_fleet(&view.needs, view.now))
+                (needs::of_fleet(&view.needs, view.now, visitor))
             }
         } @else { section #needs data-part {} }
         @if view.totals.subscriptions == 0 { (nothing_yet()) } @else { (list(view)) }

@@ -15,7 +15,7 @@ use super::sources::SourceRow;
 use super::subscription::{Head, SubscriptionView};
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::config::{Config, Subscription};
+use crate::config::{Config, Refused, Subscription};
 use crate::facts;
 use crate::ledger::listing::{Lines, SourceLine};
 use crate::ledger::{Ledger, LedgerError};
@@ -38,6 +38,7 @@ pub(super) fn fleet(
     ledger: &Ledger,
     forecasts: &HashMap<String, Forecast>,
     ask: fleet::Ask,
+    refused: Option<&Refused>,
     now: Timestamp,
 ) -> Result<FleetView> {
     let (lines, mut sources) = (ledger.subscription_lines()?, ledger.source_lines()?);
@@ -49,7 +50,7 @@ pub(super) fn fleet(
         row.soon = forecasts.get(&row.name).filter(|forecast| forecast.is_soon(now)).cloned();
         rows.push(row);
     }
-    let mut needs = needs::of_all(ledger.brake()?.as_ref(), ledger.restored()?.as_ref());
+    let mut needs = needs::of_all(ledger.brake()?.as_ref(), ledger.restored()?.as_ref(), refused);
     needs.extend(rows.iter().flat_map(Row::needs));
     needs.extend(sources.values().filter_map(needs::of_source));
     needs::sort(&mut needs);
@@ -111,7 +112,7 @@ pub(super) fn subscription(
     let named = config.sources.values().filter(|source| subscription.sources.contains(&source.name));
     let mut lines = ledger.source_lines()?;
     let sources: Vec<SourceRow> = named.map(|source| SourceRow::new(source, lines.remove(&source.name), now)).collect();
-    let mut needs = needs::of_all(ledger.brake()?.as_ref(), ledger.restored()?.as_ref());
+    let mut needs = needs::of_all(ledger.brake()?.as_ref(), ledger.restored()?.as_ref(), None);
     needs.extend(head.row.needs());
     needs.extend(sources.iter().filter_map(|row| row.line.as_ref().and_then(needs::of_source)));
     needs::sort(&mut needs);

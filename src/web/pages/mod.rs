@@ -59,8 +59,9 @@ pub(super) fn routes() -> Router<Web> {
 
 async fn fleet(State(web): State<Web>, viewer: Viewer, Query(asked): Asked) -> Page {
     let forecasts = web.snapshot().map(|snapshot| snapshot.status.forecasts()).unwrap_or_default();
+    let refused = web.signs.refused();
     let read = move |config: &Config, ledger: &Ledger, now| {
-        gather::fleet(config, ledger, &forecasts, fleet::Ask::read(&asked), now)
+        gather::fleet(config, ledger, &forecasts, fleet::Ask::read(&asked), refused.as_ref(), now)
     };
     Ok(fleet::page(&look(&web, read).await?, &visitor(&viewer)))
 }

@@ -4,10 +4,11 @@ use maud::{Markup, html};
 
 use super::html::{Tone, ago, foreign, prose, shape, upper};
 use super::link::Link;
+use super::shell::Visitor;
 use super::sources::in_force;
 use crate::brake::Brake;
 use crate::clock::Timestamp;
-use crate::config::{Subscription, SubscriptionType};
+use crate::config::{Refused, Subscription, SubscriptionType};
 use crate::ledger::Seats;
 use crate::ledger::listing::{HoldInShort, SourceLine, SubscriptionLine};
 use crate::member::Restored;
@@ -23,6 +24,7 @@ const SHOWN_MAX: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Brake,
+    Config,
     Restored,
     Held,
     Key,
@@ -43,6 +45,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Kind::Brake => "brake",
+            Kind::Config => "config",
             Kind::Restored => "restored",
             Kind::Held => "held",
             Kind::Key => "key",
@@ -58,6 +61,7 @@ impl Kind {
     pub fn title(self) -> &'static str {
         match self {
             Kind::Brake => "Removals are stopped",
+            Kind::Config => "Configuration refused",
             Kind::Restored => "Restored ledger",
             Kind::Held => "Removals are held",
             Kind::Key => "Key refused",
@@ -72,7 +76,7 @@ impl Kind {
 
     fn tone(self) -> Tone {
         match self {
-            Kind::Brake | Kind::Restored | Kind::Key | Kind::Failed => Tone::Bad,
+            Kind::Brake | Kind::Config | Kind::Restored | Kind::Key | Kind::Failed => Tone::Bad,
             _ => Tone::Look,
         }
     }
@@ -158,7 +162,7 @@ impl Row {
     pub fn kinds(&self) -> Vec<Kind> {
         let failed = self.problem.is_some();
         let is = |kind: &Kind| match kind {
-            Kind::Brake | Kind::Restored => false,
+            Kind::Brake | Kind::Config | Kind::Restored => false,
             Kind::Held => self.hold.is_some(),
             Kind::Key => failed && self.key_rejected,
             Kind::Failed => failed && !self.key_rejected,
@@ -214,7 +218,7 @@ impl Row {
             Kind::Drift => "changed by others".to_owned(),
             Kind::Quarantined => format!("{} set aside", text::number(self.members.quarantined)),
             Kind::Soon => "runs out soon".to_owned(),
-            Kind::Brake | Kind::Restored => String::new(),
+            Kind::Brake | Kind::Config | Kind::Restored => String::new(),
         };
         let tags: Vec<_> = self.kinds().into_iter().map(|kind| (kind.tone(), word(kind))).collect();
         if !tags.is_empty() {
@@ -246,11 +250,12 @@ pub fn of_source(source: &SourceLine) -> Option<Need> {
 }
 
 /// What concerns every subscription.
-pub fn of_all(brake: Option<&Brake>, restored: Option<&Restored>) -> Vec<Need> {
+pub fn of_all(brake: Option<&Brake>, restored: Option<&Restored>, refused: Option<&Refused>) -> Vec<Need> {
     let need = |kind, words, since| Need { kind, whose: None, words, since, link: None };
     let brake = brake.map(|brake| need(Kind::Brake, brake.words(), Some(brake.since)));
     let restored = restored.map(|restored| need(Kind::Restored, sentence(&restored.to_string()), None));
-    brake.into_iter().chain(restored).collect()
+    let refused = refused.map(|refused| need(Kind::Config, plain(&refused.words), Some(refused.since)));
+    brake.into_iter().chain(refused).chain(restored).collect()
 }
 
 /// In order, those of one kind together, the oldest first.
@@ -259,11 +264,11 @@ pub fn sort(needs: &mut [Need]) {
 }
 
 /// The list, for the fleet; `needs` are sorted. Of each kind the first are shown.
-pub fn of_fleet(needs: &[Need], now: Timestamp) -> Markup {
+pub fn of_fleet(needs: &[Need], now: Timestamp, visitor: &Visitor) -> Markup {
     html! {
         ul.needs {
             @for of_kind in needs.chunk_by(|a, b| a.kind == b.kind) {
-                @for need in of_kind.iter().take(SHOWN_MAX) { (item(need, true, now)) }
+                @for need in of_kind.iter().take(SHOWN_MAX) { (item(need, true, now, visitor)) }
                 @if let (Some(first), more @ 1..) = (of_kind.first(), of_kind.len().saturating_sub(SHOWN_MAX)) {
                     li.more { a href=(all_of(first.kind)) { (first.kind.title()) " at " (count(more as u64, "other", "others")) } }
                 }
@@ -281,11 +286,11 @@ fn all_of(kind: Kind) -> Link {
 }
 
 /// The list on a subscription's own page.
-pub fn of_one(needs: &[Need], now: Timestamp) -> Markup {
-    html! { ul.needs { @for need in needs { (item(need, need.kind == Kind::Source, now)) } } }
+pub fn of_one(needs: &[Need], now: Timestamp, visitor: &Visitor) -> Markup {
+    html! { ul.needs { @for need in needs { (item(need, need.kind == Kind::Source, now, visitor)) } } }
 }
 
-fn item(need: &Need, named: bool, now: Timestamp) -> Markup {
+fn item(need: &Need, named: bool, now: Timestamp, visitor: &Visitor) -> Markup {
     let Need { kind, whose, words, since, link } = need;
     html! {
         li.need.(kind.tone().class()) {
@@ -297,6 +302,12 @@ fn item(need: &Need, named: bool, now: Timestamp) -> Markup {
                     @if let Some(since) = since { span.faint { (ago(*since, now)) } }
                 }
                 p { (prose(words)) }
+            }
+            @if *kind == Kind::Brake {
+                (visitor.form(&Link::to("/resume"), &html! {
+                    label.sure { input type="checkbox" name="sure" value="yes" required; " I have looked at what is wrong" }
+                    button.danger type="submit" { "Let removals go on" }
+                }))
             }
             @if let Some(link) = link {
                 a.button href=(link) aria-label=[whose.as_ref().map(|whose| format!("{}: {whose}", kind.action()))] { (kind.action()) }

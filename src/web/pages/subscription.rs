@@ -130,7 +130,7 @@ pub struct SubscriptionView {
 pub fn page(view: &SubscriptionView, visitor: &Visitor) -> Markup {
     let Head { row, zone, now, .. } = &view.head;
     let body = html! {
-        section #needs data-part aria-label="What needs a person" { @if !view.needs.is_empty() { (needs::of_one(&view.needs, *now)) } }
+        section #needs data-part aria-label="What needs a person" { @if !view.needs.is_empty() { (needs::of_one(&view.needs, *now, visitor)) } }
         @if row.is_new { (no_run_yet(view)) }
         section.card #seats data-part aria-labelledby="seats-title" {
             h2 #seats-title { "Seats" }

@@ -32,6 +32,12 @@ fn a_body_that_is_too_large_is_refused() {
     assert!(answer.json()["error"].as_str().unwrap().contains("too large"), "{answer:?}");
     let form = site.request(Method::POST, "/login").form(&[("token", large.as_str())]);
     assert_eq!(site.send(form).status, 413);
+    let mut body = connect(&site);
+    body.write_all(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n")
+        .unwrap();
+    body.write_all(b"Content-Length: 102400\r\n\r\n").unwrap();
+    let refused = rest(body);
+    assert!(refused.starts_with("HTTP/1.1 413") && refused.contains("\r\nconnection: close\r\n"), "{refused}");
     let mut head = connect(&site);
     let line = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: {large}\r\n\r\n");
     // The other end hangs up while this is written.
@@ -87,4 +93,39 @@ fn an_address_that_is_taken_keeps_nobody_from_their_licence_and_is_served_when_i
     assert_eq!(log(&world).matches("can't be listened on").count(), 1, "it is said once");
     daemon.signal("TERM");
     assert_eq!(daemon.wait(), Some(0));
+}
+
+#[test]
+fn requests_on_one_connection_are_answered_in_their_order_and_a_body_is_no_request() {
+    let site = Site::with_token(World::new(10));
+    let get = |path: &str, last: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{last}\r\n");
+    let mut stream = connect(&site);
+    stream
+        .write_all(
+            [get("/healthz", ""), get("/readyz", ""), get("/nowhere", "Connection: close\r\n")].concat().as_bytes(),
+        )
+        .unwrap();
+    let answers = rest(stream);
+    let places = ["\r\nok\n", "\r\nready\n", "404 Not Found"].map(|words| answers.find(words));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{answers}");
+    // Refused before its body was read: what is in it is not taken for a request of the next visitor of a proxy.
+    let hidden = get("/healthz", "");
+    for path in ["/api/v1/subscriptions/contoso/sync", "/subscriptions/contoso/sync", "/nowhere", "/logout"] {
+        let mut stream = connect(&site);
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", hidden.len());
+        stream
+            .write_all(format!("{head}Connection: close\r\nOrigin: https://evil.example\r\n\r\n{hidden}").as_bytes())
+            .unwrap();
+        let answers = rest(stream);
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{path}: {answers}");
+        assert!(answers.starts_with("HTTP/1.1 403"), "{path}: {answers}");
+    }
+    // Two lengths are none.
+    let mut stream = connect(&site);
+    let head =
+        "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    stream.write_all(format!("{head}{hidden}").as_bytes()).unwrap();
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let answers = rest(stream);
+    assert!(!answers.contains("\r\nok\n"), "{answers}");
 }

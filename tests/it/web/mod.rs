@@ -231,7 +231,12 @@ fn a_person_logs_in_approves_what_was_shown_and_the_history_says_who() {
     assert_eq!(site.world.assigned().len(), 50, "nothing was done");
 
     let approved = form("approve", &digest);
-    assert_eq!((approved.status, approved.header("location")), (303, Some("/subscriptions/contoso")), "{approved:?}");
+    let told = approved.header("location").unwrap().to_owned();
+    assert_eq!((approved.status, told.as_str()), (303, "/subscriptions/contoso?told=1"), "{approved:?}");
+    let page = |path: &str| site.send(site.request(Method::GET, path).header(COOKIE, &cookie)).body;
+    let words = "40 removals are approved";
+    assert!(!page("/subscriptions/contoso").contains(words), "another tab is told nothing");
+    assert!(page(&told).contains(words) && !page(&told).contains(words), "it is said once");
     until("the forty licences are taken back", || site.world.assigned() == people(0..10));
     assert!(site.history().contains("by 127.0.0.1 on the dashboard"), "{}", site.history());
 
