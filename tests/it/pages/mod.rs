@@ -8,7 +8,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use rosterd::brake::Brake;
 use rosterd::clock;
+use rosterd::ledger::Ledger;
 use thirtyfour::prelude::Key;
 
 use self::browser::Browser;
@@ -106,6 +108,39 @@ fn a_person_logs_in_looks_at_held_removals_and_approves_them() {
     browser.open(&site.page("/subscriptions/contoso/history?show=events"));
     assert!(browser.text("table.history").contains("approved"), "{}", browser.text("table.history"));
     browser.picture("held-3-history");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_person_lets_removals_go_on_and_is_told_on_that_page_alone() {
+    let site = Site::with_fleet(fleet(3), HTTP);
+    let reason = "Within an hour removals were held in 3 of 3 subscriptions.".to_owned();
+    let brake = Brake { since: clock::now(), reason };
+    Ledger::open(&site.world.path("rosterd.db"), clock::now()).unwrap().put_on_brake(&brake).unwrap();
+    let browser = Browser::new();
+    browser.open(&site.url);
+    browser.sees("#needs", "Removals are stopped");
+    assert!(browser.texts("button").iter().all(|text| !text.contains("go on")), "nobody has logged in");
+    browser.open(&site.page("/login"));
+    browser.enter("#token", TOKEN);
+    browser.sees("#needs", "Let removals go on");
+    for (width, scheme) in [(360, "light"), (768, "dark"), (1440, "dark"), (1440, "light")] {
+        browser.look(width, 1100, scheme);
+        assert_fits(&browser, &format!("the brake at {width}"));
+        browser.picture(&format!("brake-{width}-{scheme}"));
+        assert_eq!(browser.barriers(), Vec::<String>::new(), "at {width} in {scheme}");
+    }
+    browser.click("Let removals go on");
+    browser.sees("#needs", "Removals are stopped");
+    browser.tick("#needs input[name=sure]");
+    browser.click("Let removals go on");
+    browser.sees("[role=status].said-to", "Removals go on");
+    browser.picture("brake-off");
+    browser.open(&site.url);
+    browser.until("it is off, and that is said no more", |browser| !browser.text("main").contains("Removals go on"));
+    assert!(!browser.text("main").contains("Removals are stopped"));
+    browser.open(&site.page("/history?show=events"));
+    assert!(browser.text("table.history").contains("by 127.0.0.1 on the dashboard"));
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
