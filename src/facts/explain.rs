@@ -71,12 +71,12 @@ pub fn that_know<'c>(
         .collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let named: BTreeSet<(&str, EntryKey)> = ledger.rosters_with(&wanted)?.into_iter().collect();
+    let found: BTreeSet<(&str, EntryKey)> = ledger.rosters_with(&wanted)?.into_iter().collect();
     let is_named = |it: &Subscription| {
         let mut sources = it.sources.iter();
-        sources.any(|source| keys(it).iter().any(|key| named.contains(&(source.as_str(), *key))))
+        sources.any(|source| keys(it).iter().any(|key| found.contains(&(source.as_str(), *key))))
     };
-    Ok(subscriptions().filter(|it| names.contains(&it.name) || !named.is_empty() && is_named(it)).collect())
+    Ok(subscriptions().filter(|it| names.contains(&it.name) || !found.is_empty() && is_named(it)).collect())
 }
 
 fn view(
