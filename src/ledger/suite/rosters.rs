@@ -30,6 +30,8 @@ pub(in crate::ledger) fn an_accepted_roster_reads_back(ledger: &mut Ledger) {
     assert_eq!(rows, expected);
 
     let found = ledger.entries_by_key("hr", &[key(&plain), key(&entry("nobody")), key(&full)]).unwrap();
+    let wanted = [("hr", key(&plain)), ("another", key(&plain)), ("hr", key(&entry("nobody"))), ("hr", key(&full))];
+    assert_eq!(ledger.rosters_with(&wanted).unwrap(), [wanted[0], wanted[3]]);
     assert_eq!(found, [plain, full.clone()]);
     assert_eq!(found[1].address.spelling(), "Ann@Contoso.com");
     assert_eq!(ledger.entries_by_id("hr", &["e0", "e1"]).unwrap(), [full]);

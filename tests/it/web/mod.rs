@@ -385,3 +385,28 @@ fn members_and_history_come_a_page_at_a_time() {
     assert!(site.get("/api/v1/history?subscription=contoso").json()["history"].as_array().unwrap().len() < told.len());
     assert_eq!(site.get("/api/v1/history?since=yesterday").status, 400);
 }
+
+#[test]
+fn among_many_subscriptions_those_answer_that_have_heard_of_an_address() {
+    use std::fmt::Write as _;
+    let world = World::with_source(10, "columns = { subscription = \"client\" }\n");
+    let mut text = fs::read_to_string(world.path("rosterd.toml")).unwrap();
+    for other in 0..25 {
+        let id = uuid::Uuid::from_u128(other + 1);
+        let table = "api_key = { file = \"contoso.key\" }\nsources = [\"hr\"]\nexclude = [\"svc-*\"]\n";
+        write!(text, "[subscriptions.other{other}]\ntype = \"Manual\"\nid = \"{id}\"\n{table}").unwrap();
+    }
+    fs::write(world.path("rosterd.toml"), text).unwrap();
+    world.drop_file("1.csv", "email,client\nann@contoso.com,contoso\nsvc-all@contoso.com,\nsvc-b@contoso.com,other3\n");
+    let site = Site::new(world);
+    until("it has been read", || site.world.assigned().contains(&"ann@contoso.com".to_owned()));
+    let answers = |address: &str| {
+        let page = site.get(&format!("/explain?address={address}")).body;
+        let names = ["contoso", "other3", "other4"].map(str::to_owned);
+        names.into_iter().filter(|name| page.contains(&format!("href=\"/subscriptions/{name}\""))).collect::<Vec<_>>()
+    };
+    assert_eq!(answers("ann@contoso.com"), ["contoso"]);
+    assert_eq!(answers("svc-b@contoso.com"), ["other3"], "a roster names it for this one, which gives it no seat");
+    assert_eq!(answers("svc-all@contoso.com"), ["contoso", "other3", "other4"]);
+    assert_eq!(answers("nobody@contoso.com"), Vec::<String>::new());
+}
