@@ -15,7 +15,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, TraceId, TracerProvider as _};
 use opentelemetry_otlp::{WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter, SpanProcessor};
 use reqwest::redirect;
 use tracing::{Subscriber, info, warn};
@@ -133,7 +133,11 @@ impl SpanExporter for Telling {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let sent = self.exporter.export(batch).await;
         match (&sent, self.ill.swap(sent.is_err(), Ordering::Relaxed)) {
-            (Err(why), false) => {
+            (Err(error), false) => {
+                let why = match error {
+                    OTelSdkError::InternalFailure(why) => why.clone(),
+                    other => other.to_string(),
+                };
                 warn!(
                     "traces can't be sent to the collector that {} names ({why}); those of this time are lost, nothing else \
                      is disturbed, and this is not said again until they arrive",
