@@ -40,7 +40,7 @@ pub fn runs_page(view: &RunsView, visitor: &Visitor) -> Markup {
             @if view.runs.is_empty() {
                 (empty("There was no run yet.", &html! { p { "A run looks who should have a licence, and asks the server for what is different." } }))
             } @else {
-                (runs(&view.runs, *zone, *now))
+                (runs(&view.runs, *zone, *now, true))
                 (pager("the runs", view.before.map(|_| (&link, "Newest")), "", older.as_ref().map(|it| (it, "Older"))))
             }
         }
@@ -48,8 +48,8 @@ pub fn runs_page(view: &RunsView, visitor: &Visitor) -> Markup {
     view.head.page(Page::Runs, visitor, &body)
 }
 
-/// Runs with what they did.
-pub fn runs(runs: &[RunRecord], zone: Tz, now: Timestamp) -> Markup {
+/// Runs with what they did; `whole`: and how to undo it.
+pub fn runs(runs: &[RunRecord], zone: Tz, now: Timestamp, whole: bool) -> Markup {
     html! {
         @if runs.is_empty() { p.faint { "There was no run yet." } } @else {
             table.rows.runs {
@@ -69,7 +69,12 @@ pub fn runs(runs: &[RunRecord], zone: Tz, now: Timestamp) -> Markup {
                         tr {
                             td data-label="Began" { (time(run.started_at, zone)) " " span.faint { "(" (ago(run.started_at, now)) ")" } }
                             td data-label="Because of" { (cause(run.trigger)) }
-                            td data-label="Ended" { (outcome(run)) }
+                            td data-label="Ended" {
+                                (outcome(run))
+                                @if whole && run.assigned + run.unassigned > 0 {
+                                    details { summary { "Undo" } p { code { "rosterd undo " (run.id) } " shows what that gives and takes, and asks." } }
+                                }
+                            }
                             td.number data-label="Given" { (number(run.assigned)) }
                             td.number data-label="Taken back" { (number(run.unassigned)) }
                             td.number data-label="Requests" { (number(run.requests)) }

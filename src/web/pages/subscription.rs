@@ -145,7 +145,7 @@ pub fn page(view: &SubscriptionView, visitor: &Visitor) -> Markup {
         section.card #schedule data-part aria-labelledby="schedule-title" {
             h2 #schedule-title { "Runs" }
             (schedule(view, visitor))
-            (runs(&view.runs, *zone, *now))
+            (runs(&view.runs, *zone, *now, false))
             @if !view.runs.is_empty() { p { a href=(Link::of(&row.name, "runs")) { "All runs" } } }
         }
         section.card #sources data-part aria-labelledby="sources-title" {

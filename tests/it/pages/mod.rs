@@ -268,7 +268,7 @@ fn assert_fits(browser: &Browser, what: &str) {
     assert_eq!(browser.script(script), serde_json::json!([]), "{what} is wider than the window");
 }
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "/",
     "/?only=held",
     "/?search=nobody",
@@ -280,6 +280,7 @@ const PAGES: [&str; 12] = [
     "/subscriptions/NAME/members",
     "/subscriptions/NAME/queue",
     "/subscriptions/NAME/held",
+    "/subscriptions/NAME/runs",
     "/subscriptions/NAME/explain?address=anna.meier@NAME.example",
 ];
 
