@@ -209,13 +209,15 @@ fn is_well(world: &World) {
 
 #[test]
 fn one_trace_leads_from_the_file_to_the_last_answer() {
-    let world = World::with(10, rosterd::sandbox::Options::default(), "batch_size = 2");
+    let world = World::new(10);
+    world.configure("", "batch_size = 2\n", "poll_interval = \"1h\"\n");
     let collector = Collector::start();
     let log = fs::File::create(world.path("log")).unwrap();
     let mut command = collector.told_of(world.command(&["-vv", "run"]));
     let child = command.stderr(log).spawn().unwrap();
     let mut daemon = crate::world::Daemon { child };
-    until("the daemon is ready", || fs::read_to_string(world.path("log")).unwrap().contains("ready: "));
+    let first_pass = "contoso: everything is as it should be";
+    until("it has looked at everything once", || fs::read_to_string(world.path("log")).unwrap().contains(first_pass));
 
     world.drop_roster("a.csv", &people(0..5));
     until("the trace is whole", || collector.named("wake").len() == 1);
