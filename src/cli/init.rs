@@ -86,6 +86,7 @@ pub(super) struct InitArgs {
 
 pub(super) fn run(args: &InitArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let place = Place::find(context.config_path().as_deref())?;
+    one_server(args, &place)?;
     let mut asker = Asker::new(args.yes, args.anyway);
     if !asker.can_ask() {
         nothing_missing(args)?;
@@ -106,9 +107,24 @@ pub(super) fn run(args: &InitArgs, context: &Context) -> Result<ExitStatus, Fail
         return Err(Failure::of_configuration(&problems));
     }
     new.give_to_service(&draft.ledger_folder(&place), &path);
+    let state = draft.ledger_folder(&place);
+    let unreadable = files::unreadable_for_service(&state, &draft.files());
     let written = new.keep();
-    say(&next_steps(&written, &draft, &place));
+    say(&next_steps(&written, &unreadable, &draft, &place));
     Ok(ExitStatus::Done)
+}
+
+/// There is one licensing server for all: what is configured already stays.
+fn one_server(args: &InitArgs, place: &Place) -> Result<(), Failure> {
+    let trimmed = |url: &str| url.trim_end_matches('/').to_owned();
+    match (&args.base_url, place.base_url()) {
+        (Some(said), Some(there)) if trimmed(said) != trimmed(&there) => Err(Failure::usage(format!(
+            "{} has the licensing server {there}, for all subscriptions",
+            place.main().display()
+        ))
+        .hint("leave out --base-url, or change base_url in [licensing] there")),
+        _ => Ok(()),
+    }
 }
 
 /// Without a terminal every answer has to be there.
@@ -310,17 +326,19 @@ fn try_config(mut config: Config, name: &str, part: Part) -> Result<Vec<Finding>
     })
 }
 
-fn next_steps(written: &[PathBuf], draft: &Draft, place: &Place) -> String {
+fn next_steps(written: &[PathBuf], unreadable: &[String], draft: &Draft, place: &Place) -> String {
     let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
     let config = if place.is_usual() { String::new() } else { format!(" --config {}", place.main().display()) };
     let feed = match &draft.source {
         People::Csv(folder) => format!("  put a CSV with a column email into {}\n", folder.display()),
         People::Directory(_) => String::new(),
     };
+    let rights: String =
+        unreadable.iter().map(|command| format!("  {command}    lets the service read it\n")).collect();
     let service = if place.is_usual() { "systemctl enable --now rosterd" } else { "rosterd run" };
     let service = if place.is_usual() { service.to_owned() } else { format!("{service}{config}") };
     format!(
-        "Written: {}\n\nNext:\n{feed}  rosterd plan{config}    shows what would be done; nothing is changed\n  {service}    does it, from then on",
+        "Written: {}\n\nNext:\n{rights}{feed}  rosterd plan{config}    shows what would be done; nothing is changed\n  {service}    does it, from then on",
         files.join(", ")
     )
 }
