@@ -1,6 +1,7 @@
 //! What systemd is told: that rosterd is ready, that it reads its configuration again, that it ends, that its loop goes
 //! round, and in a sentence how it is, which `systemctl status` shows. Where nobody listens nothing is told.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -72,7 +73,7 @@ fn words(subscriptions: usize, sources: usize, ills: &Ills) -> String {
     }
     if frozen > 0 {
         let (stands, keys) = (either(frozen, "stands still", "stand still"), either(frozen, "its key", "their keys"));
-        text.push_str(&format!("; {} {stands} for want of {keys}", count(frozen, "subscription", "subscriptions")));
+        let _ = write!(text, "; {} {stands} for want of {keys}", count(frozen, "subscription", "subscriptions"));
     }
     if ills.config_is_refused {
         text.push_str("; the changed configuration can't be used, and the old one is in force");

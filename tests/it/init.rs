@@ -167,6 +167,7 @@ fn a_person_is_asked_and_the_key_is_not_shown() {
     terminal.answer("A short name", "contoso");
     terminal.answer("How was it bought", "Manual");
     terminal.answer("GUID", &ID.to_string());
+    terminal.answer("The API key", "secret");
     terminal.answer("The API key", "11111111-2222-4333-8444-555555555555");
     terminal.answer("[a]gain", "a");
     terminal.answer("How was it bought", "Manual");
@@ -177,7 +178,12 @@ fn a_person_is_asked_and_the_key_is_not_shown() {
     terminal.answer("folder", "drops");
     let (done, shown) = terminal.end();
     assert!(done, "{shown}");
-    assert!(shown.contains("a name is made of letters") && shown.contains("Written: "), "{shown}");
+    assert!(
+        shown.contains("an API key looks like a GUID")
+            && shown.contains("a name is made of letters")
+            && shown.contains("Written: "),
+        "{shown}"
+    );
     assert!(!shown.contains(KEY) && !shown.contains("11111111-2222"), "{shown}");
     assert_eq!(fs::read_to_string(world.path("contoso.key")).unwrap().trim(), KEY);
     assert_eq!(fs::metadata(world.path("contoso.key")).unwrap().permissions().mode() & 0o777, 0o600);

@@ -50,7 +50,7 @@ fn log(world: &World) -> String {
 }
 
 /// Without what comes at any time.
-fn words(heard: Vec<Vec<String>>) -> Vec<String> {
+fn words(heard: &[Vec<String>]) -> Vec<String> {
     heard.concat().into_iter().filter(|line| line != "WATCHDOG=1").collect()
 }
 
@@ -70,7 +70,7 @@ fn systemd_is_told_of_a_whole_life() {
     let reloading = manager.hears_until("RELOADING=1").pop().unwrap();
     let since = reloading.iter().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).unwrap();
     assert!(since.parse::<u64>().is_ok_and(|since| since > 0), "{reloading:?}");
-    assert_eq!(words(manager.hears_until("READY=1")), ["READY=1"]);
+    assert_eq!(words(&manager.hears_until("READY=1")), ["READY=1"]);
     assert!(log(&world).contains("the configuration was read again"), "it had not been read: {}", log(&world));
 
     fs::write(world.path("rosterd.toml"), "[ledger").unwrap();
@@ -78,7 +78,7 @@ fn systemd_is_told_of_a_whole_life() {
     assert_eq!(refused, [format!("{status}; the changed configuration can't be used, and the old one is in force")]);
 
     daemon.signal("TERM");
-    let end = words(manager.hears_until("STOPPING=1"));
+    let end = words(&manager.hears_until("STOPPING=1"));
     assert_eq!(end, ["STOPPING=1", "STATUS=Ends: requests in flight are finished and recorded"]);
     assert_eq!(daemon.wait(), Some(0));
     manager.socket.set_nonblocking(true).unwrap();

@@ -85,6 +85,11 @@ impl Place {
         self.folder().join(format!("{name}.{ending}"))
     }
 
+    /// Whether the service may not write there, by its unit.
+    pub(super) fn is_beyond_service(&self, folder: &Path) -> bool {
+        self.is_usual() && !folder.starts_with(STATE)
+    }
+
     pub(super) fn ledger(&self) -> PathBuf {
         if self.is_usual() { Path::new(STATE).join("rosterd.db") } else { PathBuf::from("rosterd.db") }
     }

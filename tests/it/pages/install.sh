@@ -9,8 +9,11 @@ has() {
     command -v "$1" > /dev/null 2>&1
 }
 
+# One from a snap sees no temporary folders.
 has_browser() {
-    has chromium && has chromedriver
+    has chromedriver && case $(command -v chromium) in
+        "" | /snap/*) false ;;
+    esac
 }
 
 install() {
@@ -22,12 +25,12 @@ has_browser && has npm && exit 0
 apt-get -o DPkg::Lock::Timeout=600 update
 has npm || install npm
 has_browser && exit 0
-if apt-cache show chromium-driver > /dev/null 2>&1; then
+if apt-cache policy chromium-driver | grep -q 'Candidate: [0-9]'; then
     install chromium chromium-driver
     exit 0
 fi
 
-# Ubuntu has Chromium as a snap alone, which sees no temporary folders. The makers' builds for tests come by npm, both of
+# Ubuntu has Chromium as a snap alone. The makers' builds for tests come by npm, both of
 # one version; `--install-deps` brings the libraries that they need.
 folder=/opt/rosterd-tests
 install unzip
