@@ -115,7 +115,8 @@ pub(super) async fn try_sources(world: &World) -> Result<Vec<Finding>, Failure> 
     // The ledger itself, which this has not touched.
     let before = read_ledger(&world.config).ok();
     for (name, record, changes) in held_against(world, before).await? {
-        findings.push(source_finding(&name, record.as_ref(), changes));
+        let is_named = !world.config.subscriptions_of(&name).is_empty();
+        findings.push(source_finding(&name, is_named, record.as_ref(), changes));
         findings.extend(try_attributes(world, &name).await?);
     }
     Ok(findings)
@@ -204,9 +205,12 @@ async fn try_attributes(world: &World, name: &str) -> Result<Vec<Finding>, Failu
     Ok(told.into_iter().map(|complaint| ill(format!("source {name}"), complaint.trim_end_matches('.'))).collect())
 }
 
-fn source_finding(name: &str, record: Option<&SourceRecord>, changes: Vec<String>) -> Finding {
+fn source_finding(name: &str, is_named: bool, record: Option<&SourceRecord>, changes: Vec<String>) -> Finding {
     let what = format!("source {name}");
-    let Some(record) = record else { return well(what, "there is nothing to read yet, or no subscription names it") };
+    let Some(record) = record else {
+        let why = if is_named { "there is nothing to read yet" } else { "it is not read: no subscription names it" };
+        return well(what, why);
+    };
     if let Some((problem, _)) = &record.problem {
         return ill(what, problem.clone());
     }

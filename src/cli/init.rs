@@ -86,6 +86,7 @@ pub(super) struct InitArgs {
 
 pub(super) fn run(args: &InitArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let place = Place::find(context.config_path().as_deref())?;
+    one_server(args, &place)?;
     let mut asker = Asker::new(args.yes, args.anyway);
     if !asker.can_ask() {
         nothing_missing(args)?;
@@ -106,9 +107,24 @@ pub(super) fn run(args: &InitArgs, context: &Context) -> Result<ExitStatus, Fail
         return Err(Failure::of_configuration(&problems));
     }
     new.give_to_service(&draft.ledger_folder(&place), &path);
+    let state = draft.ledger_folder(&place);
+    let unreadable = files::unreadable_for_service(&state, &draft.files());
     let written = new.keep();
-    say(&next_steps(&written, &draft, &place));
+    say(&next_steps(&written, &unreadable, &draft, &place));
     Ok(ExitStatus::Done)
+}
+
+/// There is one licensing server for all: what is configured already stays.
+fn one_server(args: &InitArgs, place: &Place) -> Result<(), Failure> {
+    let trimmed = |url: &str| url.trim_end_matches('/').to_owned();
+    match (&args.base_url, place.base_url()) {
+        (Some(said), Some(there)) if trimmed(said) != trimmed(&there) => Err(Failure::usage(format!(
+            "{} has the licensing server {there}, for all subscriptions",
+            place.main().display()
+        ))
+        .hint("leave out --base-url, or change base_url in [licensing] there")),
+        _ => Ok(()),
+    }
 }
 
 /// Without a terminal every answer has to be there.
@@ -153,8 +169,13 @@ fn identity(
         draft.id = asker.value(id.take(), "The subscription's GUID", None, |text| {
             Uuid::try_parse(text).map_err(|_| "a GUID looks like ff3d3cf5-5388-40a0-915f-970c1d2d972f".to_owned())
         })?;
-        draft.api_key =
-            secret(key.take(), "The API key (it is not shown)", &place.beside(&draft.name, "key"), asker, new)?;
+        draft.api_key = secret(
+            key.take(),
+            ("The API key (it is not shown)", no_key),
+            &place.beside(&draft.name, "key"),
+            asker,
+            new,
+        )?;
         if settle(asker, &try_it(draft, place, Part::Key))? {
             return Ok(());
         }
@@ -227,7 +248,7 @@ fn directory(
         let question = "Who rosterd is there: a DN, or user@realm";
         let bind_dn = asker.value(bind_dn.take(), question, None, |text| Ok(text.to_owned()))?;
         let file = place.beside(&draft.name, "password");
-        let password = secret(password.take(), "The password (it is not shown)", &file, asker, new)?;
+        let password = secret(password.take(), ("The password (it is not shown)", |_| None), &file, asker, new)?;
         let question = "A group whose members should have a licence, by its DN (several: with | between them)";
         let groups = asker.value(one(&mut groups), question, None, |text| {
             Ok(text.split('|').map(|group| group.trim().to_owned()).collect())
@@ -247,10 +268,15 @@ fn directory(
     }
 }
 
+/// What is wrong with a key at first sight.
+fn no_key(text: &str) -> Option<&'static str> {
+    (!config::is_guid(text)).then_some("an API key looks like a GUID: ff3d3cf5-5388-40a0-915f-970c1d2d972f")
+}
+
 /// A secret's file: the one that was named, or one that lies where it would be written, or a new one with what is typed.
 fn secret(
     flag: Option<PathBuf>,
-    question: &str,
+    (question, wrong): (&str, fn(&str) -> Option<&'static str>),
     file: &Path,
     asker: &mut Asker,
     new: &mut New,
@@ -262,7 +288,7 @@ fn secret(
         say(&format!("{} is there already, and is used.", file.display()));
         return Ok(file.to_owned());
     }
-    let typed = asker.secret(question)?;
+    let typed = asker.secret(question, wrong)?;
     new.write_secret(file, &typed)?;
     Ok(file.to_owned())
 }
@@ -310,17 +336,25 @@ fn try_config(mut config: Config, name: &str, part: Part) -> Result<Vec<Finding>
     })
 }
 
-fn next_steps(written: &[PathBuf], draft: &Draft, place: &Place) -> String {
+fn next_steps(written: &[PathBuf], unreadable: &[String], draft: &Draft, place: &Place) -> String {
     let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
     let config = if place.is_usual() { String::new() } else { format!(" --config {}", place.main().display()) };
     let feed = match &draft.source {
+        People::Csv(folder) if place.is_beyond_service(folder) => format!(
+            "  systemctl edit rosterd, with the lines [Service] and ReadWritePaths={0}    lets the service work there\n  \
+             put a CSV with a column email into {0}\n",
+            folder.display()
+        ),
         People::Csv(folder) => format!("  put a CSV with a column email into {}\n", folder.display()),
         People::Directory(_) => String::new(),
     };
+    let rights = unreadable
+        .iter()
+        .fold(String::new(), |rights, command| format!("{rights}  {command}    lets the service read it\n"));
     let service = if place.is_usual() { "systemctl enable --now rosterd" } else { "rosterd run" };
     let service = if place.is_usual() { service.to_owned() } else { format!("{service}{config}") };
     format!(
-        "Written: {}\n\nNext:\n{feed}  rosterd plan{config}    shows what would be done; nothing is changed\n  {service}    does it, from then on",
+        "Written: {}\n\nNext:\n{rights}{feed}  rosterd plan{config}    shows what would be done; nothing is changed\n  {service}    does it, from then on",
         files.join(", ")
     )
 }

@@ -33,6 +33,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitStatus, Failu
     for warning in config::readable(&config) {
         warn!("{warning}");
     }
+    daemon::opening();
     let ledger = make_ledger(&config, clock::now())?;
     let world = world(config, ledger)?;
     let (subscriptions, sources) = (world.config.subscriptions.len(), world.config.sources.len());

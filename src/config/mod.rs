@@ -45,6 +45,7 @@ pub use raw::{NotFound, find};
 pub use refused::Refused;
 pub use schedule::{NoSchedule, Schedule};
 pub use schema::schema;
+pub(crate) use secret::is_guid;
 pub use secret::{KeyMark, SecretError, SecretRef};
 pub use standing::Standing;
 pub use value::is_loopback;

@@ -19,8 +19,8 @@ pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 /// Where a configuration was looked for in vain.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no configuration: looked at {}; write one after the reference (config/rosterd.toml), or name one with \
-     --config or $ROSTERD_CONFIG; `rosterd demo` shows what rosterd does and needs none",
+    "there is no configuration: looked at {}; `rosterd init` writes one, --config or $ROSTERD_CONFIG names one, and \
+     `rosterd demo` shows what rosterd does and needs none",
     shown(looked)
 )]
 pub struct NotFound {

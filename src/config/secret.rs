@@ -133,7 +133,7 @@ impl SecretRef {
 }
 
 /// Whether a text is a GUID in its usual form.
-pub(super) fn is_guid(text: &str) -> bool {
+pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 

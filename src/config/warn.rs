@@ -72,9 +72,15 @@ fn permissions(config: &Config, warnings: &mut Vec<String>) {
 /// Of which files everybody on this machine may read who the clients are and where their keys lie: nothing to be told with
 /// each command.
 pub fn readable(config: &Config) -> Vec<String> {
-    let told = |path: &&PathBuf| mode(path).is_some_and(|mode| mode & 0o004 != 0);
+    let told = |path: &&PathBuf| mode(path).is_some_and(|mode| mode & 0o004 != 0) && is_open_to_all(path);
     let told = config.files.iter().filter(told);
     told.map(|path| format!("Everybody on this machine may read {}: `chmod o-r` it.", path.display())).collect()
+}
+
+/// Whether everybody comes through all of its folders.
+fn is_open_to_all(path: &Path) -> bool {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.ancestors().skip(1).all(|folder| mode_of_folder(folder).is_none_or(|mode| mode & 0o001 != 0))
 }
 
 /// The folders in which a file of somebody else's would do harm, each once, with what stands there.
@@ -151,4 +157,26 @@ fn mode_of_folder(_: &Path) -> Option<u32> {
 #[cfg(not(unix))]
 fn mode(_: &Path) -> Option<u32> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn everybody_may_read_what_is_open_with_all_of_its_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rosterd.toml");
+        fs::write(&path, "[log]\n").unwrap();
+        let told = |of_file, of_folder| {
+            fs::set_permissions(&path, Permissions::from_mode(of_file)).unwrap();
+            fs::set_permissions(folder.path(), Permissions::from_mode(of_folder)).unwrap();
+            readable(&crate::config::load(&path).unwrap()).len()
+        };
+        assert_eq!((told(0o644, 0o755), told(0o644, 0o711)), (1, 1));
+        assert_eq!((told(0o640, 0o755), told(0o644, 0o750)), (0, 0), "nobody else gets there");
+    }
 }

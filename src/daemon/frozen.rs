@@ -26,6 +26,10 @@ impl Frozen {
         self.keys.remove(name);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The next ones to look at, at most so many; each comes once before any comes again.
     pub(super) fn next(&mut self, at_most: usize) -> Vec<String> {
         let after = self.keys.range::<str, _>((Excluded(self.last.as_str()), Unbounded));

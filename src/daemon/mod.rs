@@ -44,6 +44,7 @@ use eye::Eye;
 use frozen::Frozen;
 use heartbeat::Heartbeat;
 use keys::{KeySeen, look_at_keys};
+pub use notify::opening;
 pub use reload::Hangups;
 use reload::Reload;
 pub use signs::Signs;
@@ -135,12 +136,14 @@ pub async fn run(
     daemon.watch().await;
     daemon.signs.be_ready();
     ready();
+    daemon.say_how_it_is();
     notify::ready();
     let mut watchdog = notify::Watchdog::new();
     daemon.begin(clock::now());
     while let Some(event) = shutdown.run_until_cancelled(daemon.next()).await {
         daemon.note(event, clock::now());
         daemon.signs.come_round();
+        daemon.say_how_it_is();
         watchdog.come_round();
     }
     notify::stopping();
@@ -188,6 +191,7 @@ struct Daemon {
     reload: Reload,
     alerts: Alerts,
     heartbeat: Heartbeat,
+    status: notify::Status,
 }
 
 impl Daemon {
@@ -220,6 +224,7 @@ impl Daemon {
             reload,
             alerts: Alerts::new(),
             heartbeat: Heartbeat::new(),
+            status: notify::Status::default(),
         }
     }
 

@@ -87,6 +87,11 @@ impl Reload {
             kept: Vec::new(),
         }
     }
+
+    /// Whether the configuration in force is another than the one in the files, which can't be used.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
 }
 
 /// What a look at the configuration's files gave.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -49,7 +49,11 @@ fn another_subscription_gets_a_file_of_its_own() {
     let main = fs::read_to_string(world.path("rosterd.toml")).unwrap();
     let id = "11111111-2222-4333-8444-555555555555";
     let flags = ["init", "--yes", "--anyway", "--name", "fabrikam", "--type", "Azure", "--id", id];
-    let ran = world.run(&[&flags[..], &["--api-key-file", "contoso.key", "--csv", "more"]].concat());
+    let more = ["--api-key-file", "contoso.key", "--csv", "more"];
+    let ran = world.run(&[&flags[..], &more, &["--base-url", "http://127.0.0.1:1"]].concat());
+    assert_eq!(ran.status, 2, "there is one server for all: {}", ran.stderr);
+    assert!(ran.stderr.contains("leave out --base-url") && !world.path("clients/fabrikam.toml").exists());
+    let ran = world.run(&[&flags[..], &more].concat());
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(world.path("clients/fabrikam.toml").exists());
     assert_eq!(fs::read_to_string(world.path("rosterd.toml")).unwrap(), main);
@@ -58,6 +62,24 @@ fn another_subscription_gets_a_file_of_its_own() {
         status.contains("subscription contoso: the licensing server accepts") && status.contains("fabrikam"),
         "{status}"
     );
+}
+
+#[test]
+fn root_is_told_which_key_the_service_can_not_read() {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return;
+    }
+    let world = world();
+    // The service is whoever owns the ledger's folder: `nobody`.
+    std::os::unix::fs::chown(world.dir.path(), Some(65534), Some(65534)).unwrap();
+    let ran = init(&world, &["--api-key-file", "contoso.key", "--csv", "drops"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let command = format!("chown nobody {}", world.path("contoso.key").display());
+    assert!(ran.stderr.contains(&command), "{}", ran.stderr);
+    std::os::unix::fs::chown(world.path("contoso.key"), Some(65534), None).unwrap();
+    fs::remove_file(world.path("rosterd.toml")).unwrap();
+    let ran = init(&world, &["--api-key-file", "contoso.key", "--csv", "drops"]);
+    assert!(!ran.stderr.contains("chown"), "{}", ran.stderr);
 }
 
 #[test]
@@ -145,6 +167,7 @@ fn a_person_is_asked_and_the_key_is_not_shown() {
     terminal.answer("A short name", "contoso");
     terminal.answer("How was it bought", "Manual");
     terminal.answer("GUID", &ID.to_string());
+    terminal.answer("The API key", "secret");
     terminal.answer("The API key", "11111111-2222-4333-8444-555555555555");
     terminal.answer("[a]gain", "a");
     terminal.answer("How was it bought", "Manual");
@@ -155,7 +178,12 @@ fn a_person_is_asked_and_the_key_is_not_shown() {
     terminal.answer("folder", "drops");
     let (done, shown) = terminal.end();
     assert!(done, "{shown}");
-    assert!(shown.contains("a name is made of letters") && shown.contains("Written: "), "{shown}");
+    assert!(
+        shown.contains("an API key looks like a GUID")
+            && shown.contains("a name is made of letters")
+            && shown.contains("Written: "),
+        "{shown}"
+    );
     assert!(!shown.contains(KEY) && !shown.contains("11111111-2222"), "{shown}");
     assert_eq!(fs::read_to_string(world.path("contoso.key")).unwrap().trim(), KEY);
     assert_eq!(fs::metadata(world.path("contoso.key")).unwrap().permissions().mode() & 0o777, 0o600);

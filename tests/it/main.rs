@@ -23,6 +23,7 @@
 //! - `restored`: a ledger that was put back from a copy.
 //! - `rounds`: killed at any moment, and started again.
 //! - `safety`: nobody loses a licence by accident, whatever is in the folder and whatever the server says.
+//! - `systemd`: what the service manager is told.
 //! - `tidy`: facts about the code itself.
 //! - `together`: many subscriptions under one daemon, and its end.
 //! - `web`: what is served over HTTP, who may read and who may act.
@@ -53,6 +54,7 @@ mod report;
 mod restored;
 mod rounds;
 mod safety;
+mod systemd;
 mod tidy;
 mod together;
 #[cfg(feature = "otel")]

@@ -36,6 +36,17 @@ fn the_packages_configuration_is_one() {
     assert!(ran.stdout.contains("ok     configuration"), "{ran:?}");
 }
 
+/// Whoever gives packages out writes their own address into both.
+#[test]
+fn the_maintainer_is_the_same_everywhere() {
+    let manifest = fs::read_to_string(file("Cargo.toml")).unwrap();
+    let changelog = fs::read_to_string(file("package/changelog")).unwrap();
+    let said = manifest.lines().find_map(|line| line.strip_prefix("maintainer = \"")?.strip_suffix('"')).unwrap();
+    assert!(changelog.contains(&format!("\n -- {said}  ")), "{said} is not who signs {changelog}");
+    let version = format!("rosterd ({}) ", env!("CARGO_PKG_VERSION"));
+    assert!(changelog.starts_with(&version), "{version} is not what {changelog} begins with");
+}
+
 #[test]
 fn the_unit_is_hardened() {
     let mut analyze = Command::new(program("systemd-analyze"));

@@ -65,14 +65,20 @@ impl Asker {
     }
 
     /// A secret, which a person types unseen.
-    pub(super) fn secret(&mut self, question: &str) -> Result<SecretString, Failure> {
+    pub(super) fn secret(
+        &mut self,
+        question: &str,
+        wrong: fn(&str) -> Option<&'static str>,
+    ) -> Result<SecretString, Failure> {
         if !self.person {
             return Err(Failure::usage(format!("there is nobody to ask: {question}")));
         }
         loop {
             let typed = hidden(&format!("{question}: "))?;
-            if !typed.trim().is_empty() {
-                return Ok(SecretString::from(typed.trim()));
+            match wrong(typed.trim()) {
+                _ if typed.trim().is_empty() => {}
+                Some(why) => say(&format!("  {why}")),
+                None => return Ok(SecretString::from(typed.trim())),
             }
         }
     }
@@ -156,8 +162,9 @@ impl Drop for Unseen {
 }
 
 fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
-    prompt(question)?;
+    // Before it is asked for: nothing of it is ever shown, however fast it is typed.
     let _unseen = Unseen::begin()?;
+    prompt(question)?;
     typed(&mut io::stdin().lock().bytes())
 }
 

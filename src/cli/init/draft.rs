@@ -55,6 +55,16 @@ impl Draft {
         }
     }
 
+    /// The files with its secrets and certificates.
+    pub(super) fn files(&self) -> Vec<&Path> {
+        let mut files = vec![self.api_key.as_path()];
+        if let People::Directory(Directory { password, ca_file, .. }) = &self.source {
+            files.push(password);
+            files.extend(ca_file.as_deref());
+        }
+        files
+    }
+
     /// Where the ledger will be: whose that folder is, is the service.
     pub(super) fn ledger_folder(&self, place: &Place) -> PathBuf {
         let path = place.folder().join(&self.ledger);

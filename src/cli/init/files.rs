@@ -70,6 +70,11 @@ impl Place {
         }
     }
 
+    /// The licensing server of the configuration that is there.
+    pub(super) fn base_url(&self) -> Option<String> {
+        self.existing.as_ref().map(|(config, _)| config.licensing.base_url.to_string())
+    }
+
     /// Whether a subscription of this name is configured.
     pub(super) fn has(&self, name: &str) -> bool {
         self.existing.as_ref().is_some_and(|(config, _)| config.subscriptions.contains_key(name))
@@ -78,6 +83,11 @@ impl Place {
     /// A subscription's file beside the configuration.
     pub(super) fn beside(&self, name: &str, ending: &str) -> PathBuf {
         self.folder().join(format!("{name}.{ending}"))
+    }
+
+    /// Whether the service may not write there, by its unit.
+    pub(super) fn is_beyond_service(&self, folder: &Path) -> bool {
+        self.is_usual() && !folder.starts_with(STATE)
     }
 
     pub(super) fn ledger(&self) -> PathBuf {
@@ -224,6 +234,35 @@ impl Made {
     }
 }
 
+/// A command for each of these files that the service can't read: as root it was tried with other rights than the service
+/// has, which is whoever owns the state's folder.
+pub(super) fn unreadable_for_service(state: &Path, files: &[&Path]) -> Vec<String> {
+    let Some(owner) = fs::metadata(state).ok().filter(|it| it.uid() != 0 && rustix::process::geteuid().is_root())
+    else {
+        return Vec::new();
+    };
+    let can_not = |path: &&&Path| fs::metadata(path).is_ok_and(|file| !may_read(&file, owner.uid(), owner.gid()));
+    let user = user_name(owner.uid());
+    files.iter().filter(can_not).map(|path| format!("chown {user} {}", path.display())).collect()
+}
+
+fn user_name(number: u32) -> String {
+    let known = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut users = known.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let user = users.find(|user| user.get(2) == Some(&number.to_string().as_str()));
+    user.and_then(|user| user.first().map(|name| (*name).to_owned())).unwrap_or_else(|| number.to_string())
+}
+
+/// By the file's owner, group and mode alone.
+fn may_read(file: &fs::Metadata, user: u32, group: u32) -> bool {
+    let bit = match (file.uid() == user, file.gid() == group) {
+        (true, _) => 0o400,
+        (false, true) => 0o040,
+        (false, false) => 0o004,
+    };
+    file.mode() & bit != 0
+}
+
 /// The system's time zone, by its name.
 pub(super) fn system_zone() -> String {
     let link = fs::read_link("/etc/localtime").ok();
@@ -236,6 +275,20 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_file_is_read_by_its_owner_its_group_or_everybody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.key");
+        let may = |mode, user: u32, group: u32| {
+            fs::write(&path, "a").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let file = fs::metadata(&path).unwrap();
+            may_read(&file, file.uid() + user, file.gid() + group)
+        };
+        assert!(may(0o600, 0, 1) && may(0o640, 1, 0) && may(0o604, 1, 1));
+        assert!(!may(0o600, 1, 0) && !may(0o640, 1, 1) && !may(0o044, 0, 0));
+    }
 
     #[test]
     fn what_is_there_is_not_overwritten_and_what_was_made_goes_away() {

@@ -205,5 +205,5 @@ fn a_client_key_that_others_can_read_is_a_warning() {
 fn a_missing_configuration_says_where_it_was_looked_for() {
     assert_eq!(find(Some(Path::new("/nowhere/x.toml"))).unwrap(), Path::new("/nowhere/x.toml"));
     let error = NotFound { looked: vec!["rosterd.toml".into(), "/etc/rosterd/rosterd.toml".into()] };
-    insta::assert_snapshot!(error, @"there is no configuration: looked at rosterd.toml, /etc/rosterd/rosterd.toml; write one after the reference (config/rosterd.toml), or name one with --config or $ROSTERD_CONFIG; `rosterd demo` shows what rosterd does and needs none");
+    insta::assert_snapshot!(error, @"there is no configuration: looked at rosterd.toml, /etc/rosterd/rosterd.toml; `rosterd init` writes one, --config or $ROSTERD_CONFIG names one, and `rosterd demo` shows what rosterd does and needs none");
 }
