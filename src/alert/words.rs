@@ -7,8 +7,9 @@ use crate::clock::Timestamp;
 use crate::config::{AlertEvent, SecretRef, Subscription};
 use crate::member::Restored;
 use crate::plan::Hold;
+use crate::report::shortage::Shortage;
 use crate::report::status::MemberCounts;
-use crate::report::text::{count, either, list, moment, number, plain, sentence, span};
+use crate::report::text::{count, list, moment, plain, sentence, span};
 
 use super::Subject;
 
@@ -17,48 +18,16 @@ const HEADLINE_MAX: usize = 200;
 /// So many subscriptions of a source are named.
 const SUBSCRIPTIONS_NAMED_MAX: usize = 8;
 
-/// What a shortage is made of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seats<'a> {
-    pub(super) waiting: u64,
-    pub(super) free: u64,
-    /// `None`: not known.
-    pub(super) available: Option<u64>,
-    /// How many are missing though the leavers' come free.
-    pub(super) buy: u64,
-    /// When leavers' seats come free, the earliest first.
-    pub(super) leavers: &'a [Timestamp],
-}
-
-pub(super) fn seats_exhausted(subscription: &Subscription, seats: &Seats<'_>) -> Words {
-    let Seats { waiting, free, available, buy, leavers } = *seats;
-    let name = &subscription.name;
-    let state = match available {
-        Some(available) => format!("{} of {} free", number(free), count(available, "seat is", "seats are")),
-        None => "no seat is free".to_owned(),
-    };
-    let day = leavers.last().map(|last| weekday(subscription, *last)).unwrap_or_default();
-    let one_day = leavers.first().map(|first| weekday(subscription, *first)).is_none_or(|first| first == day);
-    let when = format!("{} {day}", if one_day { "on" } else { "by" });
-    let n = leavers.len() as u64;
-    let coming = if n == 0 {
-        String::new()
+pub(super) fn seats_exhausted(subscription: &Subscription, shortage: &Shortage) -> Words {
+    let (name, buy, day) = (&subscription.name, shortage.buy(), shortage.last_day());
+    let to_do = if buy > 0 {
+        format!("Buy {} for {name}.", count(buy, "seat", "seats"))
     } else {
-        format!(", {} {} free {when}", count(n, "leaver's seat", "leavers' seats"), either(n, "comes", "come"))
+        format!("Buy {} for {name}, unless they can wait until {day}.", count(shortage.missing(), "seat", "seats"))
     };
-    let missing = waiting - free;
-    let (verdict, to_do) = if buy > 0 {
-        let seats = count(buy, "seat", "seats");
-        (format!("buy {}", number(buy)), format!("Buy {seats} for {name}."))
-    } else {
-        let verdict = format!("buy {} unless they can wait until then", number(missing));
-        let it = count(missing, "seat", "seats");
-        (verdict, format!("Buy {it} for {name}, unless they can wait until {day}."))
-    };
-    let wait = count(waiting, "person waits", "people wait");
     let probe = span(subscription.seat_probe);
     Words {
-        headline: cut(&format!("{name}: {wait} for a licence, {state}{coming}: {verdict}")),
+        headline: cut(&format!("{name}: {}", shortage.words())),
         done:
             "It has given out every free seat, by priority and then by time of waiting, and takes none away from anybody."
                 .to_owned(),
@@ -70,11 +39,6 @@ pub(super) fn seats_exhausted(subscription: &Subscription, seats: &Seats<'_>) ->
         },
         ..Words::default()
     }
-}
-
-/// The day as the people of a subscription call it.
-fn weekday(subscription: &Subscription, at: Timestamp) -> String {
-    at.with_timezone(&subscription.policy.timezone).format("%A").to_string()
 }
 
 pub(super) fn key_rejected(subscription: &Subscription, problem: &str, counts: MemberCounts) -> Words {
