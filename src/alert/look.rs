@@ -227,7 +227,7 @@ impl Teller<'_> {
             since,
             at: self.now,
             words: words.map(|text| Masked(text).to_string()),
-            left_out: 0,
+            gathered: Vec::new(),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Shortage {
     /// How many leavers' seats come free that can be counted on.
     pub leavers: u64,
     /// The first and the last day on which they do, as the people of the subscription call it.
-    days: Option<(String, String)>,
+    pub(super) days: Option<(String, String)>,
 }
 
 /// Who was not asked for waits for what the problem tells, and not for a seat.

@@ -545,6 +545,13 @@ mod tests {
             ]),
             hold: Some(HoldStatus::from(&StoredHold { hold, since: at("2026-11-23T06:00:00Z") })),
             problem: Some("the server does not accept the key".into()),
+            shortage: Some(Shortage {
+                waiting: 7,
+                free: 0,
+                available: Some(40),
+                leavers: 3,
+                days: Some(("Friday".into(), "Friday".into())),
+            }),
             last_run: None,
             ..contoso()
         }
@@ -618,7 +625,7 @@ mod tests {
 
             fabrikam: the server does not accept the key.
             fabrikam: 2 removals are held since 2026-11-23 06:00 UTC (2 hours ago). 2 removals are more than 20% of 5. `rosterd approve fabrikam` shows them and asks; `rosterd reject fabrikam` keeps the licences.
-            fabrikam: 7 people wait for a licence, 0 of 40 seats are free: buy 7.
+            fabrikam: 7 people wait for a licence, 0 of 40 seats are free, 3 leavers' seats come free on Friday: buy 4.
             fabrikam: 1 address is quarantined: `rosterd members fabrikam --state quarantined` says why.
             fabrikam: a request's answer was lost for 3 people; the next run settles that before anything else.
             ");
@@ -721,7 +728,7 @@ mod tests {
 
             fabrikam: the server does not accept the key.
             fabrikam: 2 removals are held since 2026-11-23 06:00 UTC (2 hours ago). 2 removals are more than 20% of 5. `rosterd approve fabrikam` shows them and asks; `rosterd reject fabrikam` keeps the licences.
-            fabrikam: 7 people wait for a licence, 0 of 40 seats are free: buy 7.
+            fabrikam: 7 people wait for a licence, 0 of 40 seats are free, 3 leavers' seats come free on Friday: buy 4.
             fabrikam: 1 address is quarantined: `rosterd members fabrikam --state quarantined` says why.
             fabrikam: a request's answer was lost for 3 people; the next run settles that before anything else.
             ");
