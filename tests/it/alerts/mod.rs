@@ -256,7 +256,12 @@ fn a_command_gets_the_alert_on_its_standard_input_and_nothing_of_our_environment
     let missing = world.run_to(1, &["check"]);
     assert!(missing.stdout.contains("page-it can't be run"), "{}", missing.stdout);
     fs::set_permissions(world.path("page-it"), fs::Permissions::from_mode(0o700)).unwrap();
-    assert!(world.run_to(0, &["check"]).stdout.contains("would run ./page-it"));
+    let path = world.path("page-it");
+    let mut elsewhere = world.command(&["check"]);
+    let config = world.path("rosterd.toml");
+    elsewhere.current_dir("/").env("ROSTERD_CONFIG", config);
+    let ran = Ran::from(elsewhere.output().unwrap());
+    assert!(ran.stdout.contains(&format!("would run {}", path.display())), "{}", ran.stdout);
     let mut command = world.command(&["check", "--send-test-alert"]);
     let ran = Ran::from(command.env("SMTP_PASSWORD", "hunter2").output().unwrap());
     assert_eq!(ran.status, 0, "{}", ran.stdout);
