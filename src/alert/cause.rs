@@ -274,6 +274,8 @@ pub struct SourceFacts<'a> {
     pub passing: bool,
     /// People in the roster that stays in force, and when that was last accepted; `None`: there is none.
     pub roster: Option<(u64, Timestamp)>,
+    /// A file that is refused is put into the folder `rejected`.
+    pub rejected: bool,
     /// Who names it.
     pub subscriptions: &'a [String],
     pub now: Timestamp,

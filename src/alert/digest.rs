@@ -27,14 +27,19 @@ pub fn together(message: &str, mut alerts: Vec<Alert>) -> Option<Alert> {
 fn of(id: &str, alerts: Vec<Alert>) -> Alert {
     let (since, at) = (alerts.iter().map(|alert| alert.since).min(), alerts.iter().map(|alert| alert.at).max());
     let (since, at) = (since.unwrap_or_default(), at.unwrap_or_default());
-    let words = Words {
-        headline: headline(&alerts),
-        done: "It took no licence away because of any of these, and tells them together because they are many."
-            .to_owned(),
-        to_do: "Look first whether one reason is behind many of them: `rosterd status` says what each needs."
-            .to_owned(),
-        otherwise: "Each goes on until it is mended.".to_owned(),
-        ..Words::default()
+    let headline = headline(&alerts);
+    let words = if alerts.iter().all(|alert| alert.phase == Phase::Over) {
+        Words { headline, to_do: "Nothing.".to_owned(), ..Words::default() }
+    } else {
+        Words {
+            headline,
+            done: "It took no licence away because of any of these, and tells them together because they are many."
+                .to_owned(),
+            to_do: "Look first whether one reason is behind many of them: `rosterd status` says what each needs."
+                .to_owned(),
+            otherwise: "Each goes on until it is mended.".to_owned(),
+            ..Words::default()
+        }
     };
     Alert {
         id: id.to_owned(),
@@ -110,7 +115,7 @@ fn kinds(alerts: &[Alert]) -> Vec<(Kind, Vec<&Alert>)> {
 pub(super) fn parts(alerts: &[Alert]) -> Vec<(String, String)> {
     let part = |(kind, of_kind): (Kind, Vec<&Alert>)| {
         let (told, others) = of_kind.split_at(of_kind.len().min(TOLD_MAX));
-        let mut text: Vec<String> = told.iter().map(|alert| sentence(&alert.words.headline)).collect();
+        let mut text: Vec<String> = told.iter().map(|alert| in_short(alert)).collect();
         if !others.is_empty() {
             let mut names: Vec<String> = others.iter().take(NAMED_MAX).map(|alert| name(alert).to_owned()).collect();
             if others.len() > NAMED_MAX {
@@ -121,6 +126,12 @@ pub(super) fn parts(alerts: &[Alert]) -> Vec<(String, String)> {
         (first_upper(&kind.words(of_kind.len() as u64)), text.join(" "))
     };
     kinds(alerts).into_iter().map(part).collect()
+}
+
+/// What happened, and what is to be done.
+fn in_short(alert: &Alert) -> String {
+    let (headline, to_do) = (sentence(&alert.words.headline), &alert.words.to_do);
+    if to_do.is_empty() || alert.phase == Phase::Over { headline } else { format!("{headline} {to_do}") }
 }
 
 fn name(alert: &Alert) -> &str {

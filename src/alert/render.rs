@@ -53,7 +53,8 @@ fn names(people: &[String]) -> String {
     let alike = people.chunk_by(|one, other| one == other);
     let names =
         alike.map(|names| if let [name] = names { name.clone() } else { format!("{} × {}", names.len(), names[0]) });
-    names.collect::<Vec<_>>().join(", ")
+    // What each is followed by may have commas of its own.
+    names.collect::<Vec<_>>().join(if people.iter().any(|one| one.contains(": ")) { "; " } else { ", " })
 }
 
 /// When it was, and what comes next.

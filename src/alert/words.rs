@@ -5,11 +5,12 @@ use super::cause::SourceFacts;
 use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::{AlertEvent, SecretRef, Subscription};
+use crate::dispatch::stop::GIVES_NO_ANSWER;
 use crate::member::Restored;
 use crate::plan::Hold;
 use crate::report::shortage::Shortage;
 use crate::report::status::MemberCounts;
-use crate::report::text::{count, list, moment, plain, sentence, span};
+use crate::report::text::{count, either, list, moment, plain, sentence, span};
 
 use super::Subject;
 
@@ -67,7 +68,10 @@ pub(super) fn run_failed(subscription: &Subscription, problem: &str, counts: Mem
     } else {
         "Mend what is said above. The next run tries again by itself."
     };
-    let (headline, detail) = headline_and_rest(name, &problem_sentence(name, problem));
+    let (headline, detail) = match problem.strip_prefix(&format!("{GIVES_NO_ANSWER}: ")) {
+        Some(why) => (cut(&format!("{name}: {GIVES_NO_ANSWER}")), first_upper(&sentence(&plain(why)))),
+        None => headline_and_rest(name, &problem_sentence(name, problem)),
+    };
     Words {
         headline,
         detail,
@@ -101,7 +105,7 @@ pub(super) fn removals_held(subscription: &Subscription, hold: &Hold) -> Words {
     };
     Words {
         headline: cut(&format!("{name}: {} held until a person decides", count(n, "removal is", "removals are"))),
-        detail: hold.reasons.iter().map(|reason| sentence(&plain(reason))).collect::<Vec<_>>().join(" "),
+        detail: hold.reasons.iter().map(|reason| first_upper(&sentence(&plain(reason)))).collect::<Vec<_>>().join(" "),
         done: "It took no licence away, and serves joiners.".to_owned(),
         to_do,
         otherwise: "They keep their licences, and the seats stay taken.".to_owned(),
@@ -114,12 +118,13 @@ pub(super) fn quarantined(subscription: &Subscription, n: u64) -> Words {
     let addresses = count(n, "address is", "addresses are");
     Words {
         headline: cut(&format!("{name}: {addresses} quarantined and can't be given a licence")),
-        done: "It set them aside, and serves everybody else.".to_owned(),
+        done: format!("It set {} aside, and serves everybody else.", either(n, "it", "them")),
         to_do: format!(
-            "Correct them where they come from; `rosterd members {name} --state quarantined` says why each is. What the \
-             server refused is tried again after `rosterd retry {name}`."
+            "Correct {} from; `rosterd members {name} --state quarantined` says why. What the server refused is tried \
+             again after `rosterd retry {name}`.",
+            either(n, "it where it comes", "them where they come")
         ),
-        otherwise: "They get no licence.".to_owned(),
+        otherwise: either(n, "This person gets no licence.", "These people get no licence.").to_owned(),
         ..Words::default()
     }
 }
@@ -144,7 +149,7 @@ pub(super) fn drift(subscription: &Subscription, words: &str, missed: bool) -> W
 }
 
 pub(super) fn source_failed(facts: &SourceFacts<'_>, problem: &str) -> Words {
-    let SourceFacts { name, roster, subscriptions, .. } = facts;
+    let SourceFacts { name, roster, subscriptions, rejected, .. } = facts;
     let (headline, detail) = headline_and_rest(&format!("source {name}"), &sentence(&plain(problem)));
     let done = match roster {
         Some((entries, at)) => format!(
@@ -164,7 +169,13 @@ pub(super) fn source_failed(facts: &SourceFacts<'_>, problem: &str) -> Words {
         headline,
         detail,
         done,
-        to_do: "Mend what is said above. The source is looked at again by itself.".to_owned(),
+        to_do: if *rejected {
+            "Mend what is said above, where the files come from. One that was refused lies in the folder `rejected`, with \
+             a report beside it. A new one is read by itself."
+        } else {
+            "Mend what is said above. The source is looked at again by itself."
+        }
+        .to_owned(),
         otherwise: format!("Whoever joined since gets no licence{whose}, and whoever left keeps theirs."),
         ..Words::default()
     }
@@ -186,7 +197,8 @@ pub(super) fn restored(restored: &Restored) -> Words {
         headline: "The ledger may not be the newest: no licence is taken back until a person decides".to_owned(),
         detail: first_upper(&sentence(&plain(&restored.cause()))),
         done: "It takes no licence away meanwhile, and serves joiners.".to_owned(),
-        to_do: "Put the newest copy of the ledger in its place, or say `rosterd ledger accept` to believe this one."
+        to_do: "Put the newest ledger in its place. Where there is none, give this one the newest rosters, then say \
+                `rosterd ledger accept`, which shows who would lose the licence."
             .to_owned(),
         otherwise: "Leavers keep their licences in every subscription, and the seats stay taken.".to_owned(),
         ..Words::default()
