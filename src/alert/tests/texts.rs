@@ -209,7 +209,7 @@ fn others_change_licences() {
         Since 2024-10-04 00:30 UTC, told at 2024-10-04 01:00 UTC. rosterd reminds of it every 24 hours, and says when it is over.
         ");
     insta::assert_snapshot!(of_contoso(&record(-1, Some(1)), &[], nobody()), @r#"
-        contoso: 1 licence was unassigned between 2024-10-04 00:00:00 UTC and 2024-10-04 00:30:00 UTC by other means than rosterd: rosterd had assigned it.
+        contoso: 1 licence was unassigned between 2024-10-04 00:00:00 UTC and 2024-10-04 00:30:00 UTC by other means than rosterd: rosterd had assigned or adopted it.
 
         `reassert = "7d"` sends each known assignment again once in 7 days, which gives back what is missed.
 
