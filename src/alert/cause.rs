@@ -21,6 +21,8 @@ use crate::report::text::sentence;
 pub const SERVER_PATIENCE: TimeDelta = TimeDelta::minutes(5);
 /// The same for a source that may be well again by itself: a share that is away, a directory that starts anew.
 pub const SOURCE_PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// The same for a configuration that can't be used: somebody may be writing it.
+pub const CONFIGURATION_PATIENCE: TimeDelta = TimeDelta::minutes(5);
 /// What may stand or not is looked at again after this, though nothing marks it.
 const OPEN: TimeDelta = TimeDelta::minutes(5);
 
@@ -307,6 +309,22 @@ pub fn of_fleet(brake: Option<&Brake>) -> Causes {
         words: words::removals_stopped(brake),
     });
     Causes { standing: cause.into_iter().collect(), ..Causes::default() }
+}
+
+/// The cause of a configuration that was changed and can't be used: why, and since when.
+pub fn of_configuration(refused: Option<&(String, Timestamp)>, now: Timestamp) -> Causes {
+    let Some((why, since)) = refused else { return Causes::default() };
+    let from = (*since).min(now) + CONFIGURATION_PATIENCE;
+    if from > now {
+        return Causes { next: Some(from), ..Causes::default() };
+    }
+    let cause = Cause {
+        event: AlertEvent::ConfigurationRefused,
+        since: Some(*since),
+        mark: Mark::reason(why),
+        words: words::configuration_refused(why),
+    };
+    Causes { standing: vec![cause], ..Causes::default() }
 }
 
 /// The cause of a ledger that may not be the newest.

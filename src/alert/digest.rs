@@ -93,6 +93,7 @@ impl Kind {
             Kind::Of(AlertEvent::MembersQuarantined) => format!("addresses are quarantined in {subscriptions}"),
             Kind::Of(AlertEvent::Drift) => format!("others changed licences in {subscriptions}"),
             Kind::Of(AlertEvent::RunFailed) => format!("runs fail in {subscriptions}"),
+            Kind::Of(AlertEvent::ConfigurationRefused) => "the configuration can't be used".to_owned(),
         }
     }
 }

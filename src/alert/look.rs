@@ -156,6 +156,7 @@ fn causes(
         },
         Subject::Fleet => (cause::of_fleet(ledger.brake()?.as_ref()), true),
         Subject::Ledger => (cause::of_ledger(restored), true),
+        Subject::Configuration => (cause::of_configuration(ledger.refused_configuration()?.as_ref(), now), true),
     };
     Ok(Seen { causes, configured })
 }

@@ -45,6 +45,8 @@ pub enum Subject {
     Fleet,
     /// The ledger itself.
     Ledger,
+    /// The files of the configuration.
+    Configuration,
 }
 
 impl Subject {
@@ -55,6 +57,7 @@ impl Subject {
             Some(("source", name)) => Some(Subject::Source(name.to_owned())),
             None if text == "fleet" => Some(Subject::Fleet),
             None if text == "ledger" => Some(Subject::Ledger),
+            None if text == "configuration" => Some(Subject::Configuration),
             _ => None,
         }
     }
@@ -82,6 +85,7 @@ impl fmt::Display for Subject {
             Subject::Source(name) => write!(f, "source/{name}"),
             Subject::Fleet => f.write_str("fleet"),
             Subject::Ledger => f.write_str("ledger"),
+            Subject::Configuration => f.write_str("configuration"),
         }
     }
 }

@@ -194,6 +194,24 @@ fn a_receiver_that_fails_is_left_alone_and_one_process_at_a_time_sends() {
 }
 
 #[test]
+fn a_configuration_that_can_not_be_used_is_told_when_nobody_mends_it_soon() {
+    let (mut ledger, config) = (ledger(), config(MAIL));
+    let mail = &Receiver::all(&config)[0];
+    look_all(&mut ledger, &config, at(0));
+    let refused = ("error: there is no key `colour`".to_owned(), at(1));
+    let heard = |ledger: &mut Ledger, refused: Option<&(String, Timestamp)>, now| {
+        ledger.put_refused_configuration(refused).unwrap();
+        look_all(ledger, &config, now);
+        take_all(ledger, mail, now).iter().map(|alert| (alert.phase, alert.event)).collect::<Vec<_>>()
+    };
+    let event = AlertEvent::ConfigurationRefused;
+    assert_eq!(heard(&mut ledger, Some(&refused), at(2)), []);
+    assert_eq!(heard(&mut ledger, Some(&refused), at(6)), [(Phase::New, event)]);
+    assert_eq!(heard(&mut ledger, Some(&refused), at(7)), []);
+    assert_eq!(heard(&mut ledger, None, at(8)), [(Phase::Over, event)]);
+}
+
+#[test]
 fn hundreds_of_causes_at_once_are_one_message_and_those_that_come_singly_are_not() {
     let sources: String = (0..300)
         .map(|n| format!("[sources.s{n}]\nkind = \"csv\"\npath = \"drops{n}\"\n[subscriptions.c{n}]\ntype = \"Manual\"\nid = \"00000000-0000-4000-8000-{n:012}\"\napi_key = {{ file = \"k\" }}\nsources = [\"s{n}\"]\n"))

@@ -205,11 +205,29 @@ pub(super) fn restored(restored: &Restored) -> Words {
     }
 }
 
+/// `why` is what `rosterd check` would say.
+pub(super) fn configuration_refused(why: &str) -> Words {
+    let first = why.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let place = why.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
+    let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+    Words {
+        headline: "The configuration was changed and can't be used: rosterd goes on with the old one".to_owned(),
+        detail: sentence(&plain(&format!("{place}{first}"))),
+        done: "It refused the change whole, and goes on as it was configured before. Nobody lost a licence by it."
+            .to_owned(),
+        to_do: "`rosterd check` says what is wrong and where. Mend it; the files are read again by themselves."
+            .to_owned(),
+        otherwise: "What was changed has no effect, and rosterd does not start anew with these files.".to_owned(),
+        ..Words::default()
+    }
+}
+
 /// What is said when a cause is over. `configured`: its subject still is.
 pub(super) fn over(subject: &Subject, event: AlertEvent, since: Timestamp, now: Timestamp, configured: bool) -> Words {
     let what = match (subject, event) {
         (Subject::Fleet, _) => "Removals go on everywhere",
         (Subject::Ledger, _) => "The ledger is believed again, and removals go on",
+        (Subject::Configuration, _) | (_, AlertEvent::ConfigurationRefused) => "The configuration can be used again",
         _ if !configured => "not looked after any more, because it is not in the configuration",
         (_, AlertEvent::SeatsExhausted) => "nobody has to wait for a licence any more",
         (_, AlertEvent::KeyRejected) => "the licensing server accepts the key",
@@ -222,7 +240,7 @@ pub(super) fn over(subject: &Subject, event: AlertEvent, since: Timestamp, now: 
     let name = match subject {
         Subject::Subscription(name) => format!("{name}: "),
         Subject::Source(name) => format!("source {name}: "),
-        Subject::Fleet | Subject::Ledger => String::new(),
+        Subject::Fleet | Subject::Ledger | Subject::Configuration => String::new(),
     };
     let lasted = (now - since).to_std().ok().filter(|lasted| lasted.as_secs() >= 60);
     let lasted = lasted.map(|lasted| format!(" and lasted {}", span(lasted))).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Daemon;
+use super::reload::Refused;
 use super::tasks::Tasks;
 use crate::alert::deliver;
 use crate::clock::Timestamp;
@@ -20,11 +21,13 @@ pub(super) struct Alerts {
     sending: BTreeSet<String>,
     /// The configuration that the ledger knows the receivers of.
     known: Option<Arc<Config>>,
+    /// What the ledger knows of a configuration that was refused; `None`: not yet.
+    refused: Option<Option<Refused>>,
 }
 
 impl Alerts {
     pub(super) fn new() -> Alerts {
-        Alerts { looks: Tasks::new(), sends: Tasks::new(), sending: BTreeSet::new(), known: None }
+        Alerts { looks: Tasks::new(), sends: Tasks::new(), sending: BTreeSet::new(), known: None, refused: None }
     }
 }
 
@@ -39,7 +42,15 @@ impl Daemon {
         }
         let ledger = self.world.outside.ledger.clone();
         alerts.known = Some(Arc::clone(&config));
-        alerts.looks.start("alerts".to_owned(), async move { deliver::due(&ledger, config, anew).await });
+        let refused = self.reload.refused().cloned();
+        let is_news = alerts.refused.as_ref() != Some(&refused);
+        alerts.refused = Some(refused.clone());
+        alerts.looks.start("alerts".to_owned(), async move {
+            if is_news {
+                ledger.with(move |ledger| ledger.put_refused_configuration(refused.as_ref())).await?;
+            }
+            deliver::due(&ledger, config, anew).await
+        });
     }
 
     pub(super) fn alerts_looked_at(&mut self, due: Result<Vec<String>, LedgerError>, now: Timestamp) {
@@ -48,6 +59,7 @@ impl Daemon {
             Err(cause) => {
                 // Whether the ledger took the receivers in is not known.
                 self.alerts.known = None;
+                self.alerts.refused = None;
                 self.ledger_failed(&cause, now);
                 return;
             }

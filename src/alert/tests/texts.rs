@@ -319,6 +319,27 @@ fn removals_are_stopped_everywhere() {
 }
 
 #[test]
+fn a_changed_configuration_can_not_be_used() {
+    let why = "error: `off` is not a share from 0% to 100%\n  --> /etc/rosterd/rosterd.toml:17:24\n   |\n1 problem in the configuration";
+    let refused = (why.to_owned(), at(0));
+    assert_eq!(cause::of_configuration(Some(&refused), at(1)).standing, [], "somebody may be writing it");
+    let causes = cause::of_configuration(Some(&refused), at(5));
+    insta::assert_snapshot!(text(Subject::Configuration, &causes.standing[0]), @r"
+        The configuration was changed and can't be used: rosterd goes on with the old one.
+
+        /etc/rosterd/rosterd.toml:17:24: `off` is not a share from 0% to 100%.
+
+        What rosterd did: It refused the change whole, and goes on as it was configured before. Nobody lost a licence by it.
+
+        What you have to do: `rosterd check` says what is wrong and where. Mend it; the files are read again by themselves.
+
+        If nobody does it: What was changed has no effect, and rosterd does not start anew with these files.
+
+        Since 2024-10-04 00:00 UTC, told at 2024-10-04 01:00 UTC. rosterd reminds of it every 24 hours, and says when it is over.
+        ");
+}
+
+#[test]
 fn a_ledger_was_restored() {
     let restored = Restored { doubt: Doubt::Older { file: 9 }, generation: 7, as_of: Some(at(0)) };
     insta::assert_snapshot!(text(Subject::Ledger, &cause::of_ledger(Some(&restored)).standing[0]), @r"
@@ -344,8 +365,8 @@ fn each_cause_has_a_word_for_its_end() {
         let words = words::over(subject, event, at(0), at(0) + TimeDelta::hours(5), configured);
         format!("{}. {} {}\n", words.headline, words.detail, words.to_do)
     };
-    let mut all: String = AlertEvent::ALL.into_iter().map(|event| over(&contoso, event, true)).collect();
-    for subject in [&hr, &Subject::Fleet, &Subject::Ledger] {
+    let mut all: String = AlertEvent::ALL.into_iter().take(7).map(|event| over(&contoso, event, true)).collect();
+    for subject in [&hr, &Subject::Fleet, &Subject::Ledger, &Subject::Configuration] {
         all.push_str(&over(subject, AlertEvent::SourceFailed, true));
     }
     all.push_str(&over(&contoso, AlertEvent::Drift, false));
@@ -360,6 +381,7 @@ fn each_cause_has_a_word_for_its_end() {
         source hr: it can be read again. It began at 2024-10-04 00:00 UTC and lasted 5 hours. Nothing.
         Removals go on everywhere. It began at 2024-10-04 00:00 UTC and lasted 5 hours. Nothing.
         The ledger is believed again, and removals go on. It began at 2024-10-04 00:00 UTC and lasted 5 hours. Nothing.
+        The configuration can be used again. It began at 2024-10-04 00:00 UTC and lasted 5 hours. Nothing.
         contoso: not looked after any more, because it is not in the configuration. It began at 2024-10-04 00:00 UTC and lasted 5 hours. Nothing.
         ");
 }

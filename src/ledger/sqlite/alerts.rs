@@ -32,6 +32,9 @@ const LONG: TimeDelta = TimeDelta::hours(1);
 /// What the digest of the configuration is kept under.
 const CONFIGURED: &str = "alerts";
 
+/// Why the configuration can't be used that was changed while a daemon runs, and since when.
+const REFUSED: &str = "configuration refused";
+
 /// What a look notes for one receiver and one event.
 #[derive(Debug, Clone)]
 pub struct Noted {
@@ -184,6 +187,33 @@ impl Ledger {
             let sql = "SELECT owner FROM lease WHERE subscription = ?1 AND owner <> '' AND expires > ?2";
             let owner = connection.prepare_cached(sql)?.query_row(params![subscription, Ms(now)], |row| row.get(0));
             Ok(owner.optional()?.is_some_and(|owner| Owner(owner).may_be_alive()))
+        })
+    }
+
+    /// Why the configuration can't be used that was changed while a daemon runs, and since when.
+    pub fn refused_configuration(&self) -> Result<Option<(String, Timestamp)>> {
+        self.read(|connection| {
+            let sql = "SELECT CAST (value AS TEXT) FROM meta WHERE key = ?1";
+            let known = connection.prepare_cached(sql)?.query_row([REFUSED], |row| row.get::<_, Json<_>>(0));
+            Ok(known.optional()?.map(|known| known.0))
+        })
+    }
+
+    /// Notes that.
+    pub fn put_refused_configuration(&mut self, refused: Option<&(String, Timestamp)>) -> Result<()> {
+        if self.refused_configuration()?.as_ref() == refused {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            transaction.execute("DELETE FROM meta WHERE key = ?1", [REFUSED])?;
+            if let Some(refused) = refused {
+                let sql = "INSERT INTO meta (key, value) VALUES (?1, CAST (?2 AS BLOB))";
+                transaction.execute(sql, params![REFUSED, Json(refused)])?;
+            }
+            let sql = "
+                INSERT INTO alert_look (subject, at) VALUES (?1, 0) ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1";
+            transaction.execute(sql, [Subject::Configuration.to_string()])?;
+            Ok(())
         })
     }
 
@@ -451,6 +481,6 @@ mod sql_text {
         INSERT INTO alert_look (subject, at)
         SELECT subject, 0 FROM (
           SELECT 'subscription/' || name AS subject FROM subscription UNION SELECT 'source/' || name FROM source
-          UNION SELECT 'fleet' UNION SELECT 'ledger' UNION SELECT subject FROM alert_told)
+          UNION SELECT 'fleet' UNION SELECT 'ledger' UNION SELECT 'configuration' UNION SELECT subject FROM alert_told)
         WHERE true ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1;";
 }
