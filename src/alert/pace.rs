@@ -37,14 +37,14 @@ mod tests {
 
     #[test]
     fn a_few_are_sent_at_once_and_then_one_now_and_then() {
-        let (mut spent, mut sent) = (Timestamp::UNIX_EPOCH, Vec::new());
+        let (mut spent, mut minutes) = (Timestamp::UNIX_EPOCH, Vec::new());
         for minute in 1000..1060 {
             while allowed(spent, at(minute)) > 0 {
                 spent = after_one(spent, at(minute));
-                sent.push(minute - 1000);
+                minutes.push(minute - 1000);
             }
         }
-        assert_eq!(sent, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 20, 30, 40, 50]);
+        assert_eq!(minutes, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 20, 30, 40, 50]);
         assert_eq!(allowed(spent, at(1150)), 10, "all of it is there again");
         assert_eq!(allowed(spent, at(5)), 10, "the clock was set back");
         assert_eq!(after_one(spent, at(5)), at(15));

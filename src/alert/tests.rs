@@ -213,10 +213,10 @@ fn a_configuration_that_can_not_be_used_is_told_when_nobody_mends_it_soon() {
 
 #[test]
 fn hundreds_of_causes_at_once_are_one_message_and_those_that_come_singly_are_not() {
-    let sources: String = (0..300)
+    let sources: Vec<String> = (0..300)
         .map(|n| format!("[sources.s{n}]\nkind = \"csv\"\npath = \"drops{n}\"\n[subscriptions.c{n}]\ntype = \"Manual\"\nid = \"00000000-0000-4000-8000-{n:012}\"\napi_key = {{ file = \"k\" }}\nsources = [\"s{n}\"]\n"))
         .collect();
-    let (mut ledger, config) = (ledger(), config(&format!("{MAIL}{sources}")));
+    let (mut ledger, config) = (ledger(), config(&format!("{MAIL}{}", sources.concat())));
     let mail = &Receiver::all(&config)[0];
     look_all(&mut ledger, &config, at(0));
     let turn = |ledger: &mut Ledger, names: std::ops::Range<u32>, well: bool, now| {

@@ -21,13 +21,21 @@ pub(super) struct Alerts {
     sending: BTreeSet<String>,
     /// The configuration that the ledger knows the receivers of.
     known: Option<Arc<Config>>,
-    /// What the ledger knows of a configuration that was refused; `None`: not yet.
-    refused: Option<Option<Refused>>,
+    /// What the ledger knows of a configuration that was refused, once that is so.
+    refused: Option<Refused>,
+    is_noted: bool,
 }
 
 impl Alerts {
     pub(super) fn new() -> Alerts {
-        Alerts { looks: Tasks::new(), sends: Tasks::new(), sending: BTreeSet::new(), known: None, refused: None }
+        Alerts {
+            looks: Tasks::new(),
+            sends: Tasks::new(),
+            sending: BTreeSet::new(),
+            known: None,
+            refused: None,
+            is_noted: false,
+        }
     }
 }
 
@@ -43,8 +51,8 @@ impl Daemon {
         let ledger = self.world.outside.ledger.clone();
         alerts.known = Some(Arc::clone(&config));
         let refused = self.reload.refused().cloned();
-        let is_news = alerts.refused.as_ref() != Some(&refused);
-        alerts.refused = Some(refused.clone());
+        let is_news = !alerts.is_noted || alerts.refused != refused;
+        (alerts.refused, alerts.is_noted) = (refused.clone(), true);
         alerts.looks.start("alerts".to_owned(), async move {
             if is_news {
                 ledger.with(move |ledger| ledger.put_refused_configuration(refused.as_ref())).await?;
@@ -59,7 +67,7 @@ impl Daemon {
             Err(cause) => {
                 // Whether the ledger took the receivers in is not known.
                 self.alerts.known = None;
-                self.alerts.refused = None;
+                self.alerts.is_noted = false;
                 self.ledger_failed(&cause, now);
                 return;
             }

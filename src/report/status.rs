@@ -328,8 +328,8 @@ pub fn pending(pending: u64, seats: Option<Seats>, shortage: Option<&Shortage>) 
     let available = count(seats.available, "seat is", "seats are");
     let them = either(pending, "it", "them");
     // Who waits for what the problem tells may be more than seats are free.
-    let then = if pending <= seats.free() { format!(": the next run gives {them} out") } else { String::new() };
-    Some(format!("{wait}, {} of {available} free{then}.", number(seats.free())))
+    let served = if pending <= seats.free() { format!(": the next run gives {them} out") } else { String::new() };
+    Some(format!("{wait}, {} of {available} free{served}.", number(seats.free())))
 }
 
 /// The ledger's doubt, the subscription's own problem, and those of its sources where it does not name them itself.
