@@ -157,6 +157,27 @@ fn a_run_from_cron_tells_of_a_full_subscription_once_and_that_it_is_over() {
 }
 
 #[test]
+fn an_alert_the_log_and_status_say_the_same_number_of_seats_to_buy() {
+    let world = world(2, "[defaults]\nremoval_grace = \"2d\"\n");
+    let web = Web::start(WELL);
+    webhook(&world, &web);
+    world.drop_roster("a.csv", &people(0..2));
+    world.run_to(0, &["sync"]);
+    world.drop_roster("b.csv", &people(1..5));
+    let log = world.run_to(3, &["sync"]).stderr;
+    let [request] = &web.requests()[..] else { panic!("{:?}", web.requests()) };
+    let subject = request.json()["data"]["subject"].as_str().unwrap().to_owned();
+    assert!(
+        subject
+            .starts_with("contoso: 3 people wait for a licence, 0 of 2 seats are free, 1 leaver's seat comes free on "),
+        "{subject}"
+    );
+    assert!(subject.ends_with(": buy 2"), "{subject}");
+    let status = world.run_to(3, &["status"]).stdout;
+    assert!(status.contains(&format!("{subject}.")) && log.contains(&subject), "{subject}\n{status}\n{log}");
+}
+
+#[test]
 fn a_receiver_that_is_away_changes_nothing_for_a_run_and_status_says_so() {
     let world = world(2, "");
     let web = Web::start(web::Mood::Answers("503 Away\r\nretry-after: 3600\r\n"));
