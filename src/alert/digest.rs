@@ -116,7 +116,7 @@ fn kinds(alerts: &[Alert]) -> Vec<(Kind, Vec<&Alert>)> {
 pub(super) fn parts(alerts: &[Alert]) -> Vec<(String, String)> {
     let part = |(kind, of_kind): (Kind, Vec<&Alert>)| {
         let (told, others) = of_kind.split_at(of_kind.len().min(TOLD_MAX));
-        let mut text: Vec<String> = told.iter().map(|alert| in_short(alert)).collect();
+        let mut text: Vec<String> = in_short(told);
         if !others.is_empty() {
             let mut names: Vec<String> = others.iter().take(NAMED_MAX).map(|alert| name(alert).to_owned()).collect();
             if others.len() > NAMED_MAX {
@@ -129,10 +129,18 @@ pub(super) fn parts(alerts: &[Alert]) -> Vec<(String, String)> {
     kinds(alerts).into_iter().map(part).collect()
 }
 
-/// What happened, and what is to be done.
-fn in_short(alert: &Alert) -> String {
-    let (headline, to_do) = (sentence(&alert.words.headline), &alert.words.to_do);
-    if to_do.is_empty() || alert.phase == Phase::Over { headline } else { format!("{headline} {to_do}") }
+/// What happened, and what is to be done, which is said once where it is the same.
+fn in_short(told: &[&Alert]) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for (place, alert) in told.iter().enumerate() {
+        texts.push(sentence(&alert.words.headline));
+        let to_do = &alert.words.to_do;
+        let is_last = told.get(place + 1).is_none_or(|next| next.words.to_do != *to_do);
+        if is_last && !to_do.is_empty() && alert.phase != Phase::Over {
+            texts.push(to_do.clone());
+        }
+    }
+    texts
 }
 
 fn name(alert: &Alert) -> &str {
