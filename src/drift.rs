@@ -217,8 +217,8 @@ fn of_whom(seats: u64, surplus: i64) -> String {
     let it = either(seats, "it", "them");
     match certain {
         0 => "whether of those that rosterd assigned or of others can't be told".to_owned(),
-        _ if certain == seats => format!("rosterd had assigned {it}"),
-        _ => format!("rosterd had assigned at least {} of {it}", number(certain)),
+        _ if certain == seats => format!("rosterd had assigned or adopted {it}"),
+        _ => format!("rosterd had assigned or adopted at least {} of {it}", number(certain)),
     }
 }
 
@@ -359,14 +359,14 @@ mod tests {
         let lines = [found(3, 3), found(-1, -1), found(-2, -2), found(-2, 3), found(-5, -2), found(-1, 0)].join("\n");
         insta::assert_snapshot!(lines, @"
         3 licences were assigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd
-        1 licence was unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned it
-        2 licences were unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned them
+        1 licence was unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned or adopted it
+        2 licences were unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned or adopted them
         2 licences were unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: whether of those that rosterd assigned or of others can't be told
-        5 licences were unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned at least 2 of them
+        5 licences were unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: rosterd had assigned or adopted at least 2 of them
         1 licence was unassigned between 2027-01-15 08:00:00 UTC and 2027-01-15 08:15:00 UTC by other means than rosterd: whether of those that rosterd assigned or of others can't be told
         ");
         let first = Shortfall { seats: 2, after: None, by: at(0) }.words(-2);
-        insta::assert_snapshot!(first, @"2 licences were unassigned before 2027-01-15 08:00:00 UTC by other means than rosterd: rosterd had assigned them");
+        insta::assert_snapshot!(first, @"2 licences were unassigned before 2027-01-15 08:00:00 UTC by other means than rosterd: rosterd had assigned or adopted them");
     }
 
     proptest! {

@@ -8,11 +8,12 @@ use crate::alert::receiver::Receiver;
 use crate::clock::Timestamp;
 use crate::config::{Config, SourceKind, Subscription};
 use crate::ledger::listing::SourceLine;
-use crate::ledger::{Ledger, LedgerError, Member};
+use crate::ledger::{Ledger, LedgerError, Member, MemberState, SubscriptionRecord};
 use crate::report::alerts::ReceiverStatus;
 use crate::report::forecast::moments;
 use crate::report::members::MemberLine;
-use crate::report::status::{SourceStatus, Status, SubscriptionStatus};
+use crate::report::shortage::{Shortage, waits_for_a_seat};
+use crate::report::status::{MemberCounts, SourceStatus, Status, SubscriptionStatus};
 use crate::report::unusable::{ENTRIES, ROWS};
 use crate::roster::Entry;
 
@@ -30,7 +31,9 @@ pub fn status(
         let name = &subscription.name;
         let problems = source_problems(config, subscription, &lines);
         let record = ledger.subscription(name)?;
-        let status = SubscriptionStatus::new(subscription, &record, &ledger.member_counts(name)?, &problems, now);
+        let counts = ledger.member_counts(name)?;
+        let shortage = shortage(subscription, &record, MemberCounts::of(&counts), ledger, now)?;
+        let status = SubscriptionStatus::new(subscription, &record, &counts, &problems, now).with_shortage(shortage);
         Ok(status.with_forecast(&ledger.seats_held_at(name, &moments(now))?, now))
     };
     Ok(Status {
@@ -39,6 +42,31 @@ pub fn status(
         sources: sources(config, subscriptions, ledger)?,
         alerts: receivers(config, ledger)?,
     })
+}
+
+/// How many seats a subscription is short of.
+pub fn shortage(
+    subscription: &Subscription,
+    record: &SubscriptionRecord,
+    counts: MemberCounts,
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<Option<Shortage>, LedgerError> {
+    if counts.pending == 0 {
+        return Ok(None);
+    }
+    let (name, mut waiting, mut leaving) = (&subscription.name, counts.pending, Vec::new());
+    // Nobody waits for anything but a seat where nothing is wrong.
+    if record.problem.is_some() {
+        waiting = 0;
+        let mut count = |member: Member| waiting += u64::from(waits_for_a_seat(&member));
+        ledger.for_each_member(name, Some(MemberState::Pending), &mut count)?;
+    }
+    if counts.leaving > 0 {
+        ledger.for_each_member(name, Some(MemberState::Leaving), &mut |member| leaving.push(member))?;
+    }
+    let braked = ledger.brake()?.is_some();
+    Ok(Shortage::of(subscription, record, waiting, leaving.iter(), braked, now))
 }
 
 /// The receivers of alerts that are configured, in the order in which they are.

@@ -10,21 +10,21 @@ use crate::clock::Timestamp;
 use crate::config::{AlertEvent, Subscription};
 use crate::dispatch::stop::{GIVES_NO_ANSWER, WAS_STOPPED};
 use crate::ledger::SubscriptionRecord;
-use crate::member::{Member, MemberState, NOT_ASKED, Restored, TAKEN_BACK};
+use crate::member::{Member, MemberState, Restored, TAKEN_BACK};
 use crate::plan::Hold;
 use crate::report::drift;
+use crate::report::shortage::{Shortage, waits_for_a_seat};
 use crate::report::status::MemberCounts;
 use crate::report::text::sentence;
-use crate::roster::membership::grace;
 
 /// A licensing server that gives no answer for less than this needs nobody: it is tried again by itself.
 pub const SERVER_PATIENCE: TimeDelta = TimeDelta::minutes(5);
 /// The same for a source that may be well again by itself: a share that is away, a directory that starts anew.
 pub const SOURCE_PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// The same for a configuration that can't be used: somebody may be writing it.
+pub const CONFIGURATION_PATIENCE: TimeDelta = TimeDelta::minutes(5);
 /// What may stand or not is looked at again after this, though nothing marks it.
 const OPEN: TimeDelta = TimeDelta::minutes(5);
-/// Leavers whose seats come free within this time are counted on. It is less than a week, so that a weekday says which day.
-const COUNTED_ON: TimeDelta = TimeDelta::days(6);
 
 /// A cause that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,59 +150,25 @@ pub fn of_subscription(facts: &Facts<'_>) -> Causes {
 
 fn seats_exhausted(facts: &Facts<'_>) -> Option<Cause> {
     let record = facts.record;
-    let mut queue: Vec<&Member> = facts.in_state(MemberState::Pending).collect();
-    // Who was not asked for waits for what the problem tells, and not for a seat.
-    queue.retain(|member| !was_not_asked(member));
-    let full = record.full_since.is_some();
-    let free = record.seats.map_or(0, |seats| if full { 0 } else { seats.free() });
-    let waiting = queue.len() as u64;
-    if waiting <= free || record.seats.is_none() && !full {
-        return None;
-    }
+    let mut queue: Vec<&Member> = facts.unsettled.iter().filter(|member| waits_for_a_seat(member)).collect();
+    let (leaving, braked) = (facts.in_state(MemberState::Leaving), facts.brake.is_some());
+    let shortage = Shortage::of(facts.subscription, record, queue.len() as u64, leaving, braked, facts.now)?;
     queue.sort_by_key(|member| (member.claim.is_none(), member.priority, member.waiting_since, member.address.clone()));
-    let leavers = leavers(facts);
-    let buy = (waiting - free).saturating_sub(leavers.len() as u64);
-    let seats =
-        words::Seats { waiting, free, available: record.seats.map(|seats| seats.available), buy, leavers: &leavers };
     let people = queue.iter().take(NAMED_MAX).map(|member| member.address.spelling().to_owned()).collect();
     Some(Cause {
         event: AlertEvent::SeatsExhausted,
         since: record.full_since.or_else(|| queue.iter().filter_map(|member| member.waiting_since).min()),
-        mark: Mark::Seats { available: record.seats.map(|seats| seats.available), buy },
+        mark: Mark::Seats { available: shortage.available, buy: shortage.buy() },
         words: Words {
             people,
-            others: waiting.saturating_sub(NAMED_MAX as u64),
-            ..words::seats_exhausted(facts.subscription, &seats)
+            others: shortage.waiting.saturating_sub(NAMED_MAX as u64),
+            ..words::seats_exhausted(facts.subscription, &shortage)
         },
     })
 }
 
 fn was_not_asked(member: &Member) -> bool {
-    member.reason.starts_with(NOT_ASKED)
-}
-
-/// When the seats of leavers come free that can be counted on, the earliest first.
-fn leavers(facts: &Facts<'_>) -> Vec<Timestamp> {
-    if facts.brake.is_some() || facts.record.restored.is_some() {
-        return Vec::new();
-    }
-    let policy = &facts.subscription.policy;
-    let held = facts.record.hold.as_ref();
-    let is_held = |member: &Member| {
-        held.is_some_and(|held| held.hold.removals.iter().any(|removal| removal.address == member.address))
-    };
-    let leaving = facts.in_state(MemberState::Leaving).filter(|member| member.has_seat && !member.kept);
-    let free =
-        leaving.filter(|member| policy.protect.matching(member.address.identity()).is_none() && !is_held(member));
-    let until = |member: &Member| {
-        let departure = member.departure.as_ref().filter(|departure| departure.renamed_to.is_none())?;
-        let grace = TimeDelta::from_std(grace(policy, departure.reason)).ok()?;
-        let until = departure.at.checked_add_signed(grace)?;
-        (facts.now < until && until <= facts.now + COUNTED_ON).then_some(until)
-    };
-    let mut moments: Vec<Timestamp> = free.filter_map(until).collect();
-    moments.sort_unstable();
-    moments
+    !waits_for_a_seat(member)
 }
 
 fn key_rejected(facts: &Facts<'_>) -> Option<Cause> {
@@ -310,6 +276,8 @@ pub struct SourceFacts<'a> {
     pub passing: bool,
     /// People in the roster that stays in force, and when that was last accepted; `None`: there is none.
     pub roster: Option<(u64, Timestamp)>,
+    /// A file that is refused is put into the folder `rejected`.
+    pub rejected: bool,
     /// Who names it.
     pub subscriptions: &'a [String],
     pub now: Timestamp,
@@ -343,6 +311,22 @@ pub fn of_fleet(brake: Option<&Brake>) -> Causes {
     Causes { standing: cause.into_iter().collect(), ..Causes::default() }
 }
 
+/// The cause of a configuration that was changed and can't be used: why, and since when.
+pub fn of_configuration(refused: Option<&(String, Timestamp)>, now: Timestamp) -> Causes {
+    let Some((why, since)) = refused else { return Causes::default() };
+    let from = (*since).min(now) + CONFIGURATION_PATIENCE;
+    if from > now {
+        return Causes { next: Some(from), ..Causes::default() };
+    }
+    let cause = Cause {
+        event: AlertEvent::ConfigurationRefused,
+        since: Some(*since),
+        mark: Mark::reason(why),
+        words: words::configuration_refused(why),
+    };
+    Causes { standing: vec![cause], ..Causes::default() }
+}
+
 /// The cause of a ledger that may not be the newest.
 pub fn of_ledger(restored: Option<&Restored>) -> Causes {
     let cause = restored.map(|restored| Cause {
@@ -371,7 +355,7 @@ mod tests {
     use super::*;
     use crate::address::Address;
     use crate::config::{Config, load_str};
-    use crate::member::{Departure, Seats};
+    use crate::member::{Departure, NOT_ASKED, Seats};
     use crate::plan::Removal;
     use crate::roster::Reason;
 

@@ -69,9 +69,10 @@ pub async fn deliver(world: &World, mark: &str) -> Result<usize, LedgerError> {
 /// The right to send, where there is something to send.
 fn take(ledger: &mut crate::ledger::Ledger, receiver: &str, owner: &Owner) -> Result<Option<Lease>, LedgerError> {
     let now = clock::now();
-    match ledger.next_alert(receiver, now)? {
-        Some(_) => ledger.acquire_receiver(receiver, owner, TERM, now),
-        None => Ok(None),
+    if ledger.receivers_due(now)?.iter().any(|due| due == receiver) {
+        ledger.acquire_receiver(receiver, owner, TERM, now)
+    } else {
+        Ok(None)
     }
 }
 
@@ -82,7 +83,7 @@ async fn deliver_under(world: &World, receiver: &Receiver, lease: &Lease) -> Res
         let next = world.outside.ledger.with(move |ledger| {
             let now = clock::now();
             ledger.hold(&held, PATIENCE * 2, now)?;
-            ledger.next_alert(&mark, now)
+            ledger.next_alert(&held, &mark, now)
         });
         let Some(waiting) = next.await? else { break };
         let sent = send(receiver, &waiting.alert, &world.config.licensing, clock::now()).await;

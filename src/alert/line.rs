@@ -2,34 +2,24 @@
 
 use super::NAMED_MAX;
 use crate::brake::Brake;
-use crate::ledger::{Member, Seats};
+use crate::ledger::Member;
 use crate::plan::Hold;
+use crate::report::shortage::{Shortage, waits_for_a_seat};
 use crate::report::text::count;
 use crate::telemetry::Masked;
 
-/// How many seats have to be bought so that everybody who waits has one.
-pub fn shortage(seats: Option<Seats>, pending: u64) -> u64 {
-    pending.saturating_sub(seats.map_or(0, |seats| seats.free()))
-}
-
 /// Seats ran out: exactly how many are missing, and for whom, first in the queue first.
-pub fn seats_exhausted(subscription: &str, seats: Option<Seats>, pending: &[Member]) -> String {
-    let number = pending.len() as u64;
-    let free = match seats {
-        Some(seats) => format!("{} of {} free", seats.free(), count(seats.available, "seat is", "seats are")),
-        None => "no seat is free".to_owned(),
-    };
-    let mut queue: Vec<&Member> = pending.iter().collect();
-    queue.sort_by_key(|member| (member.priority, member.waiting_since, member.address.clone()));
+pub fn seats_exhausted(subscription: &str, shortage: &Shortage, pending: &[Member]) -> String {
+    let mut queue: Vec<&Member> = pending.iter().filter(|member| waits_for_a_seat(member)).collect();
+    queue.sort_by_key(|member| (member.claim.is_none(), member.priority, member.waiting_since, member.address.clone()));
     let mut names: Vec<String> =
         queue.iter().take(NAMED_MAX).map(|member| Masked(member.address.spelling()).to_string()).collect();
     if queue.len() > NAMED_MAX {
         names.push(format!("{} more", queue.len() - NAMED_MAX));
     }
     format!(
-        "{subscription}: {} for a licence, {free}: buy {}. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: {}",
-        count(number, "person waits", "people wait"),
-        shortage(seats, number),
+        "{subscription}: {}. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: {}",
+        shortage.words(),
         names.join(", "),
     )
 }
@@ -65,11 +55,14 @@ pub fn source_failed(source: &str, why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use chrono::DateTime;
 
     use super::*;
     use crate::address::Address;
-    use crate::ledger::MemberState;
+    use crate::config::load_str;
+    use crate::ledger::{MemberState, Seats, SubscriptionRecord};
 
     fn waiting(address: &str, priority: i32, since: i64) -> Member {
         Member {
@@ -89,14 +82,18 @@ mod tests {
 
     #[test]
     fn a_full_subscription_names_the_seats_to_buy_and_the_queue_in_order() {
-        let seats = Seats { available: 10, assigned: 9, as_of: DateTime::UNIX_EPOCH };
+        let text = "[subscriptions.contoso]\ntype = \"Manual\"\nid = \"ff3d3cf5-5388-40a0-915f-970c1d2d972f\"\napi_key = { file = \"k\" }\nsources = [\"hr\"]\n[sources.hr]\nkind = \"csv\"\npath = \"drops\"\n";
+        let config = load_str(Path::new("/etc/rosterd/rosterd.toml"), text).unwrap();
+        let seats = Some(Seats { available: 10, assigned: 9, as_of: DateTime::UNIX_EPOCH });
+        let record = SubscriptionRecord { seats, ..SubscriptionRecord::default() };
         let queue = [
             waiting("late@contoso.com", 100, 9),
             waiting("early@contoso.com", 100, 5),
             waiting("boss@contoso.com", 1, 9),
         ];
-        insta::assert_snapshot!(seats_exhausted("contoso", Some(seats), &queue), @"contoso: 3 people wait for a licence, 1 of 10 seats are free: buy 2. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: b***@contoso.com, e***@contoso.com, l***@contoso.com");
-        assert_eq!(shortage(None, 2), 2);
-        assert_eq!(shortage(Some(seats), 1), 0);
+        let nobody = std::iter::empty();
+        let shortage =
+            Shortage::of(&config.subscriptions["contoso"], &record, 3, nobody, false, DateTime::UNIX_EPOCH).unwrap();
+        insta::assert_snapshot!(seats_exhausted("contoso", &shortage, &queue), @"contoso: 3 people wait for a licence, 1 of 10 seats are free: buy 2. Nobody has to do anything else: who waits is given a seat as soon as one is free. Waiting: b***@contoso.com, e***@contoso.com, l***@contoso.com");
     }
 }

@@ -8,7 +8,7 @@ use super::news::{self, Told, Verdict};
 use super::receiver::Receiver;
 use super::{Alert, Phase, Subject, words};
 use crate::clock::Timestamp;
-use crate::config::{AlertEvent, Config};
+use crate::config::{After, AlertEvent, Config, Source, SourceKind};
 use crate::ledger::sqlite::Noted;
 use crate::ledger::{Ledger, LedgerError, MemberState};
 use crate::report::status::MemberCounts;
@@ -137,12 +137,13 @@ fn causes(
             None => (Causes::default(), false),
         },
         Subject::Source(name) => match config.sources.get(name).zip(ledger.source(name)?) {
-            Some((_, record)) => {
-                let subscriptions = config.subscriptions_of(name);
+            Some((source, record)) => {
+                let (subscriptions, passing) = (config.subscriptions_of(name), ledger.is_passing(name)?);
                 let facts = SourceFacts {
                     name,
                     problem: record.problem.as_ref().map(|(why, since)| (why.as_str(), *since)),
-                    passing: ledger.is_passing(name)?,
+                    passing,
+                    rejected: !passing && is_put_aside(source),
                     roster: record.accepted_at.map(|at| (record.entries, at)),
                     subscriptions: &subscriptions,
                     now,
@@ -155,8 +156,14 @@ fn causes(
         },
         Subject::Fleet => (cause::of_fleet(ledger.brake()?.as_ref()), true),
         Subject::Ledger => (cause::of_ledger(restored), true),
+        Subject::Configuration => (cause::of_configuration(ledger.refused_configuration()?.as_ref(), now), true),
     };
     Ok(Seen { causes, configured })
+}
+
+/// Whether a file of this source that is refused is put into the folder for such files.
+fn is_put_aside(source: &Source) -> bool {
+    matches!(&source.kind, SourceKind::Csv(csv) if csv.after == After::Archive)
 }
 
 /// Tells one receiver of one subject.
@@ -227,7 +234,7 @@ impl Teller<'_> {
             since,
             at: self.now,
             words: words.map(|text| Masked(text).to_string()),
-            left_out: 0,
+            gathered: Vec::new(),
         }
     }
 }

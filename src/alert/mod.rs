@@ -7,14 +7,16 @@
 //! subjects that something touched, which the ledger marks by itself, so that nothing is looked at where nothing
 //! happens; what is to be told goes into the ledger's outbox in the transaction that notes that it was told. [`deliver`]
 //! takes it from there: in order for each receiver and cause, again and again until it has arrived, with an id that
-//! stays the same. [`receiver`] knows the receivers, [`render`] puts an alert into their words, [`signature`] signs it,
+//! stays the same. [`pace`] says how many messages a receiver gets, and [`digest`] makes one of many. [`receiver`] knows the receivers, [`render`] puts an alert into their words, [`signature`] signs it,
 //! and [`send`] sends it once. [`line`] says the same in the log's one line, receivers or none.
 
 pub mod cause;
 pub mod deliver;
+pub mod digest;
 pub mod line;
 pub mod look;
 pub mod news;
+pub mod pace;
 pub mod receiver;
 pub mod render;
 pub mod send;
@@ -43,6 +45,8 @@ pub enum Subject {
     Fleet,
     /// The ledger itself.
     Ledger,
+    /// The files of the configuration.
+    Configuration,
 }
 
 impl Subject {
@@ -53,6 +57,7 @@ impl Subject {
             Some(("source", name)) => Some(Subject::Source(name.to_owned())),
             None if text == "fleet" => Some(Subject::Fleet),
             None if text == "ledger" => Some(Subject::Ledger),
+            None if text == "configuration" => Some(Subject::Configuration),
             _ => None,
         }
     }
@@ -80,6 +85,7 @@ impl fmt::Display for Subject {
             Subject::Source(name) => write!(f, "source/{name}"),
             Subject::Fleet => f.write_str("fleet"),
             Subject::Ledger => f.write_str("ledger"),
+            Subject::Configuration => f.write_str("configuration"),
         }
     }
 }
@@ -93,6 +99,8 @@ pub enum Phase {
     Changed,
     Reminder,
     Over,
+    /// It tells of many at once: see [`digest`].
+    Digest,
     /// It tells of nothing: somebody wants to know whether it arrives.
     Test,
 }
@@ -104,6 +112,7 @@ impl Phase {
             Phase::Changed => "changed",
             Phase::Reminder => "reminder",
             Phase::Over => "over",
+            Phase::Digest => "digest",
             Phase::Test => "test",
         }
     }
@@ -162,9 +171,9 @@ pub struct Alert {
     /// The moment of which this tells.
     pub at: Timestamp,
     pub words: Words,
-    /// How many earlier ones of this cause were left out, because the receiver could not be reached for so long.
-    #[serde(default)]
-    pub left_out: u64,
+    /// Of a digest: all that it tells of, in order.
+    #[serde(skip)]
+    pub gathered: Vec<Alert>,
 }
 
 impl Alert {
@@ -185,7 +194,7 @@ impl Alert {
                 to_do: "Nothing.".to_owned(),
                 ..Words::default()
             },
-            left_out: 0,
+            gathered: Vec::new(),
         }
     }
 }

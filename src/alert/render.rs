@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Alert, Phase};
+use super::{Alert, Phase, digest};
 use crate::config::AlertEvent;
 use crate::report::text::{count, moment, plain, sentence, span, stamp};
 
@@ -17,7 +17,7 @@ const SLACK_SECTION_MAX: usize = 3000;
 pub fn subject(alert: &Alert) -> String {
     let headline = &alert.words.headline;
     plain(&match alert.phase {
-        Phase::New | Phase::Test => headline.clone(),
+        Phase::New | Phase::Digest | Phase::Test => headline.clone(),
         Phase::Changed => format!("Changed: {headline}"),
         Phase::Reminder => format!("Reminder: {headline}"),
         Phase::Over => format!("Over: {headline}"),
@@ -26,7 +26,7 @@ pub fn subject(alert: &Alert) -> String {
 
 /// A part of an alert with what it is.
 struct Part {
-    title: &'static str,
+    title: String,
     text: String,
 }
 
@@ -43,7 +43,8 @@ fn parts(alert: &Alert) -> Vec<Part> {
         ("What you have to do", words.to_do.clone()),
         ("If nobody does it", words.otherwise.clone()),
     ];
-    let parts = all.into_iter().filter(|(_, text)| !text.is_empty());
+    let of_many = digest::parts(&alert.gathered).into_iter().map(|(title, text)| (plain(&title), text));
+    let parts = of_many.chain(all.map(|(title, text)| (title.to_owned(), text))).filter(|(_, text)| !text.is_empty());
     parts.map(|(title, text)| Part { title, text: plain(&text) }).collect()
 }
 
@@ -52,28 +53,21 @@ fn names(people: &[String]) -> String {
     let alike = people.chunk_by(|one, other| one == other);
     let names =
         alike.map(|names| if let [name] = names { name.clone() } else { format!("{} × {}", names.len(), names[0]) });
-    names.collect::<Vec<_>>().join(", ")
+    // What each is followed by may have commas of its own.
+    names.collect::<Vec<_>>().join(if people.iter().any(|one| one.contains(": ")) { "; " } else { ", " })
 }
 
-/// When it was, what was left out, and what comes next.
+/// When it was, and what comes next.
 fn foot(alert: &Alert, remind_every: Duration) -> String {
-    let mut foot = match alert.phase {
-        Phase::Over | Phase::Test => format!("Told by rosterd at {}.", moment(alert.at)),
+    match alert.phase {
+        Phase::Over | Phase::Digest | Phase::Test => format!("Told by rosterd at {}.", moment(alert.at)),
         _ => format!(
             "Since {}, told at {}. rosterd reminds of it every {}, and says when it is over.",
             moment(alert.since),
             moment(alert.at),
             every(remind_every)
         ),
-    };
-    if alert.left_out > 0 {
-        let messages = count(alert.left_out, "earlier message", "earlier messages");
-        foot = format!(
-            "{foot} {messages} about this could not be delivered in time and {} left out.",
-            if alert.left_out == 1 { "was" } else { "were" }
-        );
     }
-    foot
 }
 
 /// `24 hours`, `hour`.
@@ -88,7 +82,7 @@ pub fn text(alert: &Alert, remind_every: Duration) -> String {
     for Part { title, text: part } in parts(alert) {
         text.push('\n');
         if !title.is_empty() {
-            text.push_str(title);
+            text.push_str(&title);
             text.push_str(": ");
         }
         text.push_str(&part);
@@ -103,9 +97,9 @@ pub fn text(alert: &Alert, remind_every: Duration) -> String {
 /// What programs get: webhooks and commands. The README describes it.
 pub fn json(alert: &Alert, remind_every: Duration) -> Value {
     let words = &alert.words;
-    let event = Some(alert.event).filter(|_| alert.phase != Phase::Test);
+    let event = Some(alert.event).filter(|_| !matches!(alert.phase, Phase::Digest | Phase::Test));
     json!({
-        "type": format!("alert.{}", event.map_or("test", AlertEvent::word)),
+        "type": format!("alert.{}", event.map_or(alert.phase.word(), AlertEvent::word)),
         "timestamp": stamp(alert.at),
         "data": {
             "id": alert.id,
@@ -124,9 +118,24 @@ pub fn json(alert: &Alert, remind_every: Duration) -> Value {
             "done": words.done,
             "to_do": words.to_do,
             "otherwise": words.otherwise,
-            "left_out": alert.left_out,
             "text": text(alert, remind_every),
+            "alerts": alert.gathered.iter().map(in_short).collect::<Vec<_>>(),
         },
+    })
+}
+
+/// One of those that a digest tells of.
+fn in_short(alert: &Alert) -> Value {
+    json!({
+        "id": alert.id,
+        "cause": alert.cause,
+        "phase": alert.phase,
+        "event": alert.event,
+        "subscription": alert.subject.subscription(),
+        "source": alert.subject.source(),
+        "since": stamp(alert.since),
+        "at": stamp(alert.at),
+        "subject": subject(alert),
     })
 }
 
@@ -233,7 +242,7 @@ mod tests {
                 otherwise: "They wait.".into(),
                 ..Words::default()
             },
-            left_out: 0,
+            gathered: Vec::new(),
         }
     }
 
@@ -253,11 +262,6 @@ If nobody does it: They wait.
 Since 1970-01-01 00:00 UTC, told at 1970-01-01 01:00 UTC. rosterd reminds of it every 24 hours, and says when it is over.
 ";
         assert_eq!(text(&alert(Phase::Reminder, "contoso: 3 people wait: buy 3"), DAY), expected);
-        let late = Alert { left_out: 2, ..alert(Phase::New, "x") };
-        assert!(
-            text(&late, DAY)
-                .contains("2 earlier messages about this could not be delivered in time and were left out.")
-        );
         assert_eq!(every(Duration::from_hours(1)), "hour");
     }
 

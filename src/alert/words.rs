@@ -5,10 +5,12 @@ use super::cause::SourceFacts;
 use crate::brake::Brake;
 use crate::clock::Timestamp;
 use crate::config::{AlertEvent, SecretRef, Subscription};
+use crate::dispatch::stop::GIVES_NO_ANSWER;
 use crate::member::Restored;
 use crate::plan::Hold;
+use crate::report::shortage::Shortage;
 use crate::report::status::MemberCounts;
-use crate::report::text::{count, either, list, moment, number, plain, sentence, span};
+use crate::report::text::{count, either, list, moment, plain, sentence, span};
 
 use super::Subject;
 
@@ -17,48 +19,16 @@ const HEADLINE_MAX: usize = 200;
 /// So many subscriptions of a source are named.
 const SUBSCRIPTIONS_NAMED_MAX: usize = 8;
 
-/// What a shortage is made of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seats<'a> {
-    pub(super) waiting: u64,
-    pub(super) free: u64,
-    /// `None`: not known.
-    pub(super) available: Option<u64>,
-    /// How many are missing though the leavers' come free.
-    pub(super) buy: u64,
-    /// When leavers' seats come free, the earliest first.
-    pub(super) leavers: &'a [Timestamp],
-}
-
-pub(super) fn seats_exhausted(subscription: &Subscription, seats: &Seats<'_>) -> Words {
-    let Seats { waiting, free, available, buy, leavers } = *seats;
-    let name = &subscription.name;
-    let state = match available {
-        Some(available) => format!("{} of {} free", number(free), count(available, "seat is", "seats are")),
-        None => "no seat is free".to_owned(),
-    };
-    let day = leavers.last().map(|last| weekday(subscription, *last)).unwrap_or_default();
-    let one_day = leavers.first().map(|first| weekday(subscription, *first)).is_none_or(|first| first == day);
-    let when = format!("{} {day}", if one_day { "on" } else { "by" });
-    let n = leavers.len() as u64;
-    let coming = if n == 0 {
-        String::new()
+pub(super) fn seats_exhausted(subscription: &Subscription, shortage: &Shortage) -> Words {
+    let (name, buy, day) = (&subscription.name, shortage.buy(), shortage.last_day());
+    let to_do = if buy > 0 {
+        format!("Buy {} for {name}.", count(buy, "seat", "seats"))
     } else {
-        format!(", {} {} free {when}", count(n, "leaver's seat", "leavers' seats"), either(n, "comes", "come"))
+        format!("Buy {} for {name}, unless they can wait until {day}.", count(shortage.missing(), "seat", "seats"))
     };
-    let missing = waiting - free;
-    let (verdict, to_do) = if buy > 0 {
-        let seats = count(buy, "seat", "seats");
-        (format!("buy {}", number(buy)), format!("Buy {seats} for {name}."))
-    } else {
-        let verdict = format!("buy {} unless they can wait until then", number(missing));
-        let it = count(missing, "seat", "seats");
-        (verdict, format!("Buy {it} for {name}, unless they can wait until {day}."))
-    };
-    let wait = count(waiting, "person waits", "people wait");
     let probe = span(subscription.seat_probe);
     Words {
-        headline: cut(&format!("{name}: {wait} for a licence, {state}{coming}: {verdict}")),
+        headline: cut(&format!("{name}: {}", shortage.words())),
         done:
             "It has given out every free seat, by priority and then by time of waiting, and takes none away from anybody."
                 .to_owned(),
@@ -70,11 +40,6 @@ pub(super) fn seats_exhausted(subscription: &Subscription, seats: &Seats<'_>) ->
         },
         ..Words::default()
     }
-}
-
-/// The day as the people of a subscription call it.
-fn weekday(subscription: &Subscription, at: Timestamp) -> String {
-    at.with_timezone(&subscription.policy.timezone).format("%A").to_string()
 }
 
 pub(super) fn key_rejected(subscription: &Subscription, problem: &str, counts: MemberCounts) -> Words {
@@ -103,7 +68,10 @@ pub(super) fn run_failed(subscription: &Subscription, problem: &str, counts: Mem
     } else {
         "Mend what is said above. The next run tries again by itself."
     };
-    let (headline, detail) = headline_and_rest(name, &problem_sentence(name, problem));
+    let (headline, detail) = match problem.strip_prefix(&format!("{GIVES_NO_ANSWER}: ")) {
+        Some(why) => (cut(&format!("{name}: {GIVES_NO_ANSWER}")), first_upper(&sentence(&plain(why)))),
+        None => headline_and_rest(name, &problem_sentence(name, problem)),
+    };
     Words {
         headline,
         detail,
@@ -137,7 +105,7 @@ pub(super) fn removals_held(subscription: &Subscription, hold: &Hold) -> Words {
     };
     Words {
         headline: cut(&format!("{name}: {} held until a person decides", count(n, "removal is", "removals are"))),
-        detail: hold.reasons.iter().map(|reason| sentence(&plain(reason))).collect::<Vec<_>>().join(" "),
+        detail: hold.reasons.iter().map(|reason| first_upper(&sentence(&plain(reason)))).collect::<Vec<_>>().join(" "),
         done: "It took no licence away, and serves joiners.".to_owned(),
         to_do,
         otherwise: "They keep their licences, and the seats stay taken.".to_owned(),
@@ -150,12 +118,13 @@ pub(super) fn quarantined(subscription: &Subscription, n: u64) -> Words {
     let addresses = count(n, "address is", "addresses are");
     Words {
         headline: cut(&format!("{name}: {addresses} quarantined and can't be given a licence")),
-        done: "It set them aside, and serves everybody else.".to_owned(),
+        done: format!("It set {} aside, and serves everybody else.", either(n, "it", "them")),
         to_do: format!(
-            "Correct them where they come from; `rosterd members {name} --state quarantined` says why each is. What the \
-             server refused is tried again after `rosterd retry {name}`."
+            "Correct {} from; `rosterd members {name} --state quarantined` says why. What the server refused is tried \
+             again after `rosterd retry {name}`.",
+            either(n, "it where it comes", "them where they come")
         ),
-        otherwise: "They get no licence.".to_owned(),
+        otherwise: either(n, "This person gets no licence.", "These people get no licence.").to_owned(),
         ..Words::default()
     }
 }
@@ -180,7 +149,7 @@ pub(super) fn drift(subscription: &Subscription, words: &str, missed: bool) -> W
 }
 
 pub(super) fn source_failed(facts: &SourceFacts<'_>, problem: &str) -> Words {
-    let SourceFacts { name, roster, subscriptions, .. } = facts;
+    let SourceFacts { name, roster, subscriptions, rejected, .. } = facts;
     let (headline, detail) = headline_and_rest(&format!("source {name}"), &sentence(&plain(problem)));
     let done = match roster {
         Some((entries, at)) => format!(
@@ -200,7 +169,13 @@ pub(super) fn source_failed(facts: &SourceFacts<'_>, problem: &str) -> Words {
         headline,
         detail,
         done,
-        to_do: "Mend what is said above. The source is looked at again by itself.".to_owned(),
+        to_do: if *rejected {
+            "Mend what is said above, where the files come from. One that was refused lies in the folder `rejected`, with \
+             a report beside it. A new one is read by itself."
+        } else {
+            "Mend what is said above. The source is looked at again by itself."
+        }
+        .to_owned(),
         otherwise: format!("Whoever joined since gets no licence{whose}, and whoever left keeps theirs."),
         ..Words::default()
     }
@@ -222,9 +197,27 @@ pub(super) fn restored(restored: &Restored) -> Words {
         headline: "The ledger may not be the newest: no licence is taken back until a person decides".to_owned(),
         detail: first_upper(&sentence(&plain(&restored.cause()))),
         done: "It takes no licence away meanwhile, and serves joiners.".to_owned(),
-        to_do: "Put the newest copy of the ledger in its place, or say `rosterd ledger accept` to believe this one."
+        to_do: "Put the newest ledger in its place. Where there is none, give this one the newest rosters, then say \
+                `rosterd ledger accept`, which shows who would lose the licence."
             .to_owned(),
         otherwise: "Leavers keep their licences in every subscription, and the seats stay taken.".to_owned(),
+        ..Words::default()
+    }
+}
+
+/// `why` is what `rosterd check` would say.
+pub(super) fn configuration_refused(why: &str) -> Words {
+    let first = why.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let place = why.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
+    let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+    Words {
+        headline: "The configuration was changed and can't be used: rosterd goes on with the old one".to_owned(),
+        detail: sentence(&plain(&format!("{place}{first}"))),
+        done: "It refused the change whole, and goes on as it was configured before. Nobody lost a licence by it."
+            .to_owned(),
+        to_do: "`rosterd check` says what is wrong and where. Mend it; the files are read again by themselves."
+            .to_owned(),
+        otherwise: "What was changed has no effect, and rosterd does not start anew with these files.".to_owned(),
         ..Words::default()
     }
 }
@@ -234,6 +227,7 @@ pub(super) fn over(subject: &Subject, event: AlertEvent, since: Timestamp, now: 
     let what = match (subject, event) {
         (Subject::Fleet, _) => "Removals go on everywhere",
         (Subject::Ledger, _) => "The ledger is believed again, and removals go on",
+        (Subject::Configuration, _) | (_, AlertEvent::ConfigurationRefused) => "The configuration can be used again",
         _ if !configured => "not looked after any more, because it is not in the configuration",
         (_, AlertEvent::SeatsExhausted) => "nobody has to wait for a licence any more",
         (_, AlertEvent::KeyRejected) => "the licensing server accepts the key",
@@ -246,7 +240,7 @@ pub(super) fn over(subject: &Subject, event: AlertEvent, since: Timestamp, now: 
     let name = match subject {
         Subject::Subscription(name) => format!("{name}: "),
         Subject::Source(name) => format!("source {name}: "),
-        Subject::Fleet | Subject::Ledger => String::new(),
+        Subject::Fleet | Subject::Ledger | Subject::Configuration => String::new(),
     };
     let lasted = (now - since).to_std().ok().filter(|lasted| lasted.as_secs() >= 60);
     let lasted = lasted.map(|lasted| format!(" and lasted {}", span(lasted))).unwrap_or_default();

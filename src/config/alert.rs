@@ -105,10 +105,11 @@ pub enum AlertEvent {
     MembersQuarantined,
     Drift,
     RunFailed,
+    ConfigurationRefused,
 }
 
 impl AlertEvent {
-    pub const ALL: [AlertEvent; 7] = [
+    pub const ALL: [AlertEvent; 8] = [
         AlertEvent::SeatsExhausted,
         AlertEvent::KeyRejected,
         AlertEvent::RemovalsHeld,
@@ -116,6 +117,7 @@ impl AlertEvent {
         AlertEvent::MembersQuarantined,
         AlertEvent::Drift,
         AlertEvent::RunFailed,
+        AlertEvent::ConfigurationRefused,
     ];
 
     /// The word of the configuration.
@@ -128,6 +130,7 @@ impl AlertEvent {
             AlertEvent::MembersQuarantined => "members-quarantined",
             AlertEvent::Drift => "drift",
             AlertEvent::RunFailed => "run-failed",
+            AlertEvent::ConfigurationRefused => "configuration-refused",
         }
     }
 }

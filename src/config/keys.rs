@@ -598,7 +598,7 @@ static COMMAND: Table = Table {
     keys: &[
         &[
             key("kind", Kind::Word(&["command"]), ALERT_KIND).required(),
-            key("command", Kind::Texts, "A program and its arguments; it gets the alert as JSON on standard input.")
+            key("command", Kind::Texts, "A program and its arguments; it gets the alert as JSON on standard input. A path is relative to this file.")
                 .required(),
         ],
         ANY_ALERT,

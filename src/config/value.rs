@@ -86,6 +86,18 @@ impl<'a> At<'a> {
         Ok(texts)
     }
 
+    /// A program and its arguments. One that is a path is relative to this file; a bare name is looked for in `PATH`.
+    pub(super) fn command(&self) -> Read<Vec<String>> {
+        let mut command = self.texts()?;
+        if let Some(program) = command.first_mut().filter(|program| program.contains('/')) {
+            let path = self.file.resolve(program.trim_start_matches("./")).into_os_string().into_string();
+            *program = path.map_err(|_| {
+                Complaint::new("the path of this program can't be", "write a path that is text throughout")
+            })?;
+        }
+        Ok(command)
+    }
+
     pub(super) fn dn(&self) -> Read<Dn> {
         const EXAMPLE: &str = "\"CN=Staff,OU=Groups,DC=contoso,DC=com\"";
         let text = self.str("a distinguished name", EXAMPLE)?;

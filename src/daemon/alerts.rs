@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Daemon;
+use super::reload::Refused;
 use super::tasks::Tasks;
 use crate::alert::deliver;
 use crate::clock::Timestamp;
@@ -20,11 +21,21 @@ pub(super) struct Alerts {
     sending: BTreeSet<String>,
     /// The configuration that the ledger knows the receivers of.
     known: Option<Arc<Config>>,
+    /// What the ledger knows of a configuration that was refused, once that is so.
+    refused: Option<Refused>,
+    is_noted: bool,
 }
 
 impl Alerts {
     pub(super) fn new() -> Alerts {
-        Alerts { looks: Tasks::new(), sends: Tasks::new(), sending: BTreeSet::new(), known: None }
+        Alerts {
+            looks: Tasks::new(),
+            sends: Tasks::new(),
+            sending: BTreeSet::new(),
+            known: None,
+            refused: None,
+            is_noted: false,
+        }
     }
 }
 
@@ -39,7 +50,15 @@ impl Daemon {
         }
         let ledger = self.world.outside.ledger.clone();
         alerts.known = Some(Arc::clone(&config));
-        alerts.looks.start("alerts".to_owned(), async move { deliver::due(&ledger, config, anew).await });
+        let refused = self.reload.refused().cloned();
+        let is_news = !alerts.is_noted || alerts.refused != refused;
+        (alerts.refused, alerts.is_noted) = (refused.clone(), true);
+        alerts.looks.start("alerts".to_owned(), async move {
+            if is_news {
+                ledger.with(move |ledger| ledger.put_refused_configuration(refused.as_ref())).await?;
+            }
+            deliver::due(&ledger, config, anew).await
+        });
     }
 
     pub(super) fn alerts_looked_at(&mut self, due: Result<Vec<String>, LedgerError>, now: Timestamp) {
@@ -48,6 +67,7 @@ impl Daemon {
             Err(cause) => {
                 // Whether the ledger took the receivers in is not known.
                 self.alerts.known = None;
+                self.alerts.is_noted = false;
                 self.ledger_failed(&cause, now);
                 return;
             }

@@ -86,7 +86,7 @@ impl Daemon {
         let ills = Ills {
             ledger_fails: self.troubles.is_known(THE_LEDGER),
             frozen: self.frozen.len(),
-            config_is_refused: self.reload.is_refused(),
+            config_is_refused: self.reload.refused().is_some(),
         };
         self.status.put(words(self.world.config.subscriptions.len(), self.world.config.sources.len(), &ills));
     }

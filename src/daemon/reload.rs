@@ -53,6 +53,9 @@ pub(super) async fn hangup(hangups: &mut Option<Hangups>) -> Option<()> {
     }
 }
 
+/// Why what was read last can't be used, and since when nothing could.
+pub(super) type Refused = (String, Timestamp);
+
 /// What the daemon knows of its configuration's files.
 pub(super) struct Reload {
     pub(super) hangups: Option<Hangups>,
@@ -67,7 +70,7 @@ pub(super) struct Reload {
     /// systemd has been told of a reload that has not ended.
     told: bool,
     /// What was refused last; nothing where what was read last is in force.
-    refused: Option<blake3::Hash>,
+    refused: Option<(blake3::Hash, Refused)>,
     /// What has been said to need a new start.
     kept: Vec<String>,
 }
@@ -88,9 +91,9 @@ impl Reload {
         }
     }
 
-    /// Whether the configuration in force is another than the one in the files, which can't be used.
-    pub(super) fn is_refused(&self) -> bool {
-        self.refused.is_some()
+    /// Why the configuration in the files, which is another than the one in force, can't be used.
+    pub(super) fn refused(&self) -> Option<&Refused> {
+        self.refused.as_ref().map(|(_, refused)| refused)
     }
 }
 
@@ -200,7 +203,7 @@ impl Daemon {
                 Ok((config, client)) => self.accept(*config, client, asked, now),
                 Err(why) => {
                     self.signs.put_refused(Some((&why, now)));
-                    self.refuse(&why, digest, asked);
+                    self.refuse(why, digest, asked, now);
                 }
             }
         }
@@ -212,10 +215,13 @@ impl Daemon {
     }
 
     /// Said once for each content, and to whoever asks.
-    fn refuse(&mut self, why: &str, digest: blake3::Hash, asked: bool) {
-        if self.reload.refused.replace(digest) != Some(digest) || asked {
+    fn refuse(&mut self, why: String, digest: blake3::Hash, asked: bool, now: Timestamp) {
+        let known = self.reload.refused.take();
+        if asked || known.as_ref().is_none_or(|(known, _)| *known != digest) {
             error!("the configuration has changed and can't be used; rosterd goes on with the old one\n{why}");
         }
+        let since = known.map_or(now, |(_, (_, since))| since);
+        self.reload.refused = Some((digest, (why, since)));
     }
 
     fn accept(&mut self, mut config: Config, client: Client, asked: bool, now: Timestamp) {

@@ -12,7 +12,7 @@ use crate::clock::Stopwatch;
 use crate::ledger::LedgerError;
 use crate::licensing::wire::Answer;
 use crate::member::IntentId;
-use crate::report::text::count;
+use crate::report::text::{count, plain};
 use crate::telemetry::Masked;
 
 /// Where steps become durable: the ledger, for one subscription and run.
@@ -120,7 +120,7 @@ fn log(subscription: &str, request: &Request, answer: &Answer) {
             tracing::debug!(subscription, method, addresses, attempt, "{subscription}: {method} of {what} accepted");
         }
         other => {
-            let words = format!("{other:?}");
+            let words = plain(&other.to_string());
             let answer = Masked(&words);
             tracing::debug!(subscription, method, addresses, attempt, %answer, "{subscription}: {method} of {what} not accepted");
         }

@@ -96,7 +96,7 @@ impl Client {
     ) -> Answer {
         tracing::trace!(method = operation.method(), %id, addresses = %list(addresses), "request to the licensing server");
         let answer = self.exchange(kind, id, key, operation, addresses).await;
-        tracing::trace!(method = operation.method(), %id, answer = %Masked(&format!("{answer:?}")), "answer of the licensing server");
+        tracing::trace!(method = operation.method(), %id, answer = %Masked(&answer.to_string()), "answer of the licensing server");
         answer
     }
 
@@ -461,7 +461,7 @@ mod tests {
         let server = Server::start([answer("404 Not Found", "", &format!(r#"{{"errors":["no key {KEY}"]}}"#))]).await;
         let answer = assign(&server.client()).await;
         assert!(matches!(answer, Answer::KeyRefused { status: 404, .. }));
-        assert!(!format!("{answer:?}").contains(KEY));
+        assert!(!answer.to_string().contains(KEY));
     }
 
     #[tokio::test]

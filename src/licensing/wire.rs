@@ -1,5 +1,6 @@
 //! The licensing API's words: requests as bodies, answers as values. Nothing here touches the network.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -61,6 +62,32 @@ pub enum Answer {
     NotSent { cause: String },
     /// It left and no answer came: it may or may not have taken effect.
     Lost { cause: String },
+}
+
+/// For the log: the status, and what was said.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status())?;
+        match self {
+            Answer::Done { stats } => stats.map_or(Ok(()), |stats| write!(f, ", {stats}")),
+            Answer::Refused { errors, stats } | Answer::NoSeats { errors, stats } => {
+                stats.map_or(Ok(()), |stats| write!(f, ", {stats}"))?;
+                errors.iter().try_for_each(|error| write!(f, ", {error}"))
+            }
+            Answer::KeyRefused { words, .. } | Answer::Busy { words, .. } | Answer::Strange { words, .. } => {
+                if words.is_empty() { Ok(()) } else { write!(f, ", {words}") }
+            }
+            Answer::Redirect { target, .. } => write!(f, ", to {target}"),
+            Answer::NotSent { cause } | Answer::Lost { cause } => write!(f, ", {cause}"),
+            Answer::TooLarge => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} seats are assigned", self.assigned, self.available)
+    }
 }
 
 impl Answer {

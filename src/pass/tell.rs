@@ -9,10 +9,13 @@ use crate::brake::Brake;
 use crate::config::Subscription;
 use crate::dispatch::machine::{Report, Stop};
 use crate::dispatch::stop::{GIVES_NO_ANSWER, WAS_STOPPED};
+use crate::facts;
 use crate::ledger::{LedgerError, Member, MemberState, RunOutcome, SubscriptionRecord};
 use crate::outside::Outside;
 use crate::plan::{Hold, Plan};
 use crate::report::drift;
+use crate::report::shortage::Shortage;
+use crate::report::status::MemberCounts;
 use crate::report::text::count;
 
 /// How a run ended, and the sentence for `status` where something is wrong.
@@ -53,15 +56,20 @@ pub(super) fn verdict(name: &str, plan: &Plan, report: &Report) -> (RunOutcome, 
 pub(super) struct After {
     pub(super) record: SubscriptionRecord,
     pub(super) pending: Vec<Member>,
+    shortage: Option<Shortage>,
 }
 
 impl After {
     pub(super) async fn read<O: Outside>(world: &World<O>, subscription: &Subscription) -> Result<After, LedgerError> {
-        let name = subscription.name.clone();
-        let read = world.outside.on_ledger(move |ledger, _| {
+        let subscription = subscription.clone();
+        let read = world.outside.on_ledger(move |ledger, now| {
+            let name = &subscription.name;
             let mut pending = Vec::new();
-            ledger.for_each_member(&name, Some(MemberState::Pending), &mut |member| pending.push(member))?;
-            Ok(After { record: ledger.subscription(&name)?, pending })
+            ledger.for_each_member(name, Some(MemberState::Pending), &mut |member| pending.push(member))?;
+            let record = ledger.subscription(name)?;
+            let counts = MemberCounts::of(&ledger.member_counts(name)?);
+            let shortage = facts::shortage(&subscription, &record, counts, ledger, now)?;
+            Ok(After { record, pending, shortage })
         });
         read.await
     }
@@ -134,10 +142,10 @@ fn tell_seats(subscription: &str, before: &Seen, after: &After) {
     let SubscriptionRecord { seats, full_since, .. } = &before.record;
     // Nobody has said yet that no seat is free: who waits was not asked for.
     let is_known = seats.is_some() || full_since.is_some();
-    let was = if is_known { line::shortage(*seats, before.pending) } else { 0 };
-    let shortage = line::shortage(after.record.seats, after.pending.len() as u64);
-    if shortage > 0 && shortage != was {
-        warn!("{}", line::seats_exhausted(subscription, after.record.seats, &after.pending));
+    let free = seats.filter(|_| full_since.is_none()).map_or(0, |seats| seats.free());
+    let was = if is_known { before.pending.saturating_sub(free) } else { 0 };
+    if let Some(shortage) = after.shortage.as_ref().filter(|shortage| shortage.missing() != was) {
+        warn!("{}", line::seats_exhausted(subscription, shortage, &after.pending));
     } else if before.pending > 0 && after.pending.is_empty() {
         info!("{subscription}: nobody waits for a licence any more");
     }

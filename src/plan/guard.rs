@@ -149,10 +149,18 @@ fn changed_scope(passing: &Passing<'_>) -> Option<Stop> {
         return None;
     }
     let follows = |leaver: &Leaver| matches!(leaver.reason(), Reason::Scope | Reason::Excluded);
+    // The configuration may be what it was: who was adopted and is in no roster is just so.
+    let unnamed = |leaver: &Leaver| leaver.reason() == Reason::Scope && leaver.departure.source.is_empty();
+    let all_unnamed = passing.select(|leaver| follows(leaver) && !unnamed(leaver)).is_empty();
     Stop::new(passing.select(follows), |count| {
+        let whence = if all_unnamed {
+            let are = count_of(count, "removal is of somebody", "removals are of people");
+            format!("{are} whom no source names, adopted or left over from another configuration")
+        } else {
+            format!("{} from a change of the configuration", count_of(count, "removal comes", "removals come"))
+        };
         format!(
-            "{} from a change of the configuration, not from anybody's leaving; such removals wait for a person, however few (hold_after_change).",
-            count_of(count, "removal comes", "removals come")
+            "{whence}, not from anybody's leaving; such removals wait for a person, however few (hold_after_change)."
         )
     })
 }
@@ -225,10 +233,11 @@ fn removals_of_a_run(passing: &Passing<'_>) -> Option<Stop> {
     }
     Stop::new(counted, |count| {
         format!(
-            "{} of {holding} would lose the seat in one run, and no more than {} may (max_removals = {}).",
+            "{} of {holding} would lose the seat in one run, and no more than {} may (max_removals = {}; always_allow = {} in 24 hours).",
             count_of(count, "member", "members"),
             limit.of(holding),
-            quoted(limit)
+            quoted(limit),
+            passing.input.policy.guard.always_allow
         )
     })
 }
@@ -244,10 +253,11 @@ fn removals_of_a_day(passing: &Passing<'_>) -> Option<Stop> {
     }
     Stop::new(counted, |count| {
         format!(
-            "{} would make {of_the_day} in 24 hours, of {holding} members at their start, and no more than {} may be (max_removals_per_day = {}).",
+            "{} would make {of_the_day} in 24 hours, of {holding} members at their start, and no more than {} may be (max_removals_per_day = {}; always_allow = {}).",
             count_of(count, "removal", "removals"),
             limit.of(holding),
-            quoted(limit)
+            quoted(limit),
+            passing.input.policy.guard.always_allow
         )
     })
 }

@@ -12,6 +12,7 @@ pub mod forecast;
 pub mod history;
 pub mod hold;
 pub mod members;
+pub mod shortage;
 pub mod similar;
 pub mod status;
 pub mod text;

@@ -1,7 +1,5 @@
 //! How the subscriptions stand: seats, members by state, runs, and what needs a person.
 
-use std::collections::HashMap;
-
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use uuid::Uuid;
@@ -9,6 +7,7 @@ use uuid::Uuid;
 use super::alerts::ReceiverStatus;
 use super::drift;
 use super::forecast::{Forecast, Outlook};
+use super::shortage::Shortage;
 use super::text::{Columns, Style, count, either, moment, moment_and_distance, number, plain, relative, sentence};
 use super::unusable::unusable;
 use crate::brake::Brake;
@@ -116,6 +115,9 @@ pub struct SubscriptionStatus {
     pub drift: Option<DriftStatus>,
     /// `None` until a stats answer has been seen.
     pub forecast: Option<Forecast>,
+    /// Where seats are missing.
+    #[serde(skip)]
+    pub shortage: Option<Shortage>,
     /// What is no problem and worth knowing, fragments.
     #[serde(skip)]
     pub facts: Vec<String>,
@@ -228,6 +230,7 @@ impl SubscriptionStatus {
                 .reduce(|one, other| format!("{one} {other}")),
             drift: record.drift.as_ref().map(DriftStatus::from),
             forecast: None,
+            shortage: None,
             facts: drift::facts(subscription, record),
             restored: record.restored.is_some(),
             last_run: record.last_run.clone(),
@@ -242,6 +245,12 @@ impl SubscriptionStatus {
         self
     }
 
+    /// With how many seats are missing.
+    #[must_use]
+    pub fn with_shortage(self, shortage: Option<Shortage>) -> SubscriptionStatus {
+        SubscriptionStatus { shortage, ..self }
+    }
+
     /// Whether something is left that a person may want to see.
     pub fn is_left(&self) -> bool {
         let MemberCounts { assigned: _, pending, waiting: _, leaving: _, quarantined, unknown } = self.members;
@@ -253,7 +262,7 @@ impl SubscriptionStatus {
         let parts = [
             self.problem.as_ref().map(|problem| sentence(&plain(problem))),
             self.hold.as_ref().map(|hold| self.held(hold, now)),
-            pending(self.members.pending, self.seats),
+            pending(self.members.pending, self.seats, self.shortage.as_ref()),
             self.quarantined(),
             self.unknown(),
             self.forecast.as_ref().filter(|forecast| forecast.is_soon(now)).map(Forecast::words),
@@ -305,7 +314,10 @@ impl SubscriptionStatus {
 }
 
 /// How many wait, how many seats are free, and how many to buy.
-pub fn pending(pending: u64, seats: Option<Seats>) -> Option<String> {
+pub fn pending(pending: u64, seats: Option<Seats>, shortage: Option<&Shortage>) -> Option<String> {
+    if let Some(shortage) = shortage {
+        return Some(sentence(&shortage.words()));
+    }
     if pending == 0 {
         return None;
     }
@@ -313,12 +325,11 @@ pub fn pending(pending: u64, seats: Option<Seats>) -> Option<String> {
     let Some(seats) = seats else {
         return Some(format!("{wait}; how many seats are free is not known yet."));
     };
-    let free = seats.free();
-    let state = format!("{wait}, {} of {} free", number(free), count(seats.available, "seat is", "seats are"));
-    Some(match pending.saturating_sub(free) {
-        0 => format!("{state}: the next run gives {} out.", either(pending, "it", "them")),
-        missing => format!("{state}: buy {}.", number(missing)),
-    })
+    let available = count(seats.available, "seat is", "seats are");
+    let them = either(pending, "it", "them");
+    // Who waits for what the problem tells may be more than seats are free.
+    let served = if pending <= seats.free() { format!(": the next run gives {them} out") } else { String::new() };
+    Some(format!("{wait}, {} of {available} free{served}.", number(seats.free())))
 }
 
 /// The ledger's doubt, the subscription's own problem, and those of its sources where it does not name them itself.
@@ -335,12 +346,6 @@ fn problem(record: &SubscriptionRecord, sources: &[(String, String)]) -> Option<
 }
 
 impl Status {
-    /// When the seats of each subscription run out, by name, where that is known.
-    pub fn forecasts(&self) -> HashMap<String, Forecast> {
-        let known = |one: &SubscriptionStatus| Some((one.name.clone(), one.forecast.clone()?));
-        self.subscriptions.iter().filter_map(known).collect()
-    }
-
     /// Whether anything is left that a person may want to see.
     pub fn is_left(&self) -> bool {
         self.brake.is_some()
@@ -497,6 +502,7 @@ mod tests {
             problem: None,
             drift: None,
             forecast: None,
+            shortage: None,
             facts: Vec::new(),
             restored: false,
             last_run: Some(RunRecord {
@@ -539,6 +545,13 @@ mod tests {
             ]),
             hold: Some(HoldStatus::from(&StoredHold { hold, since: at("2026-11-23T06:00:00Z") })),
             problem: Some("the server does not accept the key".into()),
+            shortage: Some(Shortage {
+                waiting: 7,
+                free: 0,
+                available: Some(40),
+                leavers: 3,
+                days: Some(("Friday".into(), "Friday".into())),
+            }),
             last_run: None,
             ..contoso()
         }
@@ -612,7 +625,7 @@ mod tests {
 
             fabrikam: the server does not accept the key.
             fabrikam: 2 removals are held since 2026-11-23 06:00 UTC (2 hours ago). 2 removals are more than 20% of 5. `rosterd approve fabrikam` shows them and asks; `rosterd reject fabrikam` keeps the licences.
-            fabrikam: 7 people wait for a licence, 0 of 40 seats are free: buy 7.
+            fabrikam: 7 people wait for a licence, 0 of 40 seats are free, 3 leavers' seats come free on Friday: buy 4.
             fabrikam: 1 address is quarantined: `rosterd members fabrikam --state quarantined` says why.
             fabrikam: a request's answer was lost for 3 people; the next run settles that before anything else.
             ");
@@ -715,24 +728,22 @@ mod tests {
 
             fabrikam: the server does not accept the key.
             fabrikam: 2 removals are held since 2026-11-23 06:00 UTC (2 hours ago). 2 removals are more than 20% of 5. `rosterd approve fabrikam` shows them and asks; `rosterd reject fabrikam` keeps the licences.
-            fabrikam: 7 people wait for a licence, 0 of 40 seats are free: buy 7.
+            fabrikam: 7 people wait for a licence, 0 of 40 seats are free, 3 leavers' seats come free on Friday: buy 4.
             fabrikam: 1 address is quarantined: `rosterd members fabrikam --state quarantined` says why.
             fabrikam: a request's answer was lost for 3 people; the next run settles that before anything else.
             ");
     }
 
     #[test]
-    fn the_number_to_buy_is_exact() {
-        let words = |waiting, seats| pending(waiting, seats).unwrap();
-        assert_eq!(words(7, Some(seats(40, 40))), "7 people wait for a licence, 0 of 40 seats are free: buy 7.");
-        assert_eq!(words(7, Some(seats(40, 38))), "7 people wait for a licence, 2 of 40 seats are free: buy 5.");
-        assert_eq!(words(1, Some(seats(1, 1))), "1 person waits for a licence, 0 of 1 seat is free: buy 1.");
+    fn who_waits_and_is_served_by_the_next_run_is_no_reason_to_buy() {
+        let words = |waiting, seats| pending(waiting, seats, None).unwrap();
         assert_eq!(
             words(2, Some(seats(45, 40))),
             "2 people wait for a licence, 5 of 45 seats are free: the next run gives them out."
         );
+        assert_eq!(words(7, Some(seats(45, 40))), "7 people wait for a licence, 5 of 45 seats are free.");
         assert_eq!(words(2, None), "2 people wait for a licence; how many seats are free is not known yet.");
-        assert_eq!(pending(0, Some(seats(1, 1))), None);
+        assert_eq!(pending(0, Some(seats(1, 1)), None), None);
     }
 
     #[test]

@@ -258,3 +258,14 @@ fn of_two_snapshots_the_newer_counts() {
     world.run_to(0, &["sync"]);
     assert_eq!(world.assigned(), people(2..5));
 }
+
+#[test]
+fn an_explanation_says_that_a_newer_file_waits() {
+    let world = World::new(5);
+    world.drop_roster("a.csv", &people(0..2));
+    world.run_to(0, &["sync"]);
+    let explain = || world.run_to(0, &["explain", "p00001@contoso.com"]).stderr;
+    assert_eq!(explain(), "");
+    world.drop_roster("b.csv", &people(0..1));
+    assert_eq!(explain(), "hr: b.csv waits to be read, and nothing of it is in this; `rosterd sync` reads it.\n");
+}

@@ -13,7 +13,9 @@ use rosterd::exit::ExitStatus;
 const DECIDES: &[&str] = &[
     "address.rs",
     "alert/cause.rs",
+    "alert/digest.rs",
     "alert/news.rs",
+    "alert/pace.rs",
     "alert/render.rs",
     "alert/signature.rs",
     "alert/words.rs",

@@ -74,7 +74,7 @@ fn way(kind: &str, values: &Values<'_>) -> Option<Way> {
         "slack" => Way::Slack { url: url()? },
         "teams" => Way::Teams { url: url()? },
         "webhook" => Way::Webhook { url: url()?, secret: values.get("secret", |at| at.secret()) },
-        "command" => Way::Command { command: values.get("command", |at| at.texts())? },
+        "command" => Way::Command { command: values.get("command", |at| at.command())? },
         _ => return None,
     })
 }

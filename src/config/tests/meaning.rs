@@ -141,6 +141,11 @@ fn a_receiver_of_alerts_has_all_events_and_a_reminder_each_day_unless_it_says_ot
     };
     let plain = "[[alerts]]\nkind = \"command\"\ncommand = [\"page\", \"-x\"]";
     assert_eq!(alerts(plain), [command(AlertEvent::ALL.to_vec(), 24)]);
+    let [Alert { way: Way::Command { command: relative }, .. }] = &alerts(&plain.replace("page", "./bin/page"))[..]
+    else {
+        panic!("one command");
+    };
+    assert_eq!(relative, &["/etc/rosterd/bin/page", "-x"], "a path is relative to the file");
     let some = "events = [\"drift\", \"seats-exhausted\"]\nremind_every = \"2h\"";
     assert_eq!(alerts(&format!("{plain}\n{some}")), [command(vec![AlertEvent::SeatsExhausted, AlertEvent::Drift], 2)]);
     let smtp = "[[alerts]]\nkind = \"smtp\"\nto = [\"it@contoso.com\"]\nfrom = \"r@contoso.com\"\nserver = \"smtp://localhost\"";

@@ -270,7 +270,7 @@ fn values_that_can_not_be_say_what_can() {
     1: `url` is missing here; add url = "…": The webhook's address: { file | env | credential = "…" }, or in place.
     3: http:// would show secrets to the network; write https://
     3: this list is empty; name at least one
-    4: `drfit` is none of the words that this key takes; did you mean "drift"? It takes "seats-exhausted", "key-rejected", "removals-held", "source-failed", "members-quarantined", "drift" or "run-failed"
+    4: `drfit` is none of the words that this key takes; did you mean "drift"? It takes "seats-exhausted", "key-rejected", "removals-held", "source-failed", "members-quarantined", "drift", "run-failed" or "configuration-refused"
     1: `url` is missing here; add url = "…": Fetched after each round in which every subscription was looked after: { file | env | credential = "…" }, or in place.
     4: the address `jane` has no @; write it as "jane@contoso.com"
     4: a pattern is for names of files in the folder, not for paths; write the folder under `path` and the names here, such as "*.csv"

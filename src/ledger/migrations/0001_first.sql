@@ -326,6 +326,8 @@ CREATE TABLE receiver (
   failures INTEGER NOT NULL DEFAULT 0,
   -- Not tried before this.
   next_at INTEGER NOT NULL DEFAULT 0,
+  -- When as many messages may be sent at once again as ever.
+  spent INTEGER NOT NULL DEFAULT 0,
   -- Whether the history says already that it can't be reached for long.
   told_long INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID, STRICT;
@@ -353,8 +355,12 @@ CREATE TABLE alert_outbox (
   failures INTEGER NOT NULL DEFAULT 0,
   next_at INTEGER NOT NULL DEFAULT 0,
   -- Why the receiver refuses this very one.
-  problem TEXT
+  problem TEXT,
+  -- The message in which it is told, by itself or together with others: written down before that is first sent, so that
+  -- what is sent again is the same. Null: not yet.
+  message TEXT
 ) STRICT;
+CREATE INDEX alert_outbox_message ON alert_outbox (message, id) WHERE message IS NOT NULL;
 CREATE INDEX alert_outbox_cause ON alert_outbox (receiver, subject, event, id);
 
 -- ---- pages to look at

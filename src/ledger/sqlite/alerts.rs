@@ -2,7 +2,8 @@
 //!
 //! What is told goes into the outbox in the transaction that notes that it was told, and leaves it in the transaction
 //! that records that it has arrived. So everything that is told arrives, in order for each receiver and cause; a crash in
-//! between sends it once more, with the same id.
+//! between sends it once more, with the same id. Nothing is left out, however long a receiver can't be reached: what is more
+//! than a few messages is told together in one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,20 +18,22 @@ use super::values::{Json, Ms, Word, counted, moment, moment_or_none};
 use super::{Ledger, Result, known_subscription};
 use crate::alert::news::Told;
 use crate::alert::receiver::Receiver;
-use crate::alert::{Alert, Subject};
+use crate::alert::{Alert, Subject, digest, pace};
 use crate::clock::Timestamp;
 use crate::config::{AlertEvent, AlertKind};
 use crate::ledger::Owner;
 
-/// So many wait at most of one cause for one receiver: beyond that those in between are left out, and the next one says
-/// how many.
-const WAITING_MAX: usize = 12;
+/// So many alerts at most are told in one message.
+const TOGETHER_MAX: i64 = 1000;
 /// Nothing is put off for longer: what seems to be was noted by a clock that was ahead.
 const PUT_OFF_MAX: TimeDelta = TimeDelta::hours(25);
 /// A receiver that fails for so long stands in the history.
 const LONG: TimeDelta = TimeDelta::hours(1);
 /// What the digest of the configuration is kept under.
 const CONFIGURED: &str = "alerts";
+
+/// Why the configuration can't be used that was changed while a daemon runs, and since when.
+const REFUSED: &str = "configuration refused";
 
 /// What a look notes for one receiver and one event.
 #[derive(Debug, Clone)]
@@ -43,10 +46,10 @@ pub struct Noted {
     pub alert: Option<Alert>,
 }
 
-/// An alert that waits to be sent.
+/// A message that waits to be sent: an alert, or many that are told together.
 #[derive(Debug, Clone)]
 pub struct Waiting {
-    pub row: i64,
+    message: String,
     pub alert: Alert,
     /// How often it was refused.
     pub failures: u32,
@@ -187,6 +190,33 @@ impl Ledger {
         })
     }
 
+    /// Why the configuration can't be used that was changed while a daemon runs, and since when.
+    pub fn refused_configuration(&self) -> Result<Option<(String, Timestamp)>> {
+        self.read(|connection| {
+            let sql = "SELECT CAST (value AS TEXT) FROM meta WHERE key = ?1";
+            let known = connection.prepare_cached(sql)?.query_row([REFUSED], |row| row.get::<_, Json<_>>(0));
+            Ok(known.optional()?.map(|known| known.0))
+        })
+    }
+
+    /// Notes that.
+    pub fn put_refused_configuration(&mut self, refused: Option<&(String, Timestamp)>) -> Result<()> {
+        if self.refused_configuration()?.as_ref() == refused {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            transaction.execute("DELETE FROM meta WHERE key = ?1", [REFUSED])?;
+            if let Some(refused) = refused {
+                let sql = "INSERT INTO meta (key, value) VALUES (?1, CAST (?2 AS BLOB))";
+                transaction.execute(sql, params![REFUSED, Json(refused)])?;
+            }
+            let sql = "
+                INSERT INTO alert_look (subject, at) VALUES (?1, 0) ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1";
+            transaction.execute(sql, [Subject::Configuration.to_string()])?;
+            Ok(())
+        })
+    }
+
     /// Whether the problem of a source may be over by itself.
     pub fn is_passing(&self, source: &str) -> Result<bool> {
         self.read(|connection| {
@@ -206,14 +236,15 @@ impl Ledger {
     pub fn receivers_due(&self, now: Timestamp) -> Result<Vec<String>> {
         self.read(|connection| {
             let sql = format!(
-                "SELECT mark FROM receiver WHERE {} AND EXISTS (SELECT 1 FROM alert_outbox AS one WHERE one.receiver = mark AND {})
-                 ORDER BY mark",
+                "SELECT mark, spent FROM receiver
+                 WHERE {} AND EXISTS (SELECT 1 FROM alert_outbox AS one WHERE one.receiver = mark AND {}) ORDER BY mark",
                 sql_text::MAY_BE_TRIED,
                 sql_text::IS_NEXT
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            let marks = statement.query_map([Ms(now), Ms(now + PUT_OFF_MAX)], |row| row.get(0))?;
-            Ok(marks.collect::<rusqlite::Result<_>>()?)
+            let known = statement.query_map([Ms(now), Ms(now + PUT_OFF_MAX)], |row| Ok((row.get(0)?, moment(row, 1)?)))?;
+            let known: Vec<(String, Timestamp)> = known.collect::<rusqlite::Result<_>>()?;
+            Ok(known.into_iter().filter(|(_, spent)| pace::allowed(*spent, now) > 0).map(|(mark, _)| mark).collect())
         })
     }
 
@@ -229,26 +260,35 @@ impl Ledger {
         self.acquire(&format!("alerts/{receiver}"), owner, term, now)
     }
 
-    /// The next alert to send to a receiver: the oldest that may be tried now and before which none of the same cause waits.
-    pub fn next_alert(&self, receiver: &str, now: Timestamp) -> Result<Option<Waiting>> {
-        self.read(|connection| {
-            let sql = format!(
-                "SELECT one.id, one.alert, one.failures, receiver.failures FROM alert_outbox AS one JOIN receiver ON mark = one.receiver
-                 WHERE one.receiver = ?3 AND {} AND {} ORDER BY one.id LIMIT 1",
-                sql_text::MAY_BE_TRIED,
-                sql_text::IS_NEXT
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
+    /// The next message to send to a receiver: the one that was to be sent before, or the oldest alert that may be told now
+    /// and before which none of its cause waits. Where more of these wait than messages may be sent, they are one message.
+    pub fn next_alert(&mut self, lease: &Lease, receiver: &str, now: Timestamp) -> Result<Option<Waiting>> {
+        let spent = self.read(|connection| {
+            let sql = format!("SELECT spent FROM receiver WHERE mark = ?3 AND {}", sql_text::MAY_BE_TRIED);
             let values = params![Ms(now), Ms(now + PUT_OFF_MAX), receiver];
-            let waiting = statement.query_row(values, |row| {
-                let alert = row.get::<_, Json<Alert>>(1)?.0;
-                Ok(Waiting { row: row.get(0)?, alert, failures: row.get(2)?, receiver_failures: row.get(3)? })
-            });
-            Ok(waiting.optional()?)
+            Ok(connection.prepare_cached(&sql)?.query_row(values, |row| moment(row, 0)).optional()?)
+        })?;
+        let allowed = spent.map_or(0, |spent| pace::allowed(spent, now));
+        if allowed == 0 {
+            return Ok(None);
+        }
+        if let Some(known) = self.read(|connection| begun(connection, receiver, now))? {
+            return Ok(Some(known));
+        }
+        let ready = self.read(|connection| ready(connection, receiver))?;
+        let Some((_, first)) = ready.first() else { return Ok(None) };
+        let is_many = ready.len() as u64 > allowed;
+        let message = if is_many { digest::id(&first.id) } else { first.id.clone() };
+        let ids: Vec<i64> = ready.iter().map(|(id, _)| *id).take(if is_many { ready.len() } else { 1 }).collect();
+        self.write(|transaction| {
+            check_fence(transaction, lease)?;
+            let sql = "UPDATE alert_outbox SET message = ?1 WHERE id IN (SELECT value FROM json_each(?2))";
+            transaction.execute(sql, params![message, Json(&ids)])?;
+            begun(transaction, receiver, now)
         })
     }
 
-    /// An alert has arrived. Gives since when nothing had reached the receiver before.
+    /// A message has arrived. Gives since when nothing had reached the receiver before.
     pub fn alert_arrived(
         &mut self,
         lease: &Lease,
@@ -258,20 +298,23 @@ impl Ledger {
     ) -> Result<Option<Timestamp>> {
         self.write(|transaction| {
             check_fence(transaction, lease)?;
-            let sql = "DELETE FROM alert_outbox WHERE id = ?1 AND receiver = ?2";
+            let sql = "DELETE FROM alert_outbox WHERE message = ?1 AND receiver = ?2";
             // Its receiver is no more.
-            if transaction.prepare_cached(sql)?.execute(params![waiting.row, receiver])? == 0 {
+            if transaction.prepare_cached(sql)?.execute(params![waiting.message, receiver])? == 0 {
                 return Ok(None);
             }
-            let sql = "SELECT label, failing_since FROM receiver WHERE mark = ?1";
-            let (label, failing): (String, _) =
-                transaction.query_row(sql, [receiver], |row| Ok((row.get(0)?, moment_or_none(row, 1)?)))?;
+            let sql = "SELECT label, failing_since, spent FROM receiver WHERE mark = ?1";
+            let (label, failing, spent): (String, _, _) = transaction
+                .query_row(sql, [receiver], |row| Ok((row.get(0)?, moment_or_none(row, 1)?, moment(row, 2)?)))?;
             let sql = "
-                UPDATE receiver SET problem = NULL, failing_since = NULL, failures = 0, next_at = 0, told_long = 0
+                UPDATE receiver SET problem = NULL, failing_since = NULL, failures = 0, next_at = 0, told_long = 0, spent = ?2
                 WHERE mark = ?1";
-            transaction.execute(sql, [receiver])?;
-            let detail = format!("{label}: {} ({})", waiting.alert.words.headline, waiting.alert.phase.word());
-            tell_of(transaction, &waiting.alert, Event::AlertSent, &detail, now)?;
+            transaction.execute(sql, params![receiver, Ms(pace::after_one(spent, now))])?;
+            let (alone, together) = (std::slice::from_ref(&waiting.alert), &waiting.alert.gathered);
+            for alert in if together.is_empty() { alone } else { together } {
+                let detail = format!("{label}: {} ({})", alert.words.headline, alert.phase.word());
+                tell_of(transaction, alert, Event::AlertSent, &detail, now)?;
+            }
             Ok(failing)
         })
     }
@@ -280,10 +323,10 @@ impl Ledger {
     pub fn alert_refused(&mut self, lease: &Lease, waiting: &Waiting, problem: &str, next: Timestamp) -> Result<bool> {
         self.write(|transaction| {
             check_fence(transaction, lease)?;
-            let sql = "SELECT problem IS NULL FROM alert_outbox WHERE id = ?1";
-            let news = transaction.query_row(sql, [waiting.row], |row| row.get(0)).optional()?.unwrap_or(false);
-            let sql = "UPDATE alert_outbox SET problem = ?2, failures = failures + 1, next_at = ?3 WHERE id = ?1";
-            transaction.execute(sql, params![waiting.row, problem, Ms(next)])?;
+            let sql = "SELECT problem IS NULL FROM alert_outbox WHERE message = ?1 LIMIT 1";
+            let news = transaction.query_row(sql, [&waiting.message], |row| row.get(0)).optional()?.unwrap_or(false);
+            let sql = "UPDATE alert_outbox SET problem = ?2, failures = failures + 1, next_at = ?3 WHERE message = ?1";
+            transaction.execute(sql, params![waiting.message, problem, Ms(next)])?;
             Ok(news)
         })
     }
@@ -323,6 +366,28 @@ impl Ledger {
             Ok(known.as_deref() != Some(problem))
         })
     }
+}
+
+/// The message that was to be sent to a receiver before and may be sent now.
+fn begun(connection: &Connection, receiver: &str, now: Timestamp) -> Result<Option<Waiting>> {
+    let mut statement = connection.prepare_cached(sql_text::BEGUN)?;
+    let mut rows = statement.query(params![Ms(now), Ms(now + PUT_OFF_MAX), receiver])?;
+    let (mut alerts, mut known) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        alerts.push(row.get::<_, Json<Alert>>(1)?.0);
+        known = Some((row.get::<_, String>(0)?, row.get(2)?, row.get(3)?));
+    }
+    let Some((message, failures, receiver_failures)) = known else { return Ok(None) };
+    let alert = digest::together(&message, alerts);
+    Ok(alert.map(|alert| Waiting { message, alert, failures, receiver_failures }))
+}
+
+/// What may be told to a receiver in a new message, in order.
+fn ready(connection: &Connection, receiver: &str) -> Result<Vec<(i64, Alert)>> {
+    let mut statement = connection.prepare_cached(sql_text::READY)?;
+    let rows = statement
+        .query_map(params![receiver, TOGETHER_MAX], |row| Ok((row.get(0)?, row.get::<_, Json<Alert>>(1)?.0)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn receiver_record(row: &Row<'_>) -> rusqlite::Result<ReceiverRecord> {
@@ -374,25 +439,12 @@ fn put_told(connection: &Connection, subject: &str, noted: &Noted) -> Result<()>
     Ok(())
 }
 
-/// Puts an alert into the outbox. A day without a receiver does not fill the disk: where too many of one cause wait, the
-/// oldest is kept, which may be under way, and the one after it is left out.
+/// Puts an alert into the outbox. It stays there until it has arrived, however long that takes: an outbox grows by no more
+/// than the history does, for a reminder is told only when nothing of its cause waits.
 fn put_alert(connection: &Connection, subject: &str, noted: &Noted, alert: &Alert) -> Result<()> {
     let Noted { receiver, event, .. } = noted;
     let sql = "INSERT INTO alert_outbox (receiver, subject, event, alert) VALUES (?1, ?2, ?3, ?4)";
     connection.prepare_cached(sql)?.execute(params![receiver, subject, Word(event), Json(alert)])?;
-    let sql = "SELECT id, alert FROM alert_outbox WHERE receiver = ?1 AND subject = ?2 AND event = ?3 ORDER BY id";
-    let mut statement = connection.prepare_cached(sql)?;
-    let waiting = statement.query_map(params![receiver, subject, Word(event)], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Json<Alert>>(1)?.0))
-    })?;
-    let waiting: Vec<(i64, Alert)> = waiting.collect::<rusqlite::Result<_>>()?;
-    if let [_, (left_out, out), (after, next), ..] = waiting.as_slice()
-        && waiting.len() > WAITING_MAX
-    {
-        connection.execute("DELETE FROM alert_outbox WHERE id = ?1", [left_out])?;
-        let next = Alert { left_out: next.left_out + out.left_out + 1, ..next.clone() };
-        connection.execute("UPDATE alert_outbox SET alert = ?2 WHERE id = ?1", params![after, Json(next)])?;
-    }
     Ok(())
 }
 
@@ -411,10 +463,24 @@ mod sql_text {
     pub(super) const IS_NEXT: &str = "(one.next_at <= ?1 OR one.next_at > ?2) AND NOT EXISTS (
         SELECT 1 FROM alert_outbox AS earlier WHERE earlier.receiver = one.receiver AND earlier.subject = one.subject
           AND earlier.event = one.event AND earlier.id < one.id)";
+    /// The rows of the oldest message that was to be sent to `?3` before and may be sent now.
+    pub(super) const BEGUN: &str = "
+        SELECT message, alert, failures, (SELECT failures FROM receiver WHERE mark = ?3) FROM alert_outbox
+        WHERE message = (
+          SELECT message FROM alert_outbox WHERE receiver = ?3 AND message IS NOT NULL AND (next_at <= ?1 OR next_at > ?2)
+          ORDER BY id LIMIT 1)
+        ORDER BY id";
+    /// What may be told to `?1` in a new message: nothing that comes after what is put off or on its way of its cause.
+    pub(super) const READY: &str = "
+        SELECT one.id, one.alert FROM alert_outbox AS one
+        WHERE one.receiver = ?1 AND one.message IS NULL AND NOT EXISTS (
+          SELECT 1 FROM alert_outbox AS earlier WHERE earlier.receiver = one.receiver AND earlier.subject = one.subject
+            AND earlier.event = one.event AND earlier.id < one.id AND earlier.message IS NOT NULL)
+        ORDER BY one.id LIMIT ?2";
     pub(super) const LOOK_AT_ALL: &str = "
         INSERT INTO alert_look (subject, at)
         SELECT subject, 0 FROM (
           SELECT 'subscription/' || name AS subject FROM subscription UNION SELECT 'source/' || name FROM source
-          UNION SELECT 'fleet' UNION SELECT 'ledger' UNION SELECT subject FROM alert_told)
+          UNION SELECT 'fleet' UNION SELECT 'ledger' UNION SELECT 'configuration' UNION SELECT subject FROM alert_told)
         WHERE true ON CONFLICT (subject) DO UPDATE SET at = 0, seq = seq + 1;";
 }

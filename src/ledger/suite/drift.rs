@@ -88,7 +88,7 @@ pub(in crate::ledger) fn what_the_server_counts_is_held_against_the_members(ledg
     insta::assert_snapshot!(told_of_drift(ledger).join("\n"), @"
     Drift: 2 licences of others are rosterd's now, because rosters name their people; or somebody unassigned as many
     Drift: 1 licence was assigned between 2027-01-15 08:03:00 UTC and 2027-01-15 08:04:00 UTC by other means than rosterd
-    Drift: 6 licences were unassigned between 2027-01-15 08:04:00 UTC and 2027-01-15 08:05:00 UTC by other means than rosterd: rosterd had assigned at least 2 of them
+    Drift: 6 licences were unassigned between 2027-01-15 08:04:00 UTC and 2027-01-15 08:05:00 UTC by other means than rosterd: rosterd had assigned or adopted at least 2 of them
     Drift: 4 licences were assigned between 2027-01-15 08:08:00 UTC and 2027-01-15 08:09:00 UTC by other means than rosterd
     Drift: no seat is missed any more
     ");

@@ -97,7 +97,7 @@ fn a_roster_cut_to_half_holds_its_removals_and_lets_joiners_in() {
         ! p003@contoso.com  no longer in hr (staff.csv line 3)
         ! p004@contoso.com  no longer in hr (staff.csv line 3)
           and 95 more
-        100 members of 200 would lose the seat in one run, and no more than 40 may (max_removals = "20%").
+        100 members of 200 would lose the seat in one run, and no more than 40 may (max_removals = "20%"; always_allow = 5 in 24 hours).
     "#);
 
     let hold = plan.hold.unwrap();
@@ -185,7 +185,7 @@ fn a_slow_leak_is_seen_over_the_day() {
     input.counts = Counts { holding: 80, removed_last_day: 28, holding_day_ago: 100 };
     assert_eq!(plan(&mut input, leavers(2)).unassign.len(), 2);
     let held = plan(&mut input, leavers(3));
-    insta::assert_snapshot!(held.hold.unwrap().reasons.join("\n"), @r#"3 removals would make 31 in 24 hours, of 100 members at their start, and no more than 30 may be (max_removals_per_day = "30%")."#);
+    insta::assert_snapshot!(held.hold.unwrap().reasons.join("\n"), @r#"3 removals would make 31 in 24 hours, of 100 members at their start, and no more than 30 may be (max_removals_per_day = "30%"; always_allow = 5)."#);
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::pass::next_probe;
 use crate::report::drift;
 use crate::report::explain::explain;
 use crate::report::forecast::{self, Forecast};
+use crate::report::status::SubscriptionStatus;
 
 type Result<T> = std::result::Result<T, LedgerError>;
 
@@ -32,11 +33,11 @@ const ALL_MAX: usize = 20;
 const FIRST: usize = 5;
 const EVENTS: usize = 8;
 
-/// How all of it stands. `forecasts` are by subscription, and may be a moment old.
+/// How all of it stands. `status` is what takes long to reckon, and may be a moment old.
 pub(super) fn fleet(
     config: &Config,
     ledger: &Ledger,
-    forecasts: &HashMap<String, Forecast>,
+    status: &[SubscriptionStatus],
     ask: fleet::Ask,
     refused: Option<&Refused>,
     now: Timestamp,
@@ -44,10 +45,14 @@ pub(super) fn fleet(
     let (lines, mut sources) = (ledger.subscription_lines()?, ledger.source_lines()?);
     sources.retain(|name, _| config.sources.contains_key(name));
     let failed = |name: &str| has_failed(sources.get(name));
+    let standing: HashMap<&str, &SubscriptionStatus> = status.iter().map(|one| (one.name.as_str(), one)).collect();
     let mut rows: Vec<Row> = Vec::with_capacity(config.subscriptions.len());
     for subscription in config.subscriptions.values() {
         let mut row = Row::new(subscription, lines.get(&subscription.name), failed, now);
-        row.soon = forecasts.get(&row.name).filter(|forecast| forecast.is_soon(now)).cloned();
+        let status = standing.get(row.name.as_str());
+        let forecast = status.and_then(|status| status.forecast.as_ref());
+        row.soon = forecast.filter(|forecast| forecast.is_soon(now)).cloned();
+        row.shortage = status.and_then(|status| status.shortage.clone());
         rows.push(row);
     }
     let mut needs = needs::of_all(ledger.brake()?.as_ref(), ledger.restored()?.as_ref(), refused);
@@ -59,7 +64,7 @@ pub(super) fn fleet(
     for row in chosen.rows {
         let subscription = config.subscriptions.get(&row.name);
         let next_run = subscription.and_then(|subscription| subscription.schedule.next_after(now));
-        let forecast = forecasts.get(&row.name).cloned();
+        let forecast = standing.get(row.name.as_str()).and_then(|status| status.forecast.clone());
         let more = More { last_run: ledger.last_run(&row.name)?, next_run, forecast };
         shown.push((row, more));
     }
@@ -94,7 +99,8 @@ pub(super) fn sources(config: &Config, ledger: &Ledger, now: Timestamp) -> Resul
 pub(super) fn head(subscription: &Subscription, ledger: &Ledger, now: Timestamp) -> Result<Head> {
     let line = ledger.subscription_line(&subscription.name)?;
     let sources = ledger.source_lines()?;
-    let row = Row::new(subscription, line.as_ref(), |name| has_failed(sources.get(name)), now);
+    let mut row = Row::new(subscription, line.as_ref(), |name| has_failed(sources.get(name)), now);
+    row.shortage = facts::shortage(subscription, &ledger.subscription(&row.name)?, row.members, ledger, now)?;
     Ok(Head { row, id: subscription.id, zone: subscription.policy.timezone, now })
 }
 

@@ -58,10 +58,10 @@ pub(super) fn routes() -> Router<Web> {
 }
 
 async fn fleet(State(web): State<Web>, viewer: Viewer, Query(asked): Asked) -> Page {
-    let forecasts = web.snapshot().map(|snapshot| snapshot.status.forecasts()).unwrap_or_default();
-    let refused = web.signs.refused();
+    let (snapshot, refused) = (web.snapshot().ok(), web.signs.refused());
     let read = move |config: &Config, ledger: &Ledger, now| {
-        gather::fleet(config, ledger, &forecasts, fleet::Ask::read(&asked), refused.as_ref(), now)
+        let status = snapshot.as_ref().map(|snapshot| snapshot.status.subscriptions.as_slice()).unwrap_or_default();
+        gather::fleet(config, ledger, status, fleet::Ask::read(&asked), refused.as_ref(), now)
     };
     Ok(fleet::page(&look(&web, read).await?, &visitor(&viewer)))
 }

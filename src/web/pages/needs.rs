@@ -13,6 +13,7 @@ use crate::ledger::Seats;
 use crate::ledger::listing::{HoldInShort, SourceLine, SubscriptionLine};
 use crate::member::Restored;
 use crate::report::forecast::Forecast;
+use crate::report::shortage::Shortage;
 use crate::report::status::{MemberCounts, pending};
 use crate::report::text::{count, either, plain, sentence};
 use crate::report::{drift, text};
@@ -123,6 +124,8 @@ pub struct Row {
     pub failed_sources: Vec<String>,
     /// Where the seats run out within weeks.
     pub soon: Option<Forecast>,
+    /// Where seats are missing.
+    pub shortage: Option<Shortage>,
 }
 
 impl Row {
@@ -146,6 +149,7 @@ impl Row {
             drift: record.and_then(|record| drift::problem(subscription, record, now)),
             failed_sources: subscription.sources.iter().filter(|name| failed(name)).cloned().collect(),
             soon: None,
+            shortage: None,
         }
     }
 
@@ -153,9 +157,14 @@ impl Row {
         self.seats.map(|seats| seats.free())
     }
 
-    /// How many seats have to be bought so that nobody waits.
+    /// How many find no seat.
     pub fn missing(&self) -> u64 {
-        self.seats.map_or(0, |seats| self.members.pending.saturating_sub(seats.free()))
+        self.shortage.as_ref().map_or(0, Shortage::missing)
+    }
+
+    /// How many wait, and how many seats to buy.
+    pub fn waiting(&self) -> String {
+        pending(self.members.pending, self.seats, self.shortage.as_ref()).unwrap_or_default()
     }
 
     /// In the order of [`Kind`].
@@ -184,7 +193,7 @@ impl Row {
         let name = self.name.as_str();
         let (words, since, page) = match kind {
             Kind::Held => (self.held(), self.hold.as_ref().map(|(_, since)| *since), "held"),
-            Kind::Seats => (pending(self.members.pending, self.seats).unwrap_or_default(), None, "queue"),
+            Kind::Seats => (self.waiting(), None, "queue"),
             Kind::Drift => (self.drift.clone().unwrap_or_default(), None, ""),
             Kind::Quarantined => (quarantined(self.members.quarantined), None, "members"),
             Kind::Soon => (self.soon.as_ref().map(Forecast::words).unwrap_or_default(), None, ""),

@@ -256,7 +256,7 @@ pub fn queue_page(view: &QueueView, visitor: &Visitor) -> Markup {
                 (empty("Nobody waits for a seat.", &html! { p { "Whoever is named by a source while no seat is free waits here, in the order in which seats are given." } }))
             } @else {
                 p {
-                    (prose(&crate::report::status::pending(row.members.pending, row.seats).unwrap_or_default()))
+                    (prose(&row.waiting()))
                     @if let Some(at) = view.next_probe { " The server is asked again " (ago(at, *now)) "." }
                 }
                 p.faint { "Lower priority numbers are served first, then whoever has waited longest. Each seat that a leaver frees goes to the first." }

@@ -157,6 +157,27 @@ fn a_run_from_cron_tells_of_a_full_subscription_once_and_that_it_is_over() {
 }
 
 #[test]
+fn an_alert_the_log_and_status_say_the_same_number_of_seats_to_buy() {
+    let world = world(2, "[defaults]\nremoval_grace = \"2d\"\n");
+    let web = Web::start(WELL);
+    webhook(&world, &web);
+    world.drop_roster("a.csv", &people(0..2));
+    world.run_to(0, &["sync"]);
+    world.drop_roster("b.csv", &people(1..5));
+    let log = world.run_to(3, &["sync"]).stderr;
+    let [request] = &web.requests()[..] else { panic!("{:?}", web.requests()) };
+    let subject = request.json()["data"]["subject"].as_str().unwrap().to_owned();
+    assert!(
+        subject
+            .starts_with("contoso: 3 people wait for a licence, 0 of 2 seats are free, 1 leaver's seat comes free on "),
+        "{subject}"
+    );
+    assert!(subject.ends_with(": buy 2"), "{subject}");
+    let status = world.run_to(3, &["status"]).stdout;
+    assert!(status.contains(&format!("{subject}.")) && log.contains(&subject), "{subject}\n{status}\n{log}");
+}
+
+#[test]
 fn a_receiver_that_is_away_changes_nothing_for_a_run_and_status_says_so() {
     let world = world(2, "");
     let web = Web::start(web::Mood::Answers("503 Away\r\nretry-after: 3600\r\n"));
@@ -256,7 +277,12 @@ fn a_command_gets_the_alert_on_its_standard_input_and_nothing_of_our_environment
     let missing = world.run_to(1, &["check"]);
     assert!(missing.stdout.contains("page-it can't be run"), "{}", missing.stdout);
     fs::set_permissions(world.path("page-it"), fs::Permissions::from_mode(0o700)).unwrap();
-    assert!(world.run_to(0, &["check"]).stdout.contains("would run ./page-it"));
+    let path = world.path("page-it");
+    let mut elsewhere = world.command(&["check"]);
+    let config = world.path("rosterd.toml");
+    elsewhere.current_dir("/").env("ROSTERD_CONFIG", config);
+    let ran = Ran::from(elsewhere.output().unwrap());
+    assert!(ran.stdout.contains(&format!("would run {}", path.display())), "{}", ran.stdout);
     let mut command = world.command(&["check", "--send-test-alert"]);
     let ran = Ran::from(command.env("SMTP_PASSWORD", "hunter2").output().unwrap());
     assert_eq!(ran.status, 0, "{}", ran.stdout);
