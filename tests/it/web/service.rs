@@ -1,8 +1,6 @@
-//! What watches the daemon: health, and systemd.
+//! What watches the daemon: health. And where the demonstration serves its pages.
 
-use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::*;
 
@@ -24,38 +22,6 @@ fn health_says_a_word_and_why_not() {
     until("all is well again", || site.get("/healthz").status == 200);
     site.daemon.signal("TERM");
     assert_eq!(site.daemon.wait(), Some(0));
-}
-
-#[test]
-fn systemd_is_told_when_it_is_ready_that_it_lives_that_it_reloads_and_that_it_ends() {
-    let world = World::new(10);
-    let socket = UnixDatagram::bind(world.path("notify")).unwrap();
-    socket.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
-    let heard = || {
-        let mut bytes = [0; 1024];
-        let length = socket.recv(&mut bytes).unwrap();
-        String::from_utf8(bytes[..length].to_vec()).unwrap()
-    };
-    let mut command = world.command(&["run"]);
-    command.env("NOTIFY_SOCKET", world.path("notify")).env("WATCHDOG_USEC", "2000000");
-    let child = command.stderr(fs::File::create(world.path("daemon.log")).unwrap()).spawn().unwrap();
-    let mut daemon = Daemon { child };
-    assert_eq!(heard().trim(), "READY=1");
-    for _ in 0..3 {
-        assert_eq!(heard().trim(), "WATCHDOG=1");
-    }
-    daemon.signal("HUP");
-    let next = || loop {
-        let told = heard();
-        if told.trim() != "WATCHDOG=1" {
-            return told;
-        }
-    };
-    assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
-    assert_eq!(next().trim(), "READY=1");
-    daemon.signal("TERM");
-    assert_eq!(next().trim(), "STOPPING=1");
-    assert_eq!(daemon.wait(), Some(0));
 }
 
 #[test]
