@@ -125,7 +125,7 @@ async fn note(
             }
             Sent::Refused(why) => {
                 let next = now + backoff(FIRST_REFUSAL, LONGEST_REFUSAL, waiting.failures);
-                if ledger.alert_refused(&lease, &waiting, &why, next)? {
+                if ledger.alert_refused(&lease, &mark, &waiting, &why, next)? {
                     let headline = &waiting.alert.words.headline;
                     warn!("{label} refuses an alert ({why}); it is kept and tried again now and then: {headline}");
                 }
@@ -155,6 +155,8 @@ fn backoff(first: Duration, longest: Duration, failures: u32) -> Duration {
 pub async fn finish(world: &World, patience: Duration) {
     let work = async {
         let mut anew = true;
+        // It was just read, and can be used.
+        world.outside.ledger.with(|ledger| ledger.put_refused_configuration(None)).await?;
         loop {
             let due = due(&world.outside.ledger, Arc::clone(&world.config), anew).await?;
             anew = false;

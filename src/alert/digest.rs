@@ -13,9 +13,9 @@ const TOLD_MAX: usize = 3;
 /// … and so many others are named.
 const NAMED_MAX: usize = 20;
 
-/// The id of a digest whose first alert has this one.
-pub fn id(first: &str) -> String {
-    format!("msg_{}", &blake3::hash(format!("{first} and others").as_bytes()).to_hex()[..24])
+/// The id of a digest of so many alerts, the first of which has this one.
+pub fn id(first: &str, number: usize) -> String {
+    format!("msg_{}", &blake3::hash(format!("{first} of {number}").as_bytes()).to_hex()[..24])
 }
 
 /// What is told in one message of this id: an alert by itself, or many as one.
@@ -33,8 +33,7 @@ fn of(id: &str, alerts: Vec<Alert>) -> Alert {
     } else {
         Words {
             headline,
-            done: "It took no licence away because of any of these, and tells them together because they are many."
-                .to_owned(),
+            done: "It took no licence away because of any of these, and tells them together.".to_owned(),
             to_do: "Look first whether one reason is behind many of them: `rosterd status` says what each needs."
                 .to_owned(),
             otherwise: "Each goes on until it is mended.".to_owned(),
@@ -58,7 +57,7 @@ fn headline(alerts: &[Alert]) -> String {
     let kinds = kinds(alerts);
     let causes: usize = kinds.iter().map(|(_, of_kind)| of_kind.len()).sum();
     let parts: Vec<String> = kinds.iter().map(|(kind, of_kind)| kind.words(of_kind.len() as u64)).collect();
-    format!("{} at once: {}", count(causes as u64, "alert", "alerts"), list(&parts, "and"))
+    format!("{}: {}", count(causes as u64, "alert", "alerts"), list(&parts, "and"))
 }
 
 /// What alerts of one kind have in common.
@@ -89,7 +88,9 @@ impl Kind {
                 format!("the {} of {subscriptions} {} not accepted", either(n, "key", "keys"), either(n, "is", "are"))
             }
             Kind::Of(AlertEvent::RemovalsHeld) => format!("removals are held in {subscriptions}"),
-            Kind::Of(AlertEvent::SourceFailed) => format!("{} can't be read", count(n, "source", "sources")),
+            Kind::Of(AlertEvent::SourceFailed) => {
+                format!("{} {}", count(n, "source", "sources"), either(n, "fails", "fail"))
+            }
             Kind::Of(AlertEvent::MembersQuarantined) => format!("addresses are quarantined in {subscriptions}"),
             Kind::Of(AlertEvent::Drift) => format!("others changed licences in {subscriptions}"),
             Kind::Of(AlertEvent::RunFailed) => format!("runs fail in {subscriptions}"),
@@ -98,10 +99,11 @@ impl Kind {
     }
 }
 
-/// The last that is told of each cause, by kind: what concerns everybody first, then the most, and what is over last.
+/// The last that is told of each matter, by kind: what concerns everybody first, then the most, and what is over last.
 fn kinds(alerts: &[Alert]) -> Vec<(Kind, Vec<&Alert>)> {
     let mut seen = BTreeSet::new();
-    let mut last: Vec<&Alert> = alerts.iter().rev().filter(|alert| seen.insert(alert.cause.as_str())).collect();
+    let mut is_last = |alert: &&Alert| seen.insert((alert.subject.to_string(), alert.event.to_string()));
+    let mut last: Vec<&Alert> = alerts.iter().rev().filter(&mut is_last).collect();
     last.reverse();
     let mut kinds = BTreeMap::<Kind, Vec<&Alert>>::new();
     for alert in last {
@@ -181,7 +183,7 @@ mod tests {
         alerts.push(alert("c0", AlertEvent::RunFailed, Phase::Over, "its runs go on"));
         let digest = of("msg_1", alerts);
         insta::assert_snapshot!(render::text(&digest, std::time::Duration::from_hours(24)), @r"
-        215 alerts at once: runs fail in 213 subscriptions, seats are missing in 1 subscription and 1 is over.
+        215 alerts: runs fail in 213 subscriptions, seats are missing in 1 subscription and 1 is over.
 
         Runs fail in 213 subscriptions: c1: the licensing server gives no answer. c2: the licensing server gives no answer. c3: the licensing server gives no answer. And c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20, c21, c22, c23 and 190 more.
 
@@ -189,7 +191,7 @@ mod tests {
 
         1 is over: c0: its runs go on.
 
-        What rosterd did: It took no licence away because of any of these, and tells them together because they are many.
+        What rosterd did: It took no licence away because of any of these, and tells them together.
 
         What you have to do: Look first whether one reason is behind many of them: `rosterd status` says what each needs.
 
@@ -211,6 +213,6 @@ mod tests {
             "m",
             vec![alert("a", AlertEvent::Drift, Phase::Over, "x"), alert("b", AlertEvent::Drift, Phase::Over, "x")],
         );
-        assert_eq!(over.words.headline, "2 alerts at once: 2 are over");
+        assert_eq!(over.words.headline, "2 alerts: 2 are over");
     }
 }

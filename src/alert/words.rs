@@ -170,8 +170,8 @@ pub(super) fn source_failed(facts: &SourceFacts<'_>, problem: &str) -> Words {
         detail,
         done,
         to_do: if *rejected {
-            "Mend what is said above, where the files come from. One that was refused lies in the folder `rejected`, with \
-             a report beside it. A new one is read by itself."
+            "Mend what is said above, where the files come from. A file that was refused lies in the folder `rejected`, \
+             with a report beside it. A new one is read by itself."
         } else {
             "Mend what is said above. The source is looked at again by itself."
         }

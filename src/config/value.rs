@@ -90,7 +90,7 @@ impl<'a> At<'a> {
     pub(super) fn command(&self) -> Read<Vec<String>> {
         let mut command = self.texts()?;
         if let Some(program) = command.first_mut().filter(|program| program.contains('/')) {
-            let path = self.file.resolve(program.trim_start_matches("./")).into_os_string().into_string();
+            let path = self.file.resolve(program.strip_prefix("./").unwrap_or(program)).into_os_string().into_string();
             *program = path.map_err(|_| {
                 Complaint::new("the path of this program can't be", "write a path that is text throughout")
             })?;

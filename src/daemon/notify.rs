@@ -13,14 +13,14 @@ use crate::report::text::{count, either};
 /// What is told of the loop, as often as systemd wants to hear it.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    /// Twice as often as it has to be.
+    /// Four times as often as it has to be: the loop comes round only now and then.
     every: Option<Duration>,
     told: Stopwatch,
 }
 
 impl Watchdog {
     pub(super) fn new() -> Watchdog {
-        Watchdog { every: sd_notify::watchdog_enabled().map(|longest| longest / 2), told: Stopwatch::start() }
+        Watchdog { every: sd_notify::watchdog_enabled().map(|longest| longest / 4), told: Stopwatch::start() }
     }
 
     /// The loop has come round.
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_watchdog_hears_of_each_round_in_time() {
         let longest = Duration::from_secs(5);
-        let mut watchdog = Watchdog { every: Some(longest / 2), told: Stopwatch::start() };
+        let mut watchdog = Watchdog { every: Some(longest / 4), told: Stopwatch::start() };
         let mut silent = Duration::ZERO;
         for round in 0..60 {
             // The loop goes round at least every two seconds.

@@ -106,16 +106,20 @@ fn comes_free(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let policy = &subscription.policy;
-    let held = record.hold.as_ref().map(|stored| &stored.hold.removals);
-    let is_held = held.is_some_and(|held| held.iter().any(|removal| removal.address == member.address));
-    let stays = is_held || member.kept || policy.protect.matching(member.address.identity()).is_some();
-    if stays || !member.has_seat || member.state != MemberState::Leaving {
+    if !member.has_seat || member.state != MemberState::Leaving {
         return None;
     }
     let departure = member.departure.as_ref().filter(|departure| departure.renamed_to.is_none())?;
     let grace = TimeDelta::from_std(grace(policy, departure.reason)).ok()?;
     let until = departure.at.checked_add_signed(grace)?;
-    (now < until && until <= now + COUNTED_ON).then_some(until)
+    if until <= now || now + COUNTED_ON < until {
+        return None;
+    }
+    // Last, for whose removal is held is searched for among many, and is mostly due.
+    let held = record.hold.as_ref().map(|stored| &stored.hold.removals);
+    let is_held = held.is_some_and(|held| held.iter().any(|removal| removal.address == member.address));
+    let stays = is_held || member.kept || policy.protect.matching(member.address.identity()).is_some();
+    (!stays).then_some(until)
 }
 
 #[cfg(test)]

@@ -166,6 +166,9 @@ struct Worth {
     traces: Mutex<HashMap<TraceId, Kept>>,
 }
 
+/// So many spans of one trace are kept back.
+const KEPT_MAX: usize = 256;
+
 #[derive(Debug)]
 enum Kept {
     Back(Vec<SpanData>),
@@ -182,6 +185,10 @@ impl Worth {
         let told = match kept {
             Kept::Nothing => vec![span],
             Kept::Back(spans) => {
+                // A source that is never at rest is looked at for ever: the newest looks count.
+                if spans.len() == KEPT_MAX {
+                    spans.remove(0);
+                }
                 spans.push(span);
                 if is_worth { std::mem::take(spans) } else { Vec::new() }
             }

@@ -60,6 +60,8 @@ pub(super) struct Sent {
     /// Separated by white space or commas.
     #[serde(default)]
     addresses: String,
+    /// Since when what the page showed has stood, in milliseconds.
+    since: Option<i64>,
 }
 
 /// What a program says.
@@ -106,7 +108,7 @@ pub(super) async fn resume_by_form(
         Ok(person) => person,
         Err(refusal) => return *refusal,
     };
-    match web.resume(format!("{} on the dashboard", caller.address)).await {
+    match web.resume(format!("{} on the dashboard", caller.address), sent.since).await {
         Ok(done) => Redirect::to(&person.put_notice("/", done.words)).into_response(),
         Err(problem) => (problem.status, pages::problem(&viewer, problem.status, &problem.words)).into_response(),
     }
@@ -118,7 +120,7 @@ pub(super) async fn resume_by_program(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
     check_program(&web, &caller)?;
-    Ok(Json(web.resume(format!("{} through the API", caller.address)).await?.facts).into_response())
+    Ok(Json(web.resume(format!("{} through the API", caller.address), None).await?.facts).into_response())
 }
 
 /// Who sent a form of a page of ours, or what they are told instead.
@@ -255,13 +257,19 @@ impl Web {
         Ok(Done { words, facts: json!({ "subscription": name, "retried": retried.members }) })
     }
 
-    /// Lets removals go on everywhere; done also where whoever asked does not wait for it.
-    async fn resume(&self, by: String) -> Result<Done, Problem> {
-        let released = self.decide(move |ledger, now| Ok(ledger.release_brake(&by, now)?)).await?;
-        let words = if released {
-            "Removals go on: what is due is done now."
-        } else {
-            "Removals were not stopped; nothing was done."
+    /// Lets removals go on everywhere; done also where whoever asked does not wait for it. Where they were looked at that
+    /// have been stopped since this moment, in milliseconds, others are not let go on.
+    async fn resume(&self, by: String, seen: Option<i64>) -> Result<Done, Problem> {
+        let decide = move |ledger: &mut Ledger, now| {
+            let since = ledger.brake()?.map(|brake| brake.since.timestamp_millis());
+            let is_another = since.is_some() && seen.is_some() && since != seen;
+            Ok((!is_another && ledger.release_brake(&by, now)?, is_another))
+        };
+        let (released, is_another) = self.decide(decide).await?;
+        let words = match (released, is_another) {
+            (true, _) => "Removals go on: what is due is done now.",
+            (false, true) => "Removals were stopped again meanwhile, for what stands here now; nothing was done.",
+            (false, false) => "Removals were not stopped; nothing was done.",
         };
         Ok(Done { words: words.to_owned(), facts: json!({ "resumed": released }) })
     }

@@ -277,7 +277,7 @@ fn a_source_gives_nothing_that_can_be_believed() {
 
         What rosterd did: It keeps to the roster of before (1 person, accepted at 2024-10-04 00:00 UTC). Nobody loses a licence by this.
 
-        What you have to do: Mend what is said above, where the files come from. One that was refused lies in the folder `rejected`, with a report beside it. A new one is read by itself.
+        What you have to do: Mend what is said above, where the files come from. A file that was refused lies in the folder `rejected`, with a report beside it. A new one is read by itself.
 
         If nobody does it: Whoever joined since gets no licence in client1, client2, client3, client4, client5, client6, client7, client8 and 2 more, and whoever left keeps theirs.
 

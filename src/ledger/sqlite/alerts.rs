@@ -24,7 +24,9 @@ use crate::config::{AlertEvent, AlertKind};
 use crate::ledger::Owner;
 
 /// So many alerts at most are told in one message.
-const TOGETHER_MAX: i64 = 1000;
+const TOGETHER_MAX: i64 = 200;
+/// What was to be sent is tried again no sooner, where it could not be written down what came of it.
+const UNTIL_KNOWN: TimeDelta = TimeDelta::seconds(30);
 /// Nothing is put off for longer: what seems to be was noted by a clock that was ahead.
 const PUT_OFF_MAX: TimeDelta = TimeDelta::hours(25);
 /// A receiver that fails for so long stands in the history.
@@ -272,18 +274,20 @@ impl Ledger {
         if allowed == 0 {
             return Ok(None);
         }
-        if let Some(known) = self.read(|connection| begun(connection, receiver, now))? {
-            return Ok(Some(known));
+        let known = self.read(|connection| begun(connection, receiver, now))?;
+        let ready = if known.is_some() { Vec::new() } else { self.read(|connection| ready(connection, receiver))? };
+        if known.is_none() && ready.is_empty() {
+            return Ok(None);
         }
-        let ready = self.read(|connection| ready(connection, receiver))?;
-        let Some((_, first)) = ready.first() else { return Ok(None) };
-        let is_many = ready.len() as u64 > allowed;
-        let message = if is_many { digest::id(&first.id) } else { first.id.clone() };
-        let ids: Vec<i64> = ready.iter().map(|(id, _)| *id).take(if is_many { ready.len() } else { 1 }).collect();
         self.write(|transaction| {
             check_fence(transaction, lease)?;
-            let sql = "UPDATE alert_outbox SET message = ?1 WHERE id IN (SELECT value FROM json_each(?2))";
-            transaction.execute(sql, params![message, Json(&ids)])?;
+            let sql = "UPDATE receiver SET next_at = ?2 WHERE mark = ?1";
+            transaction.prepare_cached(sql)?.execute(params![receiver, Ms(now + UNTIL_KNOWN)])?;
+            if let Some(known) = known {
+                return Ok(Some(known));
+            }
+            let number = if ready.len() as u64 > allowed { ready.len() } else { 1 };
+            put_message(transaction, &ready[..number])?;
             begun(transaction, receiver, now)
         })
     }
@@ -320,13 +324,29 @@ impl Ledger {
     }
 
     /// The receiver refuses this alert: others go on, and this one is tried again at that time. Whether that is news.
-    pub fn alert_refused(&mut self, lease: &Lease, waiting: &Waiting, problem: &str, next: Timestamp) -> Result<bool> {
+    /// Of many that are told together each half is tried by itself from then on.
+    pub fn alert_refused(
+        &mut self,
+        lease: &Lease,
+        receiver: &str,
+        waiting: &Waiting,
+        problem: &str,
+        next: Timestamp,
+    ) -> Result<bool> {
         self.write(|transaction| {
             check_fence(transaction, lease)?;
             let sql = "SELECT problem IS NULL FROM alert_outbox WHERE message = ?1 LIMIT 1";
             let news = transaction.query_row(sql, [&waiting.message], |row| row.get(0)).optional()?.unwrap_or(false);
             let sql = "UPDATE alert_outbox SET problem = ?2, failures = failures + 1, next_at = ?3 WHERE message = ?1";
             transaction.execute(sql, params![waiting.message, problem, Ms(next)])?;
+            transaction.execute("UPDATE receiver SET next_at = 0 WHERE mark = ?1", [receiver])?;
+            // One that nobody takes, or too many, must not keep the others back for ever.
+            let together = of_message(transaction, &waiting.message)?;
+            if together.len() > 1 {
+                let (one, other) = together.split_at(together.len() / 2);
+                put_message(transaction, one)?;
+                put_message(transaction, other)?;
+            }
             Ok(news)
         })
     }
@@ -390,6 +410,24 @@ fn ready(connection: &Connection, receiver: &str) -> Result<Vec<(i64, Alert)>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// What is told in this message, in order.
+fn of_message(connection: &Connection, message: &str) -> Result<Vec<(i64, Alert)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, alert FROM alert_outbox WHERE message = ?1 ORDER BY id")?;
+    let rows = statement.query_map([message], |row| Ok((row.get(0)?, row.get::<_, Json<Alert>>(1)?.0)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// These are told in one message.
+fn put_message(connection: &Connection, alerts: &[(i64, Alert)]) -> Result<()> {
+    let Some((_, first)) = alerts.first() else { return Ok(()) };
+    let message = if alerts.len() > 1 { digest::id(&first.id, alerts.len()) } else { first.id.clone() };
+    let ids: Vec<i64> = alerts.iter().map(|(id, _)| *id).collect();
+    let sql = "UPDATE alert_outbox SET message = ?1 WHERE id IN (SELECT value FROM json_each(?2))";
+    connection.prepare_cached(sql)?.execute(params![message, Json(&ids)])?;
+    Ok(())
+}
+
 fn receiver_record(row: &Row<'_>) -> rusqlite::Result<ReceiverRecord> {
     Ok(ReceiverRecord {
         mark: row.get(0)?,
@@ -439,8 +477,8 @@ fn put_told(connection: &Connection, subject: &str, noted: &Noted) -> Result<()>
     Ok(())
 }
 
-/// Puts an alert into the outbox. It stays there until it has arrived, however long that takes: an outbox grows by no more
-/// than the history does, for a reminder is told only when nothing of its cause waits.
+/// Puts an alert into the outbox. It stays there until it has arrived, however long that takes: what grows is what began
+/// and ended meanwhile, for a reminder is told only when nothing of its cause waits.
 fn put_alert(connection: &Connection, subject: &str, noted: &Noted, alert: &Alert) -> Result<()> {
     let Noted { receiver, event, .. } = noted;
     let sql = "INSERT INTO alert_outbox (receiver, subject, event, alert) VALUES (?1, ?2, ?3, ?4)";

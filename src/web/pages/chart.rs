@@ -126,7 +126,8 @@ struct Size {
 
 const WIDE: Size = Size { width: 900.0, height: 280.0, left: 64.0, right: 16.0, ticks: 6 };
 const NARROW: Size = Size { width: 360.0, height: 240.0, left: 52.0, right: 10.0, ticks: 3 };
-const TOP: f64 = 24.0;
+/// Room for two labels, one above the other.
+const TOP: f64 = 36.0;
 const BOTTOM: f64 = 28.0;
 /// Half of the longest label.
 const LABEL: f64 = 50.0;
@@ -308,6 +309,8 @@ impl<'a> Drawing<'a> {
         let (x, y) = (round(self.x(self.view.now)), round(self.y(held)));
         let (to_x, to_y) = (round(self.x(end)), round(self.y(value)));
         let seats = self.view.seats.map(|seats| round(self.y(float(seats.available))));
+        // The number of seats stands before this moment, as high.
+        let meets = to_x - 2.0 * LABEL < x;
         html! {
             @if let Some(y) = seats { path.coming d=(format!("M{x} {y}H{}", self.size.width - self.size.right)) {} }
             line.now x1=(x) x2=(x) y1=(TOP - 6.0) y2=(self.size.height - BOTTOM) {}
@@ -315,7 +318,7 @@ impl<'a> Drawing<'a> {
             @if let (Some(day), true) = (runs_out, full.is_some_and(|at| at <= self.until)) {
                 circle.out cx=(to_x) cy=(to_y) r="5" {}
                 @let anchor = if to_x + LABEL > self.size.width { "end" } else { "middle" };
-                text.out x=(to_x) y=(to_y - 12.0) text-anchor=(anchor) { "full on " (day.format("%-d %b").to_string()) }
+                text.out x=(to_x) y=(round(to_y - if meets { 26.0 } else { 12.0 })) text-anchor=(anchor) { "full on " (day.format("%-d %b").to_string()) }
             }
         }
     }
@@ -324,9 +327,10 @@ impl<'a> Drawing<'a> {
         let newest = self.view.points.last();
         let now = self.x(self.view.now);
         let at = round(now - 6.0);
-        // Beside the line where there is room, for under it is where it came from.
+        // Beside the line, for under it is where it came from; as far to the right as there is room.
+        let edge = self.size.width - self.size.right;
         let (beside, anchor) =
-            if now + 2.0 * LABEL < self.size.width { (round(now + 8.0), "start") } else { (at, "end") };
+            if now + 2.0 * LABEL < self.size.width { (round(now + 8.0), "start") } else { (edge, "end") };
         html! {
             @if let Some(seats) = newest.and_then(|point| point.available) {
                 text.available x=(at) y=(round(self.y(float(seats)) - 8.0)) text-anchor="end" { (count(seats, "seat", "seats")) }
@@ -429,7 +433,7 @@ mod tests {
         let points = vec![point(3, 1), point(2, 1), point(1, 3), point(0, 3)];
         let view = ChartView { points, seats: None, forecast: None, zone: Tz::UTC, now: now() };
         let path = Drawing::new(&view, NARROW).steps(|point| point.held);
-        insta::assert_snapshot!(path, @"M52 149.3H146.6H241.2V24H335.8");
+        insta::assert_snapshot!(path, @"M52 153.3H146.6H241.2V36H335.8");
     }
 
     #[test]

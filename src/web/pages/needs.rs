@@ -314,6 +314,7 @@ fn item(need: &Need, named: bool, now: Timestamp, visitor: &Visitor) -> Markup {
             }
             @if *kind == Kind::Brake {
                 (visitor.form(&Link::to("/resume"), &html! {
+                    @if let Some(since) = since { input type="hidden" name="since" value=(since.timestamp_millis()); }
                     label.sure { input type="checkbox" name="sure" value="yes" required; " I have looked at what is wrong" }
                     button.danger type="submit" { "Let removals go on" }
                 }))
