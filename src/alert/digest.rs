@@ -33,7 +33,7 @@ fn of(id: &str, alerts: Vec<Alert>) -> Alert {
     } else {
         Words {
             headline,
-            done: "It took no licence away because of any of these, and tells them together.".to_owned(),
+            done: "It does about each what it does about one, and tells them together.".to_owned(),
             to_do: "Look first whether one reason is behind many of them: `rosterd status` says what each needs."
                 .to_owned(),
             otherwise: "Each goes on until it is mended.".to_owned(),
@@ -191,7 +191,7 @@ mod tests {
 
         1 is over: c0: its runs go on.
 
-        What rosterd did: It took no licence away because of any of these, and tells them together.
+        What rosterd did: It does about each what it does about one, and tells them together.
 
         What you have to do: Look first whether one reason is behind many of them: `rosterd status` says what each needs.
 

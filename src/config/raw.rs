@@ -165,23 +165,32 @@ fn syntax(message: &str) -> Complaint {
 /// The files that a pattern of `include` names, in order; without the configuration itself.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the pattern.
-pub(super) fn included(main: &File, pattern: &str) -> Result<Vec<PathBuf>, String> {
+/// What is wrong with the pattern; or that what it names can't be looked through: clients that stand there are not to be
+/// forgotten.
+pub(super) fn included(main: &File, pattern: &str) -> Result<Vec<PathBuf>, Complaint> {
+    let help = "write globs relative to this file, such as \"clients/*.toml\"";
     let mut found = vec![main.shown.parent().map(Path::to_owned).unwrap_or_default()];
+    let mut is_glob = false;
     for component in Path::new(pattern).components() {
         let name = component.as_os_str().to_string_lossy();
         if name == "**" {
-            return Err("`**` is not understood here; name each folder, as in \"clients/*/*.toml\"".to_owned());
+            let says = "`**` is not understood here; name each folder, as in \"clients/*/*.toml\"";
+            return Err(Complaint::new(says, help));
         }
         let step: Step = if name.contains(['*', '?', '[', '{']) {
             let glob = GlobBuilder::new(&name).literal_separator(true).build();
-            Step::Match(glob.map_err(|error| error.kind().to_string())?.compile_matcher())
+            Step::Match(glob.map_err(|error| Complaint::new(error.kind().to_string(), help))?.compile_matcher())
         } else {
             Step::Enter(component.as_os_str())
         };
-        found = found.iter().flat_map(|folder| step.take(folder)).collect();
+        let taken: Result<Vec<Vec<PathBuf>>, Complaint> =
+            found.iter().map(|folder| step.take(folder, is_glob)).collect();
+        is_glob |= matches!(step, Step::Match(_));
+        found = taken?.concat();
     }
-    found.retain(|path| path.is_file() && std::path::absolute(path).ok().as_ref() != Some(&main.path));
+    // A link that leads nowhere is a client's file that is gone.
+    found.retain(|path| path.is_file() || path.is_symlink() && !path.exists() || !is_glob);
+    found.retain(|path| std::path::absolute(path).ok().as_ref() != Some(&main.path));
     Ok(found)
 }
 
@@ -199,19 +208,33 @@ enum Step<'a> {
 }
 
 impl Step<'_> {
-    fn take(&self, folder: &Path) -> Vec<PathBuf> {
+    /// `is_any`: the folder is one of those that a pattern matches, and need be none.
+    fn take(&self, folder: &Path, is_any: bool) -> Result<Vec<PathBuf>, Complaint> {
         let matcher = match self {
-            Step::Enter(name) => return vec![folder.join(name)],
+            Step::Enter(name) => return Ok(vec![folder.join(name)]),
             Step::Match(matcher) => matcher,
         };
         let looked_at = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let names = fs::read_dir(looked_at).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let names: io::Result<Vec<_>> =
+            fs::read_dir(looked_at).and_then(|names| names.map(|entry| Ok(entry?.file_name())).collect());
+        let names = match names {
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    || is_any && error.kind() == io::ErrorKind::NotADirectory =>
+            {
+                Vec::new()
+            }
+            names => names.map_err(|error| {
+                let says = format!("the folder {} can't be read: {error}", folder.display());
+                Complaint::new(says, "give the user that runs rosterd the right to read it")
+            })?,
+        };
         // A name with a dot before it is an editor's copy more often than a client.
         let hidden =
             |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.') && !matcher.glob().glob().starts_with('.');
-        let mut names: Vec<_> = names.filter(|name| matcher.is_match(name) && !hidden(name)).collect();
+        let mut names: Vec<_> = names.into_iter().filter(|name| matcher.is_match(name) && !hidden(name)).collect();
         names.sort();
-        names.into_iter().map(|name| folder.join(name)).collect()
+        Ok(names.into_iter().map(|name| folder.join(name)).collect())
     }
 }
 

@@ -16,7 +16,9 @@ use opentelemetry::trace::{SpanId, TraceId, TracerProvider as _};
 use opentelemetry_otlp::{WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter, SpanProcessor};
+use opentelemetry_sdk::trace::{
+    BatchConfig, BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter, SpanProcessor,
+};
 use reqwest::redirect;
 use tracing::{Subscriber, info, warn};
 use tracing_subscriber::filter::filter_fn;
@@ -78,6 +80,15 @@ fn first(variables: [&str; 2]) -> Option<String> {
     variables.iter().find_map(|variable| env::var(variable).ok().filter(|value| !value.trim().is_empty()))
 }
 
+/// What the environment says of batches does not count: it can ask for more memory than there is, or for no rest.
+fn batch() -> BatchConfig {
+    BatchConfigBuilder::default()
+        .with_max_queue_size(2048)
+        .with_max_export_batch_size(512)
+        .with_scheduled_delay(Duration::from_secs(5))
+        .build()
+}
+
 fn provider() -> Result<SdkTracerProvider, String> {
     if let Some(protocol) = first(PROTOCOLS).filter(|protocol| protocol != "http/protobuf") {
         return Err(format!("OTEL_EXPORTER_OTLP_PROTOCOL is {protocol}, and only http/protobuf is spoken here"));
@@ -89,7 +100,10 @@ fn provider() -> Result<SdkTracerProvider, String> {
         .build()
         .map_err(|error| chain(&error))?;
     let exporter = Telling { exporter, ill: AtomicBool::new(false) };
-    let worth = Worth { next: BatchSpanProcessor::builder(exporter).build(), traces: Mutex::default() };
+    let worth = Worth {
+        next: BatchSpanProcessor::builder(exporter).with_batch_config(batch()).build(),
+        traces: Mutex::default(),
+    };
     Ok(SdkTracerProvider::builder().with_resource(resource()).with_span_processor(worth).build())
 }
 

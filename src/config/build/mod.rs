@@ -125,10 +125,7 @@ fn include(main: &File, root: &DeTable<'_>, problems: &mut Vec<Problem>, warning
         let Some(text) = pattern.get_ref().as_str() else { continue };
         texts.push(text.to_owned());
         match raw::included(main, text) {
-            Err(says) => {
-                let complaint = Complaint::new(says, "write globs relative to this file, such as \"clients/*.toml\"");
-                problems.push(Problem::at(main, pattern.span(), complaint));
-            }
+            Err(complaint) => problems.push(Problem::at(main, pattern.span(), complaint)),
             // A folder that is still empty is one for clients to come.
             Ok(paths) if paths.is_empty() && !raw::is_for_files_to_come(main, text) => {
                 warnings.push(format!("include = \"{text}\" in {} matches no file.", main.shown.display()));

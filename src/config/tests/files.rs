@@ -105,14 +105,21 @@ fn mistakes_in_all_files_are_shown_at_once_and_doubles_with_both_places() {
 }
 
 #[test]
-fn an_include_that_matches_nothing_is_a_warning_and_a_pattern_that_can_not_be_is_an_error() {
-    let config = load_in(&folder(&[("rosterd.toml", &format!("include = [\"clients/*.toml\", \"x.toml\"]{GOOD}"))]));
-    let warnings = config.unwrap().warnings;
-    assert_eq!(warnings.len(), 2);
-    assert!(warnings[0].contains("matches no file"), "{warnings:?}");
-    let for_clients =
-        folder(&[("rosterd.toml", &format!("include = [\"clients/*.toml\"]{GOOD}")), ("clients/x.txt", "")]);
-    assert_eq!(load_in(&for_clients).unwrap().warnings, [""; 0], "the folder is there for clients to come");
+fn clients_whose_folder_or_file_can_not_be_read_are_not_forgotten() {
+    let absent = load_in(&folder(&[("rosterd.toml", &format!("include = [\"clients/*.toml\"]{GOOD}"))])).unwrap();
+    assert!(absent.warnings[0].contains("matches no file"), "{:?}", absent.warnings);
+    assert!(refused(&folder(&[("rosterd.toml", &format!("include = [\"x.toml\"]{GOOD}"))])).contains("--> x.toml"));
+    // No folder, where nobody's right is asked.
+    let file = folder(&[("rosterd.toml", &format!("include = [\"clients/*.toml\"]{GOOD}")), ("clients", "")]);
+    assert!(refused(&file).contains("the folder clients can't be read"));
+    let clients = folder(&[("rosterd.toml", &format!("include = [\"clients/*.toml\"]{GOOD}")), ("clients/x.txt", "")]);
+    assert_eq!(load_in(&clients).unwrap().warnings, [""; 0], "the folder is there for clients to come");
+    std::os::unix::fs::symlink("nowhere.toml", clients.path().join("clients/a.toml")).unwrap();
+    assert!(refused(&clients).contains("clients/a.toml"), "a link that leads nowhere is a file that is gone");
+}
+
+#[test]
+fn a_pattern_that_can_not_be_is_an_error() {
     let text = format!("include = [\"**/*.toml\", \"[.toml\", \"*.toml\"]{GOOD}");
     insta::assert_snapshot!(refused(&folder(&[("rosterd.toml", &text)])), @r#"
     error: `**` is not understood here; name each folder, as in "clients/*/*.toml"
